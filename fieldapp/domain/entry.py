@@ -1,0 +1,200 @@
+"""The entry: one immutable fact, kept for ever as the exact bytes that were written.
+
+An entry is an envelope (who, where, when, about what) and a body (what). The envelope names the body by its hash, so a body
+can be erased (a person's right) while every hash and chain still verifies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+import msgspec
+
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.text import strict_json
+
+BODY_LIMIT = 64 * 1024
+"""Bytes of one body; larger documents are files named by hash."""
+GROUP_LIMIT = 50
+"""Entries in one group (what one action of a person recorded)."""
+GROUP_BYTES_LIMIT = 256 * 1024
+"""Bytes of one group, envelopes and bodies together."""
+DOUBTFUL_SKEW_MS = 120_000
+"""A device clock further off than this makes a promise's verdict doubtful."""
+
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+_STREAM = re.compile(r"[a-z]{2,20}:[A-Za-z0-9._\-]{1,80}\Z")
+_NAME = re.compile(r"[A-Za-z0-9._\-]{1,80}\Z")
+_TYPE = re.compile(r"[a-z_]{1,30}\.[a-z_]{1,40}\Z")
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
+
+
+class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When something was recorded, as the device saw it: evidence, never an arbiter of order.
+
+    wall: milliseconds since 1970 UTC by the device's clock; offset: minutes east of UTC; boot: id of the running boot;
+    up: milliseconds since that boot; skew: milliseconds to add to `wall` to get the server's time, None where not known.
+    """
+
+    wall: int
+    offset: int = 0
+    boot: str = ""
+    up: int = 0
+    skew: int | None = None
+
+
+class FileRef(msgspec.Struct, frozen=True):
+    """A file that belongs to an entry: content hash, size in bytes, name and media type as recorded."""
+
+    sha256: str
+    size: int
+    name: str
+    media: str = "application/octet-stream"
+
+
+class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Everything about an entry but its content. Unknown fields of later versions stay in the raw bytes."""
+
+    id: str
+    log: str
+    stream: str
+    type: str
+    author: str
+    device: str
+    group: str
+    at: Moment
+    body: str
+    schema: int = 1
+    also: tuple[str, ...] = ()
+    n: int = 0
+    of: int = 1
+    base: str | None = None
+    files: tuple[FileRef, ...] = ()
+    v: int = 1
+
+    @property
+    def corrected(self) -> int:
+        """Milliseconds UTC by the server's clock, as far as the device knew it."""
+        return self.at.wall + (self.at.skew or 0)
+
+    @property
+    def doubtful(self) -> bool:
+        """True where the device's clock was too far off for its time to decide a promise."""
+        return self.at.skew is not None and abs(self.at.skew) > DOUBTFUL_SKEW_MS
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The stream it belongs to, then the others it is folded into."""
+        return (self.stream, *self.also)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An envelope with its exact bytes and, unless erased, its body's exact bytes."""
+
+    envelope: Envelope
+    raw: bytes
+    body_raw: bytes | None
+
+    @property
+    def id(self) -> str:
+        return self.envelope.id
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) over the exact envelope bytes: with the id, what makes a duplicate a duplicate."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+    @property
+    def size(self) -> int:
+        return len(self.raw) + len(self.body_raw or b"")
+
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+
+
+def encode(value: Any) -> bytes:
+    """Deterministic JSON bytes of a struct or plain value (keys of mappings sorted)."""
+    return _encoder.encode(value)
+
+
+def sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def chain_hash(previous: str, seq: int, entry_hash: str) -> str:
+    """Hash of a position in an epoch: SHA-256 over `previous seq entry_hash` as ASCII text; the first has `previous` empty."""
+    return hashlib.sha256(f"{previous} {seq} {entry_hash}".encode("ascii")).hexdigest()
+
+
+def write_entry(envelope: Envelope, body: bytes) -> Entry:
+    """Make an entry from its parts, filling in the body's hash.
+
+    Raises:
+        Problem: `body-too-large` above BODY_LIMIT; `bad-entry` where a name does not have the form names have.
+    """
+    if len(body) > BODY_LIMIT:
+        raise Problem(
+            "body-too-large",
+            f"This record has {len(body):,} bytes; one record holds at most {BODY_LIMIT:,}.",
+            "Nothing was saved from it. Shorten the text or attach it as a file.",
+        )
+    envelope = msgspec.structs.replace(envelope, body=sha256(body))
+    strict_json(body, "record")
+    _check(envelope)
+    return Entry(envelope, encode(envelope), body)
+
+
+def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False) -> Entry:
+    """Parse an entry that came from a disk or a wire.
+
+    Args:
+        raw: exact envelope bytes. body: exact body bytes, None where it was erased.
+        trusted: True for bytes that this program stored itself: only parsed, not checked again.
+
+    Raises:
+        Problem: `bad-json` or `bad-entry` with the reason.
+    """
+    if not trusted:
+        strict_json(raw, "envelope")
+    try:
+        envelope = _envelope_decoder.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Problem("bad-entry", f"The envelope cannot be read: {error}.") from None
+    if not trusted:
+        _check(envelope)
+        if body is not None:
+            if len(body) > BODY_LIMIT:
+                raise Problem("body-too-large", f"The record has {len(body):,} bytes; {BODY_LIMIT:,} are allowed.")
+            if sha256(body) != envelope.body:
+                raise Problem("bad-entry", "The record is not the one that its envelope names: the hashes differ.")
+            strict_json(body, "record")
+    return Entry(envelope, raw, body)
+
+
+def _check(envelope: Envelope) -> None:
+    faults = [
+        name
+        for name, value, form in (
+            ("id", envelope.id, _ID),
+            ("group", envelope.group, _ID),
+            ("type", envelope.type, _TYPE),
+            ("log", envelope.log, _NAME),
+            ("author", envelope.author, _NAME),
+            ("device", envelope.device, _NAME),
+            ("body", envelope.body, _HASH),
+        )
+        if not form.match(value)
+    ]
+    faults += [f"stream {stream[:40]!r}" for stream in envelope.streams if not _STREAM.match(stream)]
+    faults += ["file hash" for file in envelope.files if not _HASH.match(file.sha256) or file.size < 0]
+    if not 0 <= envelope.n < envelope.of <= GROUP_LIMIT:
+        faults.append("place in its group")
+    if len(envelope.also) > 20 or len(set(envelope.streams)) != len(envelope.streams):
+        faults.append("streams")
+    if envelope.base is not None and not _ID.match(envelope.base):
+        faults.append("base")
+    if faults:
+        raise Problem("bad-entry", f"The envelope has a wrong {', '.join(faults)}.")

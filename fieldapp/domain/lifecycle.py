@@ -1,0 +1,50 @@
+"""The life of a job as one explicit table: (status, entry type) -> status, and who may do it.
+
+docs/lifecycle.md is drawn from this table by `lifecycle_document`; a test keeps the two equal.
+"""
+
+from __future__ import annotations
+
+from fieldapp.domain.job import Status
+
+Row = tuple[tuple[Status, ...], str, Status | None, str]
+"""From these statuses, this entry type, to that status (None: it stays), by the `field` or the `office`."""
+
+ACTIVE: tuple[Status, ...] = ("accepted", "travelling", "on_site", "in_progress", "paused")
+OPEN: tuple[Status, ...] = ("unassigned", "assigned", *ACTIVE, "sent_back", "declined", "cannot_complete")
+RECORDING: tuple[Status, ...] = (*ACTIVE, "sent_back")
+"""Statuses in which steps are recorded. Preparation checklists are done before the journey, hence from `accepted` on."""
+AMENDING: tuple[Status, ...] = (*RECORDING, "completed", "cannot_complete")
+
+TABLE: tuple[Row, ...] = (
+    (("unassigned", "assigned", "declined", "cannot_complete"), "job.assigned", "assigned", "office"),
+    ((*ACTIVE, "sent_back"), "job.assigned", "assigned", "office"),
+    (OPEN, "job.rescheduled", None, "office"),
+    (OPEN, "job.cancelled", "cancelled", "office"),
+    (("assigned",), "job.accepted", "accepted", "field"),
+    (("assigned", "accepted"), "job.declined", "declined", "field"),
+    (("accepted", "paused", "sent_back"), "job.travel_started", "travelling", "field"),
+    (("accepted", "travelling", "sent_back"), "job.arrived", "on_site", "field"),
+    (("accepted", "travelling", "on_site", "sent_back"), "job.started", "in_progress", "field"),
+    (("travelling", "on_site", "in_progress"), "job.paused", "paused", "field"),
+    (("paused", "sent_back"), "job.resumed", "in_progress", "field"),
+    (("in_progress", "sent_back"), "job.completed", "completed", "field"),
+    (RECORDING, "job.cannot_complete", "cannot_complete", "field"),
+    (("on_site", "in_progress", "paused", "completed", "cannot_complete", "sent_back", "approved"), "job.left", None, "field"),
+    (("completed", "cannot_complete", "sent_back"), "job.approved", "approved", "office"),
+    (("completed", "cannot_complete", "approved"), "job.sent_back", "sent_back", "office"),
+)  # fmt: skip
+
+_MOVES: dict[tuple[Status, str], Status] = {
+    (status, entry_type): (after or status) for before, entry_type, after, _ in TABLE for status in before
+}
+
+
+def next_status(status: Status, entry_type: str) -> Status | None:
+    """The status after this entry, None where the table does not allow it."""
+    return _MOVES.get((status, entry_type))
+
+
+def moves_from(status: Status) -> tuple[str, ...]:
+    """Entry types that are allowed in this status, in table order."""
+    return tuple(entry_type for before, entry_type, _, _ in TABLE if status in before)

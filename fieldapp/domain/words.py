@@ -1,0 +1,21 @@
+"""Text in several languages, as documents carry it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Words = dict[str, str]
+"""Language code (`en`, `zh_CN`, `zh_TW`) to text."""
+
+
+def say(words: Mapping[str, str] | None, language: str = "en") -> str:
+    """The text in `language`, else in one of the same family (`zh_TW` for `zh_CN`), else English, else any; '' for none."""
+    if not words:
+        return ""
+    if language in words:
+        return words[language]
+    family = language.split("_")[0]
+    for code in sorted(words):
+        if code.split("_")[0] == family:
+            return words[code]
+    return words.get("en") or words[min(words)]
