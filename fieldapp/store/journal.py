@@ -1,0 +1,148 @@
+"""The journal: every own entry that the server has not acknowledged, line by line, fsynced, with a checksum each.
+
+It lies in another folder than the database. A damaged, lost or restored database is made whole from it; "export unsent work" is a
+copy of it. A line is `checksum<space>json`; a torn last line (power cut while writing) is ignored, a damaged one is reported.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.problem import Problem
+
+
+class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A position and the exact texts of the entry there."""
+
+    epoch: str
+    seq: int
+    raw: str
+    body: str | None = None
+
+    def entry(self) -> Entry:
+        return read_entry(self.raw.encode(), None if self.body is None else self.body.encode())
+
+
+class JournalContent(msgspec.Struct, frozen=True):
+    """Readable lines in order, and the numbers (from 1) of lines that are damaged."""
+
+    lines: tuple[JournalLine, ...]
+    damaged: tuple[int, ...]
+
+
+def journal_line(epoch: str, seq: int, entry: Entry) -> bytes:
+    line = JournalLine(epoch, seq, entry.raw.decode(), None if entry.body_raw is None else entry.body_raw.decode())
+    text = msgspec.json.encode(line)
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def parse_journal(data: bytes) -> JournalContent:
+    """Read journal bytes, from this device or exported from another one."""
+    lines: list[JournalLine] = []
+    damaged: list[int] = []
+    rows = data.split(b"\n")
+    whole = data.endswith(b"\n")
+    for number, row in enumerate(rows, start=1):
+        if not row:
+            continue
+        try:
+            checksum, text = row[:8], row[9:]
+            if int(checksum, 16) != zlib.crc32(text):
+                raise ValueError("checksum")
+            lines.append(msgspec.json.decode(text, type=JournalLine))
+        except (ValueError, msgspec.MsgspecError):
+            if whole or number < len(rows):  # else: torn by a power cut before it was called saved
+                damaged.append(number)
+    return JournalContent(tuple(lines), tuple(damaged))
+
+
+class Journal:
+    """The journal file of one home. One process holds it open (the home's lock)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+        self._size = 0
+
+    def read(self) -> JournalContent:
+        try:
+            return parse_journal(self.path.read_bytes())
+        except FileNotFoundError:
+            return JournalContent((), ())
+
+    def append(self, lines: Iterable[bytes]) -> None:
+        """Write lines and fsync once.
+
+        Raises:
+            Problem: `disk-full` or `journal-failed`; what the database committed is saved there all the same.
+        """
+        data = b"".join(lines)
+        try:
+            if self._file is None:
+                self._open()
+            assert self._file is not None
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+            os.fsync(self._file)
+            self._size += len(data)
+        except OSError as error:
+            self._mend()
+            raise Problem(
+                "journal-failed",
+                f"The second copy of unsent work could not be written ({error.strerror}).",
+                "It is saved in the database; make room on the disk so that the second copy can follow.",
+            ) from error
+
+    def replace(self, lines: Iterable[bytes]) -> None:
+        """Write a new journal beside the old one and put it in its place, so that no moment is without one."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".new")
+        with fresh.open("wb") as file:
+            file.writelines(lines)
+            file.flush()
+            os.fsync(file.fileno())
+        self.close()
+        fresh.replace(self.path)
+        sync_folder(self.path.parent)
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _open(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        new = not self.path.exists()
+        self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        self._size = os.fstat(self._file).st_size
+        if self._size and os.pread(self._file, 1, self._size - 1) != b"\n":
+            os.write(self._file, b"\n")  # a torn line must not swallow the next one
+            self._size += 1
+        if new:
+            sync_folder(self.path.parent)
+
+    def _mend(self) -> None:
+        """Cut off what a failed write left, so that later lines stay readable."""
+        if self._file is not None:
+            try:
+                os.ftruncate(self._file, self._size)
+            except OSError:
+                self.close()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a new or renamed file in `folder` durable. Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,248 @@
+"""Wire types of sync protocol 1, shared by device and server.
+
+JSON, media type MEDIA_TYPE. Entries travel as the exact text of their envelope and body, inside JSON strings, so that nobody
+re-serialises them. Times are milliseconds UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.job import OutcomeName
+from fieldapp.domain.problem import Problem
+
+PROTOCOL = 1
+MEDIA_TYPE = "application/vnd.fieldapp+json"
+PROBLEM_TYPE = "application/problem+json"
+NONCE_HEADER = "Fieldapp-Nonce"
+PUSH_ENTRIES = 200
+"""Entries in one push at most."""
+PUSH_BYTES = 512 * 1024
+"""Bytes of entries in one push at most (before compression)."""
+PULL_BYTES = 1024 * 1024
+"""Bytes of rows a device asks for at a time (before compression)."""
+INFLATE_LIMIT = 16 * 1024 * 1024
+"""A compressed request may not grow beyond this."""
+PART_BYTES = 1024 * 1024
+"""Size of one part of a file; the last may be shorter."""
+
+RowKind = Literal["entry", "outcome", "scope"]
+
+
+class WireEntry(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entry as its exact texts; `body` is None where it was erased."""
+
+    raw: str
+    body: str | None = None
+
+
+def to_wire(entry: Entry) -> WireEntry:
+    return WireEntry(entry.raw.decode("utf-8"), None if entry.body_raw is None else entry.body_raw.decode("utf-8"))
+
+
+def from_wire(wire: WireEntry) -> Entry:
+    """Parse and check an entry from the wire.
+
+    Raises:
+        Problem: `bad-json`, `bad-entry`, `body-too-large`.
+    """
+    try:
+        raw, body = wire.raw.encode("utf-8"), None if wire.body is None else wire.body.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Problem("bad-json", "The entry holds half a character.") from None
+    return read_entry(raw, body)
+
+
+class EnrolRequest(msgspec.Struct, frozen=True):
+    """`code` is the one-time code; asked again with the same nonce it gives the same answer for ten minutes."""
+
+    code: str
+    device_name: str
+    app_version: str
+    nonce: str
+
+
+class EnrolAnswer(msgspec.Struct, frozen=True):
+    """`code` is short and unique among devices: offline job numbers start with it. `logs`: the logs to read; `log`: the own branch."""
+
+    device: str
+    code: str
+    secret: str
+    person: str
+    name: str
+    role: str
+    log: str
+    logs: tuple[str, ...]
+    token: str
+    token_expires: int
+    time: int
+    incarnation: str
+
+
+class TokenRequest(msgspec.Struct, frozen=True):
+    device: str
+    secret: str
+    nonce: str
+
+
+class TokenAnswer(msgspec.Struct, frozen=True):
+    token: str
+    token_expires: int
+    time: int
+
+
+class EpochParent(msgspec.Struct, frozen=True):
+    epoch: str
+    seq: int
+
+
+class PushRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A run of entries of one epoch: `entries[0]` has position `from_seq`, `prev_hash` is the chain before it ('' at the start)."""
+
+    epoch: str
+    log: str
+    from_seq: int
+    prev_hash: str
+    entries: tuple[WireEntry, ...]
+    parent: EpochParent | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """Everything up to `seq` of `epoch`, whose chain is `hash` there, is durable at the server."""
+
+    epoch: str
+    seq: int
+    hash: str
+    safe_seq: int
+    time: int
+
+
+class PushAnswer(msgspec.Struct, frozen=True):
+    """`entries`: `received` or `duplicate` for each, in order; `wanted`: hashes of files the server has not got."""
+
+    receipt: Receipt
+    entries: tuple[Literal["received", "duplicate"], ...]
+    incarnation: str
+    wanted: tuple[str, ...] = ()
+
+
+class Backfill(msgspec.Struct, frozen=True):
+    """Ask for the rows of `stream` with after < pos <= upto."""
+
+    log: str
+    stream: str
+    after: int
+    upto: int
+
+
+class EpochHead(msgspec.Struct, frozen=True):
+    epoch: str
+    seq: int
+    hash: str
+    safe_seq: int = 0
+
+
+class PullRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`cursors`: log to `pos:chain8`, `0:` for a log never read."""
+
+    cursors: dict[str, str]
+    epochs: tuple[EpochHead, ...] = ()
+    protocols: tuple[int, ...] = (PROTOCOL,)
+    app_version: str = ""
+    fold: int = 0
+    backfills: tuple[Backfill, ...] = ()
+    budget: int = PULL_BYTES
+
+
+class WireRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One row of a log. kind `entry`: an entry with the outcome decided on it; `outcome`: a later decision on the entry `about`,
+    which is sent along because the receiver may not have it."""
+
+    log: str
+    pos: int
+    at: int
+    entry: WireEntry
+    kind: RowKind = "entry"
+    outcome: OutcomeName = "applied"
+    reason: str = ""
+    role: str = ""
+
+
+class StreamAdded(msgspec.Struct, frozen=True):
+    """A stream that is in scope now: backfill it up to `upto`; its tail comes by the cursor from there."""
+
+    log: str
+    stream: str
+    upto: int
+
+
+class StreamRemoved(msgspec.Struct, frozen=True):
+    log: str
+    stream: str
+
+
+class BackfillDone(msgspec.Struct, frozen=True):
+    """Rows of `stream` up to `after` are in this answer; `done` when nothing is left up to what was asked."""
+
+    stream: str
+    after: int
+    done: bool
+
+
+class StreamDigest(msgspec.Struct, frozen=True):
+    stream: str
+    pos: int
+    digest: str
+
+
+class PullAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    incarnation: str
+    time: int
+    cursors: dict[str, str]
+    rows: tuple[WireRow, ...] = ()
+    added: tuple[StreamAdded, ...] = ()
+    removed: tuple[StreamRemoved, ...] = ()
+    backfilled: tuple[BackfillDone, ...] = ()
+    epochs: tuple[EpochHead, ...] = ()
+    digests: tuple[StreamDigest, ...] = ()
+    fold: int = 0
+    more: bool = False
+    logs: tuple[str, ...] = ()
+    oldest_version: str = ""
+
+
+class FileState(msgspec.Struct, frozen=True):
+    """Answer to HEAD/PUT of parts and to complete: which parts (numbers from 0) the server holds, and whether it has all."""
+
+    sha256: str
+    parts: tuple[int, ...]
+    complete: bool
+
+
+class QuarantineRequest(msgspec.Struct, frozen=True):
+    """Bytes the server refused to read as an entry, with their position; `raw` is base64. Advances the head."""
+
+    epoch: str
+    log: str
+    seq: int
+    prev_hash: str
+    hash: str
+    raw: str
+    reason: str = ""
+
+
+class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457 problem+json; `code` is one of docs/errors.md. `head` is the server's head for `gap` and `fork`."""
+
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    hint: str = ""
+    head: EpochHead | None = None
+    logs: dict[str, str] = {}
+    seq: int | None = None
+    type: str = "about:blank"
