@@ -8,7 +8,7 @@ from fieldapp.domain.documents import Asset, Contract, Customer, Site
 from fieldapp.domain.job import ActionState, Fault, Feedback, PartUsed, Reading
 
 
-class JobMention(msgspec.Struct, frozen=True):
+class JobMention(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that happened on a job, as the asset's or customer's timeline tells it."""
 
     job: str
@@ -18,7 +18,7 @@ class JobMention(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class AssetState(msgspec.Struct, frozen=True):
+class AssetState(msgspec.Struct, frozen=True, omit_defaults=True):
     asset: Asset | None = None
     readings: tuple[Reading, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -27,7 +27,7 @@ class AssetState(msgspec.Struct, frozen=True):
     entries: int = 0
 
 
-class CustomerState(msgspec.Struct, frozen=True):
+class CustomerState(msgspec.Struct, frozen=True, omit_defaults=True):
     customer: Customer | None = None
     sites: dict[str, Site] = {}
     contracts: dict[str, Contract] = {}

@@ -18,8 +18,11 @@ Indicator = Literal["response", "arrival", "resolution", "on_time_window", "firs
 CommercialModel = Literal["warranty", "per_visit", "prepaid_pack", "flat_subscription", "rental", "shared_saving"]
 
 
-class Calendar(msgspec.Struct, frozen=True):
-    """Business hours. `week` has seven lists (Monday first) of [start, end] in minutes after local midnight; holidays are ISO dates."""
+class Calendar(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Business hours.
+
+    `week` has seven lists (Monday first) of [start, end] in minutes after local midnight; holidays are ISO dates.
+    """
 
     code: str
     zone: str = "UTC"
@@ -27,7 +30,7 @@ class Calendar(msgspec.Struct, frozen=True):
     holidays: tuple[str, ...] = ()
 
 
-class PromiseAction(msgspec.Struct, frozen=True):
+class PromiseAction(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is owed when a promise is at risk or broken: who owns it and within how many minutes."""
 
     title: Words
@@ -35,7 +38,7 @@ class PromiseAction(msgspec.Struct, frozen=True):
     within_minutes: int = 1440
 
 
-class Promise(msgspec.Struct, frozen=True):
+class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
     """An indicator with a target and a clock.
 
     target: whole minutes for response, arrival, resolution, duration and the grace of on_time_window;
@@ -55,7 +58,7 @@ class Promise(msgspec.Struct, frozen=True):
     when_broken: PromiseAction | None = None
 
 
-class Variant(msgspec.Struct, frozen=True):
+class Variant(msgspec.Struct, frozen=True, omit_defaults=True):
     """How a service product differs for one segment; promises replace those of the same name."""
 
     segment: str
@@ -64,7 +67,7 @@ class Variant(msgspec.Struct, frozen=True):
     price: int | None = None
 
 
-class Product(msgspec.Struct, frozen=True):
+class Product(msgspec.Struct, frozen=True, omit_defaults=True):
     """Service product: a catalogue item. price and cost in minor units of `currency`."""
 
     code: str
@@ -83,13 +86,13 @@ class Product(msgspec.Struct, frozen=True):
     skills: tuple[str, ...] = ()
 
 
-class Segment(msgspec.Struct, frozen=True):
+class Segment(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     title: Words
     description: Words = {}
 
 
-class Branch(msgspec.Struct, frozen=True):
+class Branch(msgspec.Struct, frozen=True, omit_defaults=True):
     """One operating unit. Its id names its log."""
 
     id: str
@@ -99,7 +102,7 @@ class Branch(msgspec.Struct, frozen=True):
     calendar: str = ""
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     name: str
     role: Role
@@ -109,14 +112,14 @@ class Person(msgspec.Struct, frozen=True):
     phone: str = ""
 
 
-class Contact(msgspec.Struct, frozen=True):
+class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     phone: str = ""
     email: str = ""
     role: str = ""
 
 
-class Customer(msgspec.Struct, frozen=True):
+class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     name: Words
     branch: str
@@ -125,7 +128,7 @@ class Customer(msgspec.Struct, frozen=True):
     contacts: tuple[Contact, ...] = ()
 
 
-class Site(msgspec.Struct, frozen=True):
+class Site(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     customer: str
     name: Words
@@ -134,7 +137,7 @@ class Site(msgspec.Struct, frozen=True):
     hazards: tuple[Words, ...] = ()
 
 
-class Contract(msgspec.Struct, frozen=True):
+class Contract(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a customer or single assets are entitled to. valid_from and valid_to are ISO dates."""
 
     id: str
@@ -150,7 +153,7 @@ class Contract(msgspec.Struct, frozen=True):
     visits: int | None = None
 
 
-class NormalRange(msgspec.Struct, frozen=True):
+class NormalRange(msgspec.Struct, frozen=True, omit_defaults=True):
     """A quantity read on an asset with its normal range (decimal text) and unit."""
 
     quantity: str
@@ -160,7 +163,7 @@ class NormalRange(msgspec.Struct, frozen=True):
     high: str | None = None
 
 
-class Asset(msgspec.Struct, frozen=True):
+class Asset(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     customer: str
     site: str
@@ -175,20 +178,20 @@ class Asset(msgspec.Struct, frozen=True):
     hazards: tuple[Words, ...] = ()
 
 
-class Article(msgspec.Struct, frozen=True):
+class Article(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     title: Words
     text: Words
     procedures: tuple[str, ...] = ()
 
 
-class PackItem(msgspec.Struct, frozen=True):
+class PackItem(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     title: Words
     columns: dict[str, str] = {}
 
 
-class Pack(msgspec.Struct, frozen=True):
+class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     """A list that changes as a whole: parts, fault codes (symptoms, causes, remedies), reason codes, or one calendar."""
 
     code: str

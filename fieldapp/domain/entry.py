@@ -17,12 +17,19 @@ from fieldapp.domain.text import strict_json
 
 BODY_LIMIT = 64 * 1024
 """Bytes of one body; larger documents are files named by hash."""
+ENVELOPE_LIMIT = 32 * 1024
+"""Bytes of one envelope: room for its group's files, none for anything else."""
 GROUP_LIMIT = 50
 """Entries in one group (what one action of a person recorded)."""
 GROUP_BYTES_LIMIT = 256 * 1024
 """Bytes of one group, envelopes and bodies together."""
 DOUBTFUL_SKEW_MS = 120_000
 """A device clock further off than this makes a promise's verdict doubtful."""
+
+EARLIEST_MS = -2_208_988_800_000
+"""1900-01-01 UTC. A broken clock is believed so far: what lies outside cannot be shown or computed with anywhere."""
+LATEST_MS = 221_845_392_000_000
+"""9000-01-01 UTC."""
 
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 _STREAM = re.compile(r"[a-z]{2,20}:[A-Za-z0-9._\-]{1,80}\Z")
@@ -45,7 +52,7 @@ class Moment(msgspec.Struct, frozen=True, omit_defaults=True):
     skew: int | None = None
 
 
-class FileRef(msgspec.Struct, frozen=True):
+class FileRef(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file that belongs to an entry: content hash, size in bytes, name and media type as recorded."""
 
     sha256: str
@@ -116,8 +123,19 @@ _envelope_decoder = msgspec.json.Decoder(Envelope)
 
 
 def encode(value: Any) -> bytes:
-    """Deterministic JSON bytes of a struct or plain value (keys of mappings sorted)."""
-    return _encoder.encode(value)
+    """Deterministic JSON bytes of a struct or plain value (keys of mappings sorted).
+
+    Raises:
+        Problem: `bad-text` where a text holds what is no character (bytes of a foreign encoding typed or pasted in).
+    """
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        raise Problem(
+            "bad-text",
+            "The text holds something that is no character (bytes of another encoding).",
+            "Nothing was saved from it. Type that part again.",
+        ) from None
 
 
 def sha256(raw: bytes) -> str:
@@ -133,7 +151,8 @@ def write_entry(envelope: Envelope, body: bytes) -> Entry:
     """Make an entry from its parts, filling in the body's hash.
 
     Raises:
-        Problem: `body-too-large` above BODY_LIMIT; `bad-entry` where a name does not have the form names have.
+        Problem: `body-too-large` above BODY_LIMIT; `bad-json` where the body is not strict JSON; `bad-entry` where a name does
+            not have the form names have, or a time lies outside EARLIEST_MS to LATEST_MS.
     """
     if len(body) > BODY_LIMIT:
         raise Problem(
@@ -144,7 +163,10 @@ def write_entry(envelope: Envelope, body: bytes) -> Entry:
     envelope = msgspec.structs.replace(envelope, body=sha256(body))
     strict_json(body, "record")
     _check(envelope)
-    return Entry(envelope, encode(envelope), body)
+    raw = encode(envelope)
+    _check_size(raw)
+    strict_json(raw, "envelope")
+    return Entry(envelope, raw, body)
 
 
 def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False) -> Entry:
@@ -158,6 +180,7 @@ def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False) -> Entr
         Problem: `bad-json` or `bad-entry` with the reason.
     """
     if not trusted:
+        _check_size(raw)
         strict_json(raw, "envelope")
     try:
         envelope = _envelope_decoder.decode(raw)
@@ -172,6 +195,11 @@ def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False) -> Entr
                 raise Problem("bad-entry", "The record is not the one that its envelope names: the hashes differ.")
             strict_json(body, "record")
     return Entry(envelope, raw, body)
+
+
+def _check_size(raw: bytes) -> None:
+    if len(raw) > ENVELOPE_LIMIT:
+        raise Problem("bad-entry", f"The envelope has {len(raw):,} bytes; {ENVELOPE_LIMIT:,} are allowed.")
 
 
 def _check(envelope: Envelope) -> None:
@@ -196,5 +224,8 @@ def _check(envelope: Envelope) -> None:
         faults.append("streams")
     if envelope.base is not None and not _ID.match(envelope.base):
         faults.append("base")
+    at = envelope.at
+    if not (EARLIEST_MS <= at.wall <= LATEST_MS and EARLIEST_MS <= envelope.corrected <= LATEST_MS and abs(at.offset) <= 1440):
+        faults.append("time")
     if faults:
         raise Problem("bad-entry", f"The envelope has a wrong {', '.join(faults)}.")

@@ -21,7 +21,7 @@ VerdictName = Literal["pass", "borderline", "fail", "not_applicable", "not_done"
 OutcomeName = Literal["applied", "late", "conflict", "held", "quarantined"]
 
 
-class Stamp(msgspec.Struct, frozen=True):
+class Stamp(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which entry said it, who and when."""
 
     entry: str
@@ -30,7 +30,7 @@ class Stamp(msgspec.Struct, frozen=True):
     doubtful: bool = False
 
 
-class PinnedProcedure(msgspec.Struct, frozen=True):
+class PinnedProcedure(msgspec.Struct, frozen=True, omit_defaults=True):
     """The exact version a job was dispatched with; `entry` is the hash of the entry that published it."""
 
     code: str
@@ -38,7 +38,7 @@ class PinnedProcedure(msgspec.Struct, frozen=True):
     entry: str = ""
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step of the lifecycle; `type` is the entry type that made it."""
 
     type: str
@@ -48,7 +48,7 @@ class Change(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     """A step's result at one time. `value` is decimal text, an option id, options joined by spaces, ISO date/time, text."""
 
     by: Stamp
@@ -60,7 +60,7 @@ class Recorded(msgspec.Struct, frozen=True):
     calculated: bool = False
 
 
-class Attached(msgspec.Struct, frozen=True):
+class Attached(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     sha256: str
     size: int
@@ -68,12 +68,12 @@ class Attached(msgspec.Struct, frozen=True):
     media: str = ""
 
 
-class Note(msgspec.Struct, frozen=True):
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     text: str
 
 
-class SentBack(msgspec.Struct, frozen=True):
+class SentBack(msgspec.Struct, frozen=True, omit_defaults=True):
     """A supervisor's wish on a step; `corrected` once a result was recorded after it."""
 
     by: Stamp
@@ -81,7 +81,7 @@ class SentBack(msgspec.Struct, frozen=True):
     corrected: bool = False
 
 
-class StepState(msgspec.Struct, frozen=True):
+class StepState(msgspec.Struct, frozen=True, omit_defaults=True):
     """One step (or one instance of it): the standing result, the earlier ones, and what hangs on it."""
 
     result: Recorded | None = None
@@ -91,7 +91,7 @@ class StepState(msgspec.Struct, frozen=True):
     sent_back: SentBack | None = None
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     asset: str
     quantity: str
@@ -100,20 +100,20 @@ class Reading(msgspec.Struct, frozen=True):
     step: str = ""
 
 
-class PartUsed(msgspec.Struct, frozen=True):
+class PartUsed(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     part: str
     quantity: str
     serial: str = ""
 
 
-class TimeSpent(msgspec.Struct, frozen=True):
+class TimeSpent(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     activity: str
     minutes: int
 
 
-class Expense(msgspec.Struct, frozen=True):
+class Expense(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     kind: str
     amount: int
@@ -121,7 +121,7 @@ class Expense(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Fault(msgspec.Struct, frozen=True):
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     symptom: str
     cause: str = ""
@@ -130,14 +130,14 @@ class Fault(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Question(msgspec.Struct, frozen=True):
+class Question(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     text: str
     step: str = ""
     answers: tuple[Note, ...] = ()
 
 
-class Suggestion(msgspec.Struct, frozen=True):
+class Suggestion(msgspec.Struct, frozen=True, omit_defaults=True):
     """A proposed change to one step of one procedure version; `decision` is empty until it is decided."""
 
     by: Stamp
@@ -149,13 +149,13 @@ class Suggestion(msgspec.Struct, frozen=True):
     decision_note: str = ""
 
 
-class Opportunity(msgspec.Struct, frozen=True):
+class Opportunity(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     text: str
     value_note: str = ""
 
 
-class Commitment(msgspec.Struct, frozen=True):
+class Commitment(msgspec.Struct, frozen=True, omit_defaults=True):
     """A follow-up promised to the customer. `due` is an ISO date."""
 
     by: Stamp
@@ -163,7 +163,7 @@ class Commitment(msgspec.Struct, frozen=True):
     due: str
 
 
-class FollowUp(msgspec.Struct, frozen=True):
+class FollowUp(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a failed step asks for: a corrective step opened, a job to plan, or work stopped."""
 
     by: Stamp
@@ -172,7 +172,7 @@ class FollowUp(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class Feedback(msgspec.Struct, frozen=True):
+class Feedback(msgspec.Struct, frozen=True, omit_defaults=True):
     """The customer's verdict: raw scores (CSAT 1-5, NPS 0-10, CES 1-7; None where not answered) and the wording they saw."""
 
     by: Stamp
@@ -185,7 +185,7 @@ class Feedback(msgspec.Struct, frozen=True):
     contact_me: bool = False
 
 
-class Signature(msgspec.Struct, frozen=True):
+class Signature(msgspec.Struct, frozen=True, omit_defaults=True):
     """A name under a text: `shown` is the hash of exactly what was shown; `drawing` is the hash of the strokes, if drawn."""
 
     by: Stamp
@@ -196,7 +196,7 @@ class Signature(msgspec.Struct, frozen=True):
     role: str = "customer"
 
 
-class ActionState(msgspec.Struct, frozen=True):
+class ActionState(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is owed because of a feedback, a broken promise or a failed step. `due` in milliseconds UTC."""
 
     by: Stamp
@@ -210,13 +210,13 @@ class ActionState(msgspec.Struct, frozen=True):
     customer_told: Stamp | None = None
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     by: Stamp
     sha256: str
     name: str
 
 
-class Unresolved(msgspec.Struct, frozen=True):
+class Unresolved(msgspec.Struct, frozen=True, omit_defaults=True):
     """An entry that is kept and shown but does not stand: a conflict, a late one, a held or quarantined one."""
 
     entry: str
@@ -229,7 +229,7 @@ class Unresolved(msgspec.Struct, frozen=True):
     decided: str = ""
 
 
-class JobState(msgspec.Struct, frozen=True):
+class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
     """Everything a job's log says. An empty id means that `job.created` has not been folded yet."""
 
     id: str = ""

@@ -1,13 +1,17 @@
-"""The life of a job as one explicit table: (status, entry type) -> status, and who may do it.
+"""The life of a job as one explicit table: (status, entry type, role) -> status.
 
-docs/lifecycle.md is drawn from this table by `lifecycle_document`; a test keeps the two equal.
+docs/lifecycle.md is drawn from this table by domain/lifecycle_document.py; a test keeps the two equal.
 """
 
 from __future__ import annotations
 
-from fieldapp.domain.job import Status
+from typing import Literal
 
-Row = tuple[tuple[Status, ...], str, Status | None, str]
+from fieldapp.domain.job import Status
+from fieldapp.domain.roles import FIELD, OFFICE
+
+Side = Literal["field", "office"]
+Row = tuple[tuple[Status, ...], str, Status | None, Side]
 """From these statuses, this entry type, to that status (None: it stays), by the `field` or the `office`."""
 
 ACTIVE: tuple[Status, ...] = ("accepted", "travelling", "on_site", "in_progress", "paused")
@@ -24,27 +28,38 @@ TABLE: tuple[Row, ...] = (
     (("assigned",), "job.accepted", "accepted", "field"),
     (("assigned", "accepted"), "job.declined", "declined", "field"),
     (("accepted", "paused", "sent_back"), "job.travel_started", "travelling", "field"),
-    (("accepted", "travelling", "sent_back"), "job.arrived", "on_site", "field"),
+    (("accepted", "travelling", "paused", "sent_back"), "job.arrived", "on_site", "field"),
     (("accepted", "travelling", "on_site", "sent_back"), "job.started", "in_progress", "field"),
     (("travelling", "on_site", "in_progress"), "job.paused", "paused", "field"),
     (("paused", "sent_back"), "job.resumed", "in_progress", "field"),
     (("in_progress", "sent_back"), "job.completed", "completed", "field"),
     (RECORDING, "job.cannot_complete", "cannot_complete", "field"),
-    (("on_site", "in_progress", "paused", "completed", "cannot_complete", "sent_back", "approved"), "job.left", None, "field"),
+    (("paused", "completed", "cannot_complete", "sent_back", "approved"), "job.left", None, "field"),
     (("completed", "cannot_complete", "sent_back"), "job.approved", "approved", "office"),
     (("completed", "cannot_complete", "approved"), "job.sent_back", "sent_back", "office"),
 )  # fmt: skip
 
-_MOVES: dict[tuple[Status, str], Status] = {
-    (status, entry_type): (after or status) for before, entry_type, after, _ in TABLE for status in before
+SIDES: dict[Side, frozenset[str]] = {"field": FIELD, "office": OFFICE}
+"""The roles on each side of the table; the entry types carry the same sets (`ROLES`)."""
+
+_MOVES: dict[tuple[Status, str], tuple[Status, frozenset[str]]] = {
+    (status, entry_type): (after or status, SIDES[side]) for before, entry_type, after, side in TABLE for status in before
 }
 
 
 def next_status(status: Status, entry_type: str) -> Status | None:
     """The status after this entry, None where the table does not allow it."""
-    return _MOVES.get((status, entry_type))
+    move = _MOVES.get((status, entry_type))
+    return move[0] if move else None
 
 
-def moves_from(status: Status) -> tuple[str, ...]:
-    """Entry types that are allowed in this status, in table order."""
-    return tuple(entry_type for before, entry_type, _, _ in TABLE if status in before)
+def allowed(status: Status, entry_type: str, role: str) -> Status | None:
+    """The status after this entry by a person of this role, None where the table does not allow it to them."""
+    move = _MOVES.get((status, entry_type))
+    return move[0] if move and role in move[1] else None
+
+
+def moves_from(status: Status, role: str | None = None) -> tuple[str, ...]:
+    """Entry types that are allowed in this status (to this role, where one is given), in table order."""
+    found = [entry_type for before, entry_type, _, side in TABLE if status in before and (role is None or role in SIDES[side])]
+    return tuple(dict.fromkeys(found))

@@ -18,7 +18,7 @@ StepType = Literal[
 """What is entered. `datetime`, `date` and `time` are the three precisions of the input type date/time."""
 
 
-class Choice(msgspec.Struct, frozen=True):
+class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
     """One option. `columns` holds the further columns of the choice list that cascading filters look at."""
 
     id: str
@@ -26,7 +26,7 @@ class Choice(msgspec.Struct, frozen=True):
     columns: dict[str, str] = {}
 
 
-class Criterion(msgspec.Struct, frozen=True):
+class Criterion(msgspec.Struct, frozen=True, omit_defaults=True):
     """How anyone can tell that the step was done well. All given parts must hold. Limits are decimal text, both ends included.
 
     min, max: outside is fail. warn_min, warn_max: inside the limits but outside these is borderline.
@@ -46,7 +46,7 @@ class Criterion(msgspec.Struct, frozen=True):
     message: Words = {}
 
 
-class AfterFailure(msgspec.Struct, frozen=True):
+class AfterFailure(msgspec.Struct, frozen=True, omit_defaults=True):
     """What follows a failed step: a corrective step to do (its id), a follow-up job to plan, or stop work."""
 
     kind: Literal["corrective_step", "follow_up_job", "stop_work"]
@@ -54,7 +54,7 @@ class AfterFailure(msgspec.Struct, frozen=True):
     text: Words = {}
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One standardized step. `id` is unique in its procedure. Expressions are XLSForm text with `${step}` references."""
 
     id: str
@@ -84,7 +84,7 @@ class Step(msgspec.Struct, frozen=True):
     """Name of the asset reading this number is (`oil_pressure`, `hour_meter`): recorded on the asset as well."""
 
 
-class Group(msgspec.Struct, frozen=True):
+class Group(msgspec.Struct, frozen=True, omit_defaults=True):
     """A section of a procedure; `repeat` > 0 makes it a list of at most that many instances (bounded)."""
 
     id: str
@@ -96,7 +96,7 @@ class Group(msgspec.Struct, frozen=True):
     """Expression that fixes the number of instances, where the form does."""
 
 
-class Procedure(msgspec.Struct, frozen=True):
+class Procedure(msgspec.Struct, frozen=True, omit_defaults=True):
     """A versioned list of steps. `checklist`: safety, preparation, handover; `service`: the work itself."""
 
     code: str

@@ -1,15 +1,33 @@
-"""Strict JSON for bytes that others wrote, and the canonical bytes we write ourselves."""
+"""Strict JSON for bytes that others wrote."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, NoReturn
+
+import msgspec
 
 from fieldapp.domain.problem import Problem
 
+WHOLE_LIMIT = 2**53 - 1
+"""Largest whole number (either sign) that every JSON reader and both databases hold exactly (RFC 7493, section 2.2)."""
+DEPTH_LIMIT = 64
+"""Deepest nesting of lists and objects, the same on every machine whatever room its stack has."""
 
-def _no_constant(name: str) -> Any:
+
+def _no_float(text: str) -> NoReturn:
+    raise ValueError(f"{text[:40]} is not a whole number; values are written as text")
+
+
+def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a value")
+
+
+def _whole(text: str) -> int:
+    if len(text) > 17 or abs(int(text)) > WHOLE_LIMIT:
+        raise ValueError(f"the number {text[:20]} is too large")
+    return int(text)
 
 
 def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -21,36 +39,74 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+_quick_decoder = msgspec.json.Decoder(float_hook=_no_float)
+_quick_encoder = msgspec.json.Encoder()
+_NEEDS_A_CLOSER_LOOK = re.compile(rb"\\u|[0-9]{16}")
+
+
 def strict_json(raw: bytes, what: str) -> dict[str, Any]:
     """Parse a JSON object as both databases must judge it: UTF-8, no NaN, no NUL, no lone surrogate, no key twice,
-    no floating-point number (values are decimal text or whole numbers).
+    no floating-point number (values are decimal text or whole numbers up to WHOLE_LIMIT), nested at most DEPTH_LIMIT deep.
 
     Raises:
         Problem: `bad-json`, naming `what` and the reason.
     """
+    value = _quickly(raw)
+    return value if value is not None else _thoroughly(raw, what)
 
-    def refuse_float(text: str) -> Any:
-        raise ValueError(f"{text[:40]} is not a whole number; values are written as text")
 
+def _quickly(raw: bytes) -> dict[str, Any] | None:
+    """The value of bytes that come out the same when written again, as nearly all do; None where they must be read closely.
+
+    Such bytes cannot hold a key twice (one would be gone); escapes and long numbers are left to the close reading.
+    """
+    if _NEEDS_A_CLOSER_LOOK.search(raw) or raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
+        return None
+    try:
+        value = _quick_decoder.decode(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and _quick_encoder.encode(value) == raw else None
+
+
+def _thoroughly(raw: bytes, what: str) -> dict[str, Any]:
     try:
         text = raw.decode("utf-8")
-        value = json.loads(text, parse_constant=_no_constant, parse_float=refuse_float, object_pairs_hook=_unique_pairs)
-        if "\\u" in text:  # only an escape can smuggle in a NUL or half a character
-            json.dumps(value, ensure_ascii=False).encode("utf-8")
-            if _has_nul(value):
-                raise ValueError("it holds a NUL character")
+        value = json.loads(
+            text, parse_int=_whole, parse_float=_no_float, parse_constant=_no_constant, object_pairs_hook=_unique_pairs
+        )
+        _check_inside(value, "\\u" in text)  # only an escape can smuggle in a NUL or half a character
     except (ValueError, RecursionError) as error:
-        raise Problem("bad-json", f"The {what} is not valid JSON: {error}.") from None
+        reason = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise Problem("bad-json", f"The {what} is not valid JSON: {reason}.") from None
     if not isinstance(value, dict):
         raise Problem("bad-json", f"The {what} is not a JSON object.")
     return value
 
 
-def _has_nul(value: Any) -> bool:
-    if isinstance(value, str):
-        return "\x00" in value
-    if isinstance(value, dict):
-        return any("\x00" in key or _has_nul(item) for key, item in value.items())
-    if isinstance(value, list):
-        return any(_has_nul(item) for item in value)
-    return False
+def _check_inside(value: Any, escaped: bool) -> None:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        if depth > DEPTH_LIMIT + 1:  # the last level holds plain values
+            raise ValueError("it is nested too deep")
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below += item.values()
+                if escaped:
+                    below += item
+            elif isinstance(item, list):
+                below += item
+            elif escaped and isinstance(item, str):
+                _check_text(item)
+        level = below
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise ValueError("it holds a NUL character")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("it holds half a character (a lone surrogate)") from None

@@ -10,16 +10,14 @@ from fieldapp.domain.asset import AssetState, CustomerState
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.job import JobState, OutcomeName, Stamp
 from fieldapp.domain.problem import Problem
+from fieldapp.domain.roles import EVERYONE, FIELD, OFFICE, TECHNICIAN
+
+__all__ = [
+    "ENTRY_TYPES", "EVERYONE", "FIELD", "OFFICE", "TECHNICIAN", "Body", "Effect", "Fact", "read_body", "type_of",
+]  # fmt: skip
 
 Effect = Literal["lifecycle", "single", "additive", "reference", "decision"]
 """lifecycle and single values can conflict; additive facts never do; reference documents supersede; decisions settle others."""
-
-TECHNICIAN = frozenset({"technician"})
-OFFICE = frozenset({"supervisor", "dispatcher", "admin", "rule"})
-"""`rule` is the server itself, for entries that rules or fixtures make."""
-FIELD = TECHNICIAN | {"supervisor", "rule"}
-"""Who works on a job: a supervisor with a laptop may do so too."""
-EVERYONE = FIELD | OFFICE | {"expert"}
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -17,9 +17,9 @@ class FeedbackGiven(Body, frozen=True, omit_defaults=True):
     NAME: ClassVar[str] = "feedback.given"
     ROLES: ClassVar[frozenset[str]] = FIELD
 
-    csat: int | None = None
-    nps: int | None = None
-    ces: int | None = None
+    csat: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+    nps: Annotated[int, msgspec.Meta(ge=0, le=10)] | None = None
+    ces: Annotated[int, msgspec.Meta(ge=1, le=7)] | None = None
     comment: str = ""
     wording: str = "1"
     language: str = "en"

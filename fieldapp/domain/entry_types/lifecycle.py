@@ -70,7 +70,7 @@ class JobCreated(Lifecycle, frozen=True, omit_defaults=True):
     included: tuple[Words, ...] = ()
     excluded: tuple[Words, ...] = ()
     hazards: tuple[Words, ...] = ()
-    access: Words = {}
+    access: Words = {}  # noqa: RUF012 - a struct copies it
     skills: tuple[str, ...] = ()
     window_start: int | None = None
     window_end: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -140,7 +140,7 @@ class FileAttached(Body, frozen=True, omit_defaults=True):
     ROLES: ClassVar[frozenset[str]] = FIELD
 
     sha256: str
-    size: int
+    size: Annotated[int, msgspec.Meta(ge=0)]
     name: str
     media: str = ""
     step: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -52,7 +52,7 @@ class TimeRecorded(Body, frozen=True, omit_defaults=True):
     ROLES: ClassVar[frozenset[str]] = FIELD
 
     activity: str
-    minutes: int
+    minutes: Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
     def summary(self) -> str:
         return f"{self.activity} {self.minutes} min"

@@ -1,0 +1,10 @@
+"""Who does what: sets of roles that the lifecycle table and the entry types name."""
+
+from __future__ import annotations
+
+TECHNICIAN = frozenset({"technician"})
+OFFICE = frozenset({"supervisor", "dispatcher", "admin", "rule"})
+"""`rule` is the server itself, for entries that rules or fixtures make."""
+FIELD = TECHNICIAN | {"supervisor", "rule"}
+"""Who works on a job: a supervisor with a laptop may do so too."""
+EVERYONE = FIELD | OFFICE | {"expert"}
