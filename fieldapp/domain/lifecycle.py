@@ -34,7 +34,7 @@ TABLE: tuple[Row, ...] = (
     (("paused", "sent_back"), "job.resumed", "in_progress", "field"),
     (("in_progress", "sent_back"), "job.completed", "completed", "field"),
     (RECORDING, "job.cannot_complete", "cannot_complete", "field"),
-    (("paused", "completed", "cannot_complete", "sent_back", "approved"), "job.left", None, "field"),
+    (("paused", "completed", "cannot_complete", "sent_back", "approved", "cancelled"), "job.left", None, "field"),
     (("completed", "cannot_complete", "sent_back"), "job.approved", "approved", "office"),
     (("completed", "cannot_complete", "approved"), "job.sent_back", "sent_back", "office"),
 )  # fmt: skip
