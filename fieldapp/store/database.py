@@ -14,12 +14,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import QueuePool, StaticPool
+from sqlmodel import SQLModel
 
 from fieldapp.domain.problem import Problem
+from fieldapp.store.tables import table_of
 
 BUSY_MS = 5000
 """How long a writer waits for another process to finish before it gives up."""
@@ -40,7 +42,9 @@ class Database:
         if self.is_sqlite:
             self._path = url.removeprefix("sqlite:///")
             self._writer = create_engine("sqlite://", creator=self._connect, poolclass=StaticPool)
-            self._readers = create_engine("sqlite://", creator=self._connect_reader, pool_size=4, max_overflow=12)
+            self._readers = create_engine(
+                "sqlite://", creator=self._connect_reader, poolclass=QueuePool, pool_size=4, max_overflow=12
+            )
             event.listen(self._writer, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
             event.listen(self._readers, "begin", lambda conn: conn.exec_driver_sql("BEGIN"))
         else:
@@ -92,22 +96,22 @@ class Database:
         with _clear_words(), self._readers.begin() as connection:
             yield connection
 
-    def upsert(self, conn: Connection, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+    def upsert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows, replacing all other columns where the primary key exists."""
         if not rows:
             return
-        target: Table = table.__table__
+        target = table_of(table)
         insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(target)
         keys = [column.name for column in target.primary_key]
         others = {name: insert.excluded[name] for name in rows[0] if name not in keys}
         statement = insert.on_conflict_do_update(index_elements=keys, set_=others) if others else insert.on_conflict_do_nothing()
         conn.execute(statement, list(rows))
 
-    def insert_new(self, conn: Connection, table: type[Any], rows: Sequence[dict[str, Any]]) -> None:
+    def insert_new(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows, leaving those whose key exists as they are."""
         if not rows:
             return
-        insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(table.__table__)
+        insert = (sqlite.insert if self.is_sqlite else postgresql.insert)(table_of(table))
         conn.execute(insert.on_conflict_do_nothing(), list(rows))
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ WHOLE_LOG = "*"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of a log as its readers get it. kind `entry`: with the outcome decided on it; `outcome`: a later decision on `entry`."""
+    """One row of a log as its readers get it. kind `entry`: with its outcome; `outcome`: a later decision on `entry`."""
 
     log: str
     pos: int

@@ -1,12 +1,12 @@
 """The tables, for a device and for the server, on SQLite and PostgreSQL alike.
 
-Bytes of entries are kept as they came. Everything under "Projections" is a pure function of the log and can be dropped and rebuilt.
+Bytes of entries are kept as they came. Everything under "Projections" is a pure function of the log: droppable.
 Keys of log tables start with the log: it is the unit of ordering, of locking and, one day, of sharding.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -14,8 +14,10 @@ class Base(SQLModel):
     metadata = MetaData()
 
 
-def _text_key() -> Column[str]:
-    return Column(Text, primary_key=True)
+def table_of(model: type[SQLModel]) -> Table:
+    """The SQLAlchemy table behind a model (SQLModel does not type `__table__`)."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
 
 
 def _big(nullable: bool = False, key: bool = False) -> Column[int]:
@@ -111,7 +113,6 @@ class JobRow(Base, table=True):
     changed_at: int = Field(sa_column=_big())
     steps_done: int = 0
     unresolved: int = 0
-    external: str = ""
     view: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 

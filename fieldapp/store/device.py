@@ -1,0 +1,333 @@
+"""The replica on a device: the only code that writes its entries and projections.
+
+What a person records is committed (database), then fsynced once more in the journal, and only then called saved. What the server
+sends is written, folded and marked with its cursor in one transaction. Own work that the server has not decided on yet is folded on
+top of the server's order, so it never leaves the view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlmodel import col
+
+from fieldapp.domain.entry import (
+    GROUP_BYTES_LIMIT,
+    GROUP_LIMIT,
+    Entry,
+    Envelope,
+    encode,
+    write_entry,
+)  # fmt: skip
+from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.fold import empty_state, fold, read_state, state_bytes
+from fieldapp.domain.job import JobState
+from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.heads import StreamHeads, job_row, save_jobs
+from fieldapp.store.home import Clock, Identity
+from fieldapp.store.journal import Journal, journal_line
+from fieldapp.store.lines import Lines
+from fieldapp.store.pending import refresh_jobs
+from fieldapp.store.receiving import Receiver
+from fieldapp.store.rows import Draft, Head, Page, Run, Saved
+from fieldapp.store.tables import (
+    CursorRow,
+    EntryRow,
+    FileRow,
+    JobRow,
+    LogRow,
+    OwnEntryRow,
+    ScopeRow,
+    SettingRow,
+    StreamRow,
+    StreamStateRow,
+)  # fmt: skip
+
+
+class SyncCounts(msgspec.Struct, frozen=True):
+    """How much is where. `received`: the server has it, its outcome was not pulled yet; `refused`: waits for a person."""
+
+    unsent: int = 0
+    received: int = 0
+    settled: int = 0
+    refused: int = 0
+    files_waiting: int = 0
+    file_bytes: int = 0
+
+    @property
+    def safe_to_leave(self) -> bool:
+        """Nothing that was recorded here is only here."""
+        return not (self.unsent or self.files_waiting)
+
+
+class WaitingFile(msgspec.Struct, frozen=True):
+    sha256: str
+    size: int
+    name: str
+
+
+class DeviceReplica:
+    """Everything that is written on a device goes through here.
+
+    Args:
+        identity: who writes. clock: where time comes from. ids: makes UUIDv7 texts. remember: called with the identity when a new
+        line of writing was opened, to be kept beside the journal.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        journal: Journal,
+        identity: Identity,
+        clock: Clock,
+        ids: Callable[[], str],
+        remember: Callable[[Identity], None] = lambda identity: None,
+    ) -> None:
+        self._db, self._journal, self._clock, self._ids = db, journal, clock, ids
+        self.identity = identity
+        self._lines = Lines(db, identity, ids, remember)
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    # --- Recording ----------------------------------------------------------------------------------------------------
+
+    def append(self, drafts: Sequence[Draft]) -> Saved:
+        """Record what one action of a person says, as one group. Durable, twice, when it returns.
+
+        Raises:
+            Problem: `group-too-large`, `body-too-large`, `disk-full`, `database-busy`; then nothing of it was recorded.
+                `journal-failed`: it is recorded, its second copy is not.
+        """
+        with self._db.write() as conn:
+            entries = self._write_group(conn, drafts)
+            self._store(conn, entries)
+            lines = self._lines.take(conn, entries, self._clock.now())
+            self._show(conn, entries)
+        self._journal.append(lines)
+        return Saved(
+            tuple(entry.id for entry in entries), frozenset(stream for entry in entries for stream in entry.envelope.streams)
+        )
+
+    def _write_group(self, conn: Connection, drafts: Sequence[Draft]) -> list[Entry]:
+        if not 0 < len(drafts) <= GROUP_LIMIT:
+            raise Problem("group-too-large", f"One action records 1 to {GROUP_LIMIT} facts; this has {len(drafts)}.")
+        if len({draft.log for draft in drafts}) != 1:
+            raise Problem("group-too-large", "One action writes to one log.")
+        bases = self._last_seen(conn, {draft.stream for draft in drafts})
+        moment, group = self._clock.moment(), self._ids()
+        entries = [
+            write_entry(
+                Envelope(
+                    id=self._ids(), log=draft.log, stream=draft.stream, also=draft.also, type=draft.body.NAME,
+                    schema=draft.body.SCHEMA, author=self.identity.person, device=self.identity.device, group=group, n=n,
+                    of=len(drafts), base=bases.get(draft.stream), at=moment, files=draft.files, body="",
+                ),
+                encode(draft.body),
+            )
+            for n, draft in enumerate(drafts)
+        ]  # fmt: skip
+        if sum(entry.size for entry in entries) > GROUP_BYTES_LIMIT:
+            raise Problem("group-too-large", "This is too much for one action.", "Nothing of it was saved; record it in parts.")
+        return entries
+
+    def _last_seen(self, conn: Connection, streams: set[str]) -> dict[str, str]:
+        """The last entry of each stream in the server's order that this device has folded: what the person built on. Own work
+        on top needs no mention, one line of writing never conflicts with itself."""
+        query = select(col(StreamStateRow.stream), col(StreamStateRow.last_entry)).where(col(StreamStateRow.stream).in_(streams))
+        return {stream: last for stream, last in conn.execute(query) if last}
+
+    def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
+        conn.execute(insert(EntryRow), [entry_row(entry) for entry in entries])
+        files = [
+            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "here",
+             "job": entry.envelope.stream}
+            for entry in entries for file in entry.envelope.files
+        ]  # fmt: skip
+        self._db.insert_new(conn, FileRow, files)
+
+    def _show(self, conn: Connection, entries: Sequence[Entry]) -> None:
+        """Fold own new facts into the views that lists and screens show."""
+        jobs = sorted({s for entry in entries for s in entry.envelope.streams if s.startswith("job:")})
+        if not jobs:
+            return
+        query = select(col(JobRow.stream), col(JobRow.view)).where(col(JobRow.stream).in_(jobs))
+        views = {stream: read_state(stream, raw) for stream, raw in conn.execute(query)}
+        rows = []
+        for stream in jobs:
+            view = views.get(stream) or empty_state(stream)
+            for entry in entries:
+                if stream in entry.envelope.streams:
+                    view = fold(view, Fact(entry, role=self.identity.role))
+            assert isinstance(view, JobState)
+            if view.id:
+                rows.append(job_row(stream, entries[0].envelope.log, view, state_bytes(view)))
+        save_jobs(self._db, conn, rows)
+
+    # --- Sending ----------------------------------------------------------------------------------------------------
+
+    def outgoing(self, entries: int, size: int) -> Run | None:
+        """The next run of unsent entries of one log: at most so many entries and bytes, whole groups, at least one group."""
+        with self._db.read() as conn:
+            return self._lines.outgoing(conn, entries, size)
+
+    def heads(self) -> tuple[Head, ...]:
+        """Own open epochs, as far as receipts name them."""
+        with self._db.read() as conn:
+            return self._lines.heads(conn)
+
+    def acknowledge(self, head: Head, time: int) -> Saved:
+        """A receipt: everything of the epoch up to `head.seq` is durable at the server.
+
+        Raises:
+            Problem: `receipt-foreign` where the receipt's hash is not the one this device wrote there; nothing is moved.
+        """
+        with self._db.write() as conn:
+            ids = self._lines.acknowledge(conn, head, time)
+            left = self._lines.unsent_count(conn)
+        if ids and not left:
+            self._journal.replace(())
+        return Saved(tuple(ids), frozenset())
+
+    def rewind(self, head: Head) -> bool:
+        """After a gap: offer again from the server's head. False where what follows it is no longer kept here."""
+        with self._db.write() as conn:
+            return self._lines.rewind(conn, head)
+
+    def fork(self, log: str) -> None:
+        """After a fork: a new line of writing, in which everything that no receipt names is chained anew."""
+        with self._db.write() as conn:
+            self._lines.open(conn, log)
+        self._rewrite_journal()
+
+    def refuse(self, epoch: str, seq: int, reason: str) -> None:
+        """The entry at this position was handed over as quarantine: it stays in view, marked, and waits for a person."""
+        with self._db.write() as conn:
+            stream = self._lines.refuse(conn, epoch, seq, reason)
+            if stream:
+                refresh_jobs(self._db, conn, {stream: self._log_of(conn, stream)}, self.identity.role)
+
+    def entry_at(self, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
+        """(entry, chain before it, chain at it) of an own position, for handing it over as quarantine."""
+        with self._db.read() as conn:
+            return self._lines.entry_at(conn, epoch, seq)
+
+    # --- Reading ----------------------------------------------------------------------------------------------------
+
+    def cursors(self) -> dict[str, str]:
+        """Cursor of each log that this device reads; `0:` for one never read."""
+        with self._db.read() as conn:
+            known: dict[str, str] = {log: cursor for log, cursor in conn.execute(select(col(CursorRow.log), col(CursorRow.cursor)))}
+        return {log: known.get(log, "0:") for log in self.identity.logs}
+
+    def backfills(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
+        """(log, stream, after, upto) of streams whose rows are not all here."""
+        query = select(col(ScopeRow.log), col(ScopeRow.stream), col(ScopeRow.after), col(ScopeRow.upto)).where(
+            col(ScopeRow.live).is_(False), col(ScopeRow.upto) > 0
+        )
+        with self._db.read() as conn:
+            return tuple(conn.execute(query.order_by(col(ScopeRow.stream)).limit(limit)).tuples())
+
+    def receive(self, page: Page) -> Saved:
+        """Rows, backfill progress, scope and cursors of one answer, in one transaction."""
+        with self._db.write() as conn:
+            changed = Receiver(self._db, conn, self.identity.device, self.identity.role).receive(page)
+        return Saved(tuple(row.entry.id for row in page.rows), changed)
+
+    def forget_cursors(self) -> None:
+        """The server's history is not the one this device saw: read everything again."""
+        with self._db.write() as conn:
+            for table in (CursorRow, ScopeRow, StreamRow, StreamStateRow, LogRow):
+                conn.execute(delete(table))
+            conn.execute(update(OwnEntryRow).where(col(OwnEntryRow.lane) != "refused").values(lane="unsent", outcome="", reason=""))
+            for log in self.identity.logs:
+                self._lines.open(conn, log)
+        self._rewrite_journal()
+
+    # --- Keeping ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Make database and journal agree, both ways: called once, first, by the process that holds the home."""
+        content = self._journal.read()
+        with self._db.write() as conn:
+            missing = self._missing(conn, [line.entry() for line in content.lines])
+            restored = self._lines.is_from_another_time(conn, content.lines)
+            if missing:
+                self._store(conn, missing)
+            if missing or restored:
+                self._lines.adopt(conn, missing, self._clock.now())
+                logs = {stream: entry.envelope.log for entry in missing for stream in entry.envelope.streams}
+                refresh_jobs(self._db, conn, logs, self.identity.role)
+        self._rewrite_journal(known=len(content.lines) if not content.damaged else -1)
+
+    def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
+        wanted = {entry.id: entry for entry in entries}
+        for ids in chunks(sorted(wanted)):
+            for found in conn.execute(select(col(EntryRow.id)).where(col(EntryRow.id).in_(ids))).scalars():
+                del wanted[found]
+        return [entry for entry in wanted.values() if entry.envelope.device == self.identity.device]
+
+    def _rewrite_journal(self, known: int = -1) -> None:
+        with self._db.read() as conn:
+            lines = [journal_line(epoch, seq, entry) for epoch, seq, entry in self._lines.unsent(conn)]
+        if len(lines) != known:
+            self._journal.replace(lines)
+
+    def rebuild(self) -> int:
+        """Drop every projection and fold it again from the rows. Returns the number of streams."""
+        with self._db.write() as conn:
+            for table in (StreamStateRow, JobRow):
+                conn.execute(delete(table))
+            logs: dict[str, str] = {s: log for s, log in conn.execute(select(col(StreamRow.stream), col(StreamRow.log)).distinct())}
+            waiting = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))).scalars())
+            heads = StreamHeads(self._db, conn)
+            streams = sorted(set(logs) - waiting)
+            heads.load((stream, logs[stream]) for stream in streams)
+            for stream, pos, is_entry, fact in facts_of(conn, streams):
+                heads.fold(fact, pos, [stream], is_entry=is_entry)
+            heads.save()
+            own = conn.execute(
+                select(col(EntryRow.stream), col(EntryRow.log)).join(OwnEntryRow, col(OwnEntryRow.entry_id) == col(EntryRow.id))
+            )
+            refresh_jobs(self._db, conn, {**{s: log for s, log in own}, **logs}, self.identity.role)
+        return len(streams)
+
+    def counts(self) -> SyncCounts:
+        with self._db.read() as conn:
+            lanes: dict[str, int] = {
+                lane: count
+                for lane, count in conn.execute(select(col(OwnEntryRow.lane), func.count()).group_by(col(OwnEntryRow.lane)))
+            }
+            files, size = conn.execute(
+                select(func.count(), func.coalesce(func.sum(col(FileRow.size)), 0)).where(col(FileRow.state) == "here")
+            ).one()
+        return SyncCounts(
+            lanes.get("unsent", 0), lanes.get("received", 0), lanes.get("settled", 0), lanes.get("refused", 0), files, int(size)
+        )
+
+    def files_waiting(self, state: str = "here") -> tuple[WaitingFile, ...]:
+        """Files that are only here (`here`), or that are named but have not come yet (`wanted`)."""
+        query = select(col(FileRow.sha256), col(FileRow.size), col(FileRow.name)).where(col(FileRow.state) == state)
+        with self._db.read() as conn:
+            return tuple(WaitingFile(*row) for row in conn.execute(query.order_by(col(FileRow.size))))
+
+    def mark_file(self, sha256: str, state: str) -> None:
+        """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends)."""
+        with self._db.write() as conn:
+            conn.execute(update(FileRow).where(col(FileRow.sha256) == sha256).values(state=state))
+
+    def setting(self, name: str) -> str | None:
+        with self._db.read() as conn:
+            return conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == name)).scalar()
+
+    def set_settings(self, **values: str) -> None:
+        with self._db.write() as conn:
+            self._db.upsert(conn, SettingRow, [{"name": name, "value": value} for name, value in values.items()])
+
+    def _log_of(self, conn: Connection, stream: str) -> str:
+        return conn.execute(select(col(JobRow.log)).where(col(JobRow.stream) == stream)).scalar() or self.identity.log

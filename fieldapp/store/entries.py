@@ -1,0 +1,44 @@
+"""Entries as rows of the entries table, and the facts of streams in the log's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from sqlalchemy import Connection, select
+from sqlmodel import col
+
+from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.job import OutcomeName
+from fieldapp.store.database import chunks
+from fieldapp.store.tables import EntryRow, LogRow, StreamRow
+
+
+def entry_row(entry: Entry) -> dict[str, Any]:
+    """The row of the entries table."""
+    envelope = entry.envelope
+    return {
+        "id": envelope.id, "log": envelope.log, "stream": envelope.stream, "type": envelope.type, "author": envelope.author,
+        "device": envelope.device, "group_id": envelope.group, "hash": entry.hash, "recorded_at": envelope.corrected,
+        "raw": entry.raw, "body": entry.body_raw,
+    }  # fmt: skip
+
+
+def facts_of(conn: Connection, streams: Sequence[str]) -> Iterator[tuple[str, int, bool, Fact]]:
+    """(stream, position, is it an entry rather than a later outcome, fact) of these streams, each in the order of its log."""
+    for names in chunks(sorted(streams), 200):
+        query = (
+            select(
+                col(StreamRow.stream), col(LogRow.pos), col(LogRow.kind), col(LogRow.outcome), col(LogRow.reason),
+                col(LogRow.role), col(EntryRow.raw), col(EntryRow.body),
+            )
+            .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
+            .join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
+            .where(col(StreamRow.stream).in_(names))
+            .order_by(col(StreamRow.stream), col(StreamRow.pos))
+        )  # fmt: skip
+        for stream, pos, kind, outcome, reason, role, raw, body in conn.execute(query).all():
+            named = cast(OutcomeName, outcome)
+            entry = read_entry(raw, body, trusted=True)
+            yield stream, pos, kind == "entry", Fact(entry, named, reason, role)

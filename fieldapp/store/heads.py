@@ -1,0 +1,136 @@
+"""Folding inside a transaction: the states of the streams that work touches, loaded once, folded in memory, saved once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlmodel import col
+
+from fieldapp.domain.entry_types import reference
+from fieldapp.domain.entry_types.base import Fact, read_body
+from fieldapp.domain.fold import FOLD_VERSION, State, digest_of, empty_state, fold, folds, read_state, stands, state_bytes
+from fieldapp.domain.job import JobState
+from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.tables import DocumentRow, JobRow, StreamStateRow, table_of
+
+
+class StreamHead:
+    """The head of one stream while it is being folded."""
+
+    __slots__ = ("changed", "held", "last_entry", "log", "pos", "state", "stream")
+
+    def __init__(
+        self, stream: str, log: str, pos: int = 0, last_entry: str = "", held: int = 0, state: State | None = None
+    ) -> None:
+        self.stream, self.log, self.pos, self.last_entry, self.held = stream, log, pos, last_entry, held
+        self.state = state
+        self.changed = False
+
+
+class StreamHeads:
+    """Heads by stream. `lock` takes row locks in the order of names (PostgreSQL): no two writers wait for each other."""
+
+    def __init__(self, db: Database, conn: Connection, *, lock: bool = False) -> None:
+        self._db, self._conn, self._lock = db, conn, lock and not db.is_sqlite
+        self._heads: dict[str, StreamHead] = {}
+        self._documents: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def load(self, streams: Iterable[tuple[str, str]]) -> None:
+        """Read the heads of these (stream, log) that are not loaded yet; unknown ones start empty."""
+        wanted = {stream: log for stream, log in sorted(set(streams)) if stream not in self._heads}
+        if self._lock and wanted:
+            empty = [_row(StreamHead(stream, log, state=_empty(stream))) for stream, log in wanted.items()]
+            self._db.insert_new(self._conn, StreamStateRow, empty)
+        for names in chunks(sorted(wanted)):
+            query = (
+                select(table_of(StreamStateRow)).where(col(StreamStateRow.stream).in_(names)).order_by(col(StreamStateRow.stream))
+            )
+            if self._lock:
+                query = query.with_for_update()
+            for row in self._conn.execute(query):
+                state = read_state(row.stream, row.state) if row.state else None
+                self._heads[row.stream] = StreamHead(row.stream, row.log, row.pos, row.last_entry, row.held, state)
+        for stream, log in wanted.items():
+            if stream not in self._heads:
+                self._heads[stream] = StreamHead(stream, log, state=_empty(stream))
+
+    def reset(self, stream: str, log: str) -> None:
+        """Start a stream anew, to fold all its rows again."""
+        self._heads[stream] = StreamHead(stream, log, state=_empty(stream))
+
+    def __getitem__(self, stream: str) -> StreamHead:
+        return self._heads[stream]
+
+    def __contains__(self, stream: str) -> bool:
+        return stream in self._heads
+
+    def changed(self) -> list[StreamHead]:
+        return [head for head in self._heads.values() if head.changed]
+
+    def fold(self, fact: Fact, pos: int, streams: Iterable[str], *, is_entry: bool = True) -> None:
+        """Fold a fact at a position into the named (loaded) streams."""
+        home = fact.entry.envelope.stream
+        for stream in streams:
+            head = self._heads[stream]
+            if head.state is not None:
+                head.state = fold(head.state, fact)
+            if stream == home and not stream.startswith("job:"):
+                self._document(head, fact, pos)
+            head.pos = pos
+            head.changed = True
+            if is_entry:
+                head.last_entry = fact.id
+
+    def _document(self, head: StreamHead, fact: Fact, pos: int) -> None:
+        """Customers, sites, contracts and assets are documents as well as part of a state."""
+        try:
+            body = read_body(fact.entry)
+        except Problem:
+            return
+        if not isinstance(body, reference.Reference) or not stands(fact, body):
+            return
+        entry = fact.entry
+        self._documents[head.stream, entry.envelope.type, body.key()] = {
+            "stream": head.stream, "type": entry.envelope.type, "key": body.key(), "log": head.log, "pos": pos,
+            "entry_id": entry.id, "entry_hash": entry.hash, "body": entry.body_raw or b"",
+        }  # fmt: skip
+
+    def save(self) -> None:
+        """Write what changed: states with their digests, and documents."""
+        rows = [_row(head) for head in self._heads.values() if head.changed]
+        for part in chunks(rows):
+            self._db.upsert(self._conn, StreamStateRow, part)
+        for part in chunks(self._documents.values()):
+            self._db.upsert(self._conn, DocumentRow, part)
+
+
+def _empty(stream: str) -> State | None:
+    return empty_state(stream) if folds(stream) else None
+
+
+def _row(head: StreamHead) -> dict[str, Any]:
+    raw = b"" if head.state is None else state_bytes(head.state)
+    return {
+        "stream": head.stream, "log": head.log, "pos": head.pos, "last_entry": head.last_entry, "held": head.held,
+        "fold_version": FOLD_VERSION, "digest": digest_of(raw) if raw else "", "state": raw,
+    }  # fmt: skip
+
+
+def job_row(stream: str, log: str, view: JobState, raw: bytes) -> dict[str, Any]:
+    """The row that lists of jobs show; a pure function of the view."""
+    return {
+        "stream": stream, "log": log, "number": view.number, "status": view.status, "assignee": view.assignee,
+        "customer": view.customer, "site": view.site, "product": view.product, "kind": view.kind,
+        "window_start": view.window_start, "window_end": view.window_end,
+        "changed_at": view.history[-1].by.at if view.history else 0,
+        "steps_done": sum(1 for step in view.steps.values() if step.result and not step.result.calculated),
+        "unresolved": sum(1 for item in view.unresolved if not item.decided), "view": raw,
+    }  # fmt: skip
+
+
+def save_jobs(db: Database, conn: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    for part in chunks(rows):
+        db.upsert(conn, JobRow, part)

@@ -1,0 +1,154 @@
+"""Deciding on the entries of one push: each group against the streams as they stand, in scope, role and order."""
+
+from __future__ import annotations
+
+import msgspec
+from sqlalchemy import Connection, select
+from sqlmodel import col
+
+from fieldapp.domain.entry import Entry
+from fieldapp.domain.entry_types.base import ENTRY_TYPES, Body, Fact, read_body
+from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
+from fieldapp.domain.problem import Problem
+from fieldapp.store.heads import StreamHeads
+from fieldapp.store.scope import WHOLE_LOG_ROLES, reach_of
+from fieldapp.store.tables import EntryRow, LogRow, StreamRow
+
+
+class Writer(msgspec.Struct, frozen=True):
+    """Who sends: an enrolled device and its person."""
+
+    device: str
+    person: str
+    role: str
+    branch: str
+
+
+class Decided(msgspec.Struct):
+    """A row on its way into the log."""
+
+    entry: Entry
+    body: Body | None
+    outcome: Outcome
+    role: str
+    kind: str = "entry"
+
+
+class Judge:
+    """Decides on groups of one push against the heads as they are folded."""
+
+    def __init__(self, conn: Connection, log: str, heads: StreamHeads, who: Writer | None) -> None:
+        self._conn, self._log, self._heads, self._who = conn, log, heads, who
+        self._reach: dict[str, Reach] | None = None
+        self._others: dict[tuple[str, str], list[tuple[str, str]]] = {}
+
+    def decide_group(self, group: list[Decided]) -> None:
+        """Give all items of a group their common outcome: each is judged after those before it, the heaviest outcome counts."""
+        worst = self._faults(group)
+        states = {
+            stream: self._heads[stream].state for item in group for stream in item.entry.envelope.streams if stream in self._heads
+        }
+        if worst.name == "applied":
+            for item in group:
+                try:
+                    item.body = read_body(item.entry)
+                    worst = heavier(worst, self._decide(item))
+                    fold_row(self._heads, item, 0)
+                except Problem as problem:
+                    worst = heavier(worst, Outcome("quarantined", problem.message))
+                except Exception as error:  # a fold must never fail; if one does, the entry is kept and shown, not refused
+                    worst = heavier(worst, Outcome("quarantined", f"it could not be understood ({type(error).__name__})"))
+            for stream, state in states.items():
+                self._heads[stream].state = state
+        for item in group:
+            item.outcome = worst
+
+    def decide_again(self, item: Decided) -> Outcome:
+        """A held entry once more. Its role was recorded when it arrived; its scope was judged then."""
+        envelope = item.entry.envelope
+        state = self._heads[envelope.stream].state
+        return decide(envelope, item.body, item.role, "in", state, "", envelope.type in ENTRY_TYPES)
+
+    def _faults(self, group: list[Decided]) -> Outcome:
+        first = group[0].entry.envelope
+        if any(item.entry.envelope.log != self._log for item in group):
+            return Outcome("quarantined", "it names another log than the one it was sent to")
+        if len(group) != first.of or [item.entry.envelope.n for item in group] != list(range(first.of)):
+            return Outcome("quarantined", "the group it belongs to is not complete")
+        if self._who and any(
+            (item.entry.envelope.device, item.entry.envelope.author) != (self._who.device, self._who.person) for item in group
+        ):
+            return Outcome("quarantined", "its author is not the person this device belongs to")
+        return APPLIED
+
+    def _decide(self, item: Decided) -> Outcome:
+        envelope = item.entry.envelope
+        head = self._heads[envelope.stream]
+        clash = self._clash(item) if self._who else ""
+        return decide(envelope, item.body, item.role, self._reach_for(item), head.state, clash, envelope.type in ENTRY_TYPES)
+
+    def _reach_for(self, item: Decided) -> Reach:
+        """The narrowest reach over the entry's streams; a stream nobody has written to yet is open to whoever begins it."""
+        who = self._who
+        if who is None or who.role in ("admin", "rule"):
+            return "in"
+        if who.role in WHOLE_LOG_ROLES:
+            return "in" if self._log in (who.branch, "org") else "never"
+        if self._reach is None:
+            self._reach = {}
+        streams = item.entry.envelope.streams
+        unknown = [stream for stream in streams if stream not in self._reach]
+        if unknown:
+            found = reach_of(self._conn, self._log, who.person, unknown)
+            self._reach |= {stream: found.get(stream, "in" if self._heads[stream].pos == 0 else "never") for stream in unknown}
+        reaches = {self._reach[stream] for stream in streams}
+        return "never" if "never" in reaches else "left" if "left" in reaches else "in"
+
+    def _clash(self, item: Decided) -> str:
+        """Why another line's entry, placed after the last one this person had seen, stands in the way; '' where none does."""
+        envelope, body = item.entry.envelope, item.body
+        touches = body.touches() if body else frozenset()
+        base = envelope.base or ""
+        if not touches or self._heads[envelope.stream].last_entry == base:
+            return ""
+        key = (envelope.stream, base)
+        if key not in self._others:
+            self._others[key] = self._written_by_others(envelope.stream, base)
+        for touch, why in self._others[key]:
+            if touch == "?" or touches & set(touch.split()):
+                return why
+        return ""
+
+    def _written_by_others(self, stream: str, base: str) -> list[tuple[str, str]]:
+        after = 0
+        if base:
+            query = select(col(StreamRow.pos)).where(
+                col(StreamRow.log) == self._log, col(StreamRow.stream) == stream, col(StreamRow.entry_id) == base
+            )
+            found = self._conn.execute(query.order_by(col(StreamRow.pos))).scalars().first()
+            if found is None:
+                return [("?", "it builds on something that this server has not received")]
+            after = found
+        device = self._who.device if self._who else ""
+        others = (
+            select(col(StreamRow.touch), col(LogRow.role), col(EntryRow.author), col(EntryRow.type))
+            .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
+            .join(EntryRow, col(EntryRow.id) == col(StreamRow.entry_id))
+            .where(
+                col(StreamRow.log) == self._log, col(StreamRow.stream) == stream, col(StreamRow.pos) > after,
+                col(StreamRow.device) != device,
+                col(StreamRow.touch) != "", col(LogRow.outcome) == "applied",
+            )
+            .order_by(col(StreamRow.pos).desc())
+        )  # fmt: skip
+        return [(touch, f"{author} recorded {kind} meanwhile") for touch, _, author, kind in self._conn.execute(others)]
+
+
+def fold_row(heads: StreamHeads, item: Decided, pos: int) -> None:
+    """Fold one decided row into every loaded stream it names."""
+    fact = Fact(item.entry, item.outcome.name, item.outcome.reason, item.role)
+    streams = [stream for stream in item.entry.envelope.streams if stream in heads]
+    heads.fold(fact, pos, streams, is_entry=item.kind == "entry")
+    if item.outcome.name == "held":
+        for stream in streams:
+            heads[stream].held += 1

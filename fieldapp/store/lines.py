@@ -1,0 +1,233 @@
+"""Lines of writing: the epochs of a device, one open for each log, and the positions of its own entries in them.
+
+A position (epoch, seq, chain hash) is never used for two entries. When the server's view of an epoch differs from ours, a new epoch
+is opened that names its parent, and what no receipt covers is chained again there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlmodel import col
+
+from fieldapp.domain.entry import Entry, chain_hash, read_entry
+from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.home import Identity
+from fieldapp.store.journal import JournalLine, journal_line
+from fieldapp.store.rows import Head, Run
+from fieldapp.store.tables import EntryRow, EpochRow, OwnEntryRow, table_of
+
+
+class Lines:
+    """Positions of own entries. All work happens in the caller's transaction."""
+
+    def __init__(self, db: Database, identity: Identity, ids: Callable[[], str], remember: Callable[[Identity], None]) -> None:
+        self._db, self.identity, self._ids, self._remember = db, identity, ids, remember
+
+    def _open_epoch(self, conn: Connection, log: str) -> Any:
+        query = select(table_of(EpochRow)).where(col(EpochRow.log) == log, col(EpochRow.closed).is_(False))
+        return conn.execute(query).first()
+
+    def take(self, conn: Connection, entries: Sequence[Entry], now: int) -> list[bytes]:
+        """Give entries of one log the next positions of its open epoch. Returns their journal lines."""
+        log = entries[0].envelope.log
+        epoch = self._open_epoch(conn, log)
+        if epoch is None:
+            self.open(conn, log)
+            epoch = self._open_epoch(conn, log)
+        seq, chain, rows, lines = epoch.head_seq, epoch.head_hash, [], []
+        for entry in entries:
+            seq += 1
+            chain = chain_hash(chain, seq, entry.hash)
+            rows.append(_own_row(epoch.epoch, seq, chain, entry, now))
+            lines.append(journal_line(epoch.epoch, seq, entry))
+        conn.execute(insert(OwnEntryRow), rows)
+        conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch.epoch).values(head_seq=seq, head_hash=chain))
+        return lines
+
+    def open(self, conn: Connection, log: str) -> str:
+        """Open a new epoch for a log; the present one is closed, and its entries without a receipt are chained anew."""
+        old = self._open_epoch(conn, log)
+        name = self._ids()
+        moving = []
+        if old is not None:
+            moving = self._entries(conn, col(OwnEntryRow.epoch) == old.epoch, col(OwnEntryRow.lane) == "unsent")
+            conn.execute(update(EpochRow).where(col(EpochRow.epoch) == old.epoch).values(closed=True))
+            for ids in chunks(entry.id for _, _, entry, _ in moving):
+                conn.execute(delete(OwnEntryRow).where(col(OwnEntryRow.epoch) == old.epoch, col(OwnEntryRow.entry_id).in_(ids)))
+        row = {
+            "epoch": name, "log": log, "parent": old.epoch if old is not None else "",
+            "parent_seq": old.acked_seq if old is not None else 0, "head_seq": 0, "head_hash": "", "acked_seq": 0, "safe_seq": 0,
+            "closed": False,
+        }  # fmt: skip
+        conn.execute(insert(EpochRow), row)
+        self._chain_again(conn, name, [(entry, saved_at) for _, _, entry, saved_at in moving])
+        self.identity = msgspec.structs.replace(self.identity, epochs={**self.identity.epochs, log: name})
+        self._remember(self.identity)
+        return name
+
+    def _chain_again(self, conn: Connection, epoch: str, entries: Sequence[tuple[Entry, int]]) -> None:
+        seq, chain, rows = 0, "", []
+        for entry, saved_at in entries:
+            seq += 1
+            chain = chain_hash(chain, seq, entry.hash)
+            rows.append(_own_row(epoch, seq, chain, entry, saved_at))
+        if rows:
+            conn.execute(insert(OwnEntryRow), rows)
+            conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch).values(head_seq=seq, head_hash=chain))
+
+    def is_from_another_time(self, conn: Connection, lines: Sequence[JournalLine]) -> bool:
+        """True where the database is older than what lies beside it: it was restored, or is new."""
+        known: dict[str, tuple[str, int]] = {
+            row.log: (row.epoch, row.head_seq)
+            for row in conn.execute(select(table_of(EpochRow)).where(col(EpochRow.closed).is_(False)))
+        }
+        if any(log in known and known[log][0] != epoch for log, epoch in self.identity.epochs.items()):
+            return True
+        heads = {epoch: seq for epoch, seq in known.values()}
+        return any(line.seq > heads.get(line.epoch, line.seq) for line in lines)
+
+    def adopt(self, conn: Connection, entries: Sequence[Entry], now: int) -> None:
+        """Take entries that only the journal held, and go on in new epochs: the old positions may be known to the server."""
+        by_log: dict[str, list[Entry]] = {log: [] for log in self.identity.epochs}
+        for entry in entries:
+            by_log.setdefault(entry.envelope.log, []).append(entry)
+        for log, found in by_log.items():
+            self.open(conn, log)
+            if found:
+                self.take(conn, found, now)
+
+    # --- On the way to the server -----------------------------------------------------------------------------------------------
+
+    def outgoing(self, conn: Connection, limit: int, size: int) -> Run | None:
+        oldest = (
+            select(col(OwnEntryRow.epoch))
+            .join(EpochRow, col(EpochRow.epoch) == col(OwnEntryRow.epoch))
+            .where(col(OwnEntryRow.lane) == "unsent", col(EpochRow.closed).is_(False))
+            .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.seq))
+            .limit(1)
+        )
+        name = conn.execute(oldest).scalar()
+        if name is None:
+            return None
+        epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == name)).one()
+        rows = self._entries(
+            conn, col(OwnEntryRow.epoch) == name, col(OwnEntryRow.seq) > epoch.acked_seq, limit=limit + 50, refused=True
+        )
+        first = rows[0][1]
+        chosen: list[Entry] = []
+        total = 0
+        for group in _whole(rows):
+            amount = sum(entry.size for _, _, entry, _ in group)
+            if chosen and (len(chosen) + len(group) > limit or total + amount > size):
+                break
+            chosen += [entry for _, _, entry, _ in group]
+            total += amount
+        parent = (epoch.parent, epoch.parent_seq) if epoch.parent else None
+        return Run(name, epoch.log, first, self._hash_at(conn, name, first - 1), tuple(chosen), parent)
+
+    def acknowledge(self, conn: Connection, head: Head, time: int) -> list[str]:
+        epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
+        if epoch is None or head.seq <= epoch.acked_seq:
+            return []
+        if self._hash_at(conn, head.epoch, head.seq) != head.hash:
+            raise Problem(
+                "receipt-foreign",
+                "The server acknowledged something that this device did not write.",
+                "Nothing is marked as sent; it will be offered again.",
+            )
+        mine = (col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) <= head.seq, col(OwnEntryRow.lane) == "unsent")
+        ids = list(conn.execute(select(col(OwnEntryRow.entry_id)).where(*mine)).scalars())
+        conn.execute(update(OwnEntryRow).where(*mine, col(OwnEntryRow.outcome) != "").values(lane="settled", received_at=time))
+        conn.execute(update(OwnEntryRow).where(*mine).values(lane="received", received_at=time))
+        conn.execute(
+            update(EpochRow)
+            .where(col(EpochRow.epoch) == head.epoch)
+            .values(acked_seq=head.seq, safe_seq=max(epoch.safe_seq, head.safe_seq))
+        )
+        return ids
+
+    def rewind(self, conn: Connection, head: Head) -> bool:
+        epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
+        if epoch is None or (head.seq and self._hash_at(conn, head.epoch, head.seq) != head.hash):
+            return False
+        kept = conn.execute(
+            select(func.count()).where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq)
+        ).scalar_one()
+        if kept != epoch.head_seq - head.seq:
+            return False
+        conn.execute(
+            update(OwnEntryRow)
+            .where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq, col(OwnEntryRow.lane) != "refused")
+            .values(lane="unsent", outcome="", reason="")
+        )
+        conn.execute(update(EpochRow).where(col(EpochRow.epoch) == head.epoch).values(acked_seq=head.seq))
+        return True
+
+    def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> str | None:
+        at = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
+        stream = conn.execute(select(col(OwnEntryRow.stream)).where(*at)).scalar()
+        conn.execute(update(OwnEntryRow).where(*at).values(lane="refused", reason=reason))
+        conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch, col(EpochRow.acked_seq) < seq).values(acked_seq=seq))
+        return stream
+
+    def entry_at(self, conn: Connection, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
+        rows = self._entries(conn, col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
+        if not rows:
+            return None
+        return rows[0][2], self._hash_at(conn, epoch, seq - 1), self._hash_at(conn, epoch, seq)
+
+    def heads(self, conn: Connection) -> tuple[Head, ...]:
+        open_ = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.closed).is_(False)).order_by(col(EpochRow.log))).all()
+        return tuple(Head(row.epoch, row.acked_seq, self._hash_at(conn, row.epoch, row.acked_seq), row.safe_seq) for row in open_)
+
+    def unsent(self, conn: Connection) -> Iterator[tuple[str, int, Entry]]:
+        for epoch, seq, entry, _ in self._entries(conn, col(OwnEntryRow.lane) == "unsent"):
+            yield epoch, seq, entry
+
+    def unsent_count(self, conn: Connection) -> int:
+        return conn.execute(select(func.count()).select_from(OwnEntryRow).where(col(OwnEntryRow.lane) == "unsent")).scalar_one()
+
+    def _hash_at(self, conn: Connection, epoch: str, seq: int) -> str:
+        if seq == 0:
+            return ""
+        query = select(col(OwnEntryRow.hash)).where(col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
+        return conn.execute(query).scalar() or "?"
+
+    def _entries(
+        self, conn: Connection, *where: Any, limit: int | None = None, refused: bool = False
+    ) -> list[tuple[str, int, Entry, int]]:
+        """(epoch, seq, entry, saved_at) in the order they were written."""
+        query = (
+            select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq), col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.saved_at))
+            .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
+            .where(*where)
+            .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
+        )
+        if limit is not None:
+            query = query.limit(limit)
+        return [
+            (epoch, seq, read_entry(raw, body, trusted=True), saved_at) for epoch, seq, raw, body, saved_at in conn.execute(query)
+        ]
+
+
+def _own_row(epoch: str, seq: int, chain: str, entry: Entry, saved_at: int) -> dict[str, Any]:
+    return {
+        "epoch": epoch, "seq": seq, "entry_id": entry.id, "stream": entry.envelope.stream, "hash": chain, "lane": "unsent",
+        "outcome": "", "reason": "", "saved_at": saved_at, "received_at": None,
+    }  # fmt: skip
+
+
+def _whole(rows: Sequence[tuple[str, int, Entry, int]]) -> Iterator[list[tuple[str, int, Entry, int]]]:
+    group: list[tuple[str, int, Entry, int]] = []
+    for row in rows:
+        if group and group[-1][2].envelope.group != row[2].envelope.group:
+            yield group
+            group = []
+        group.append(row)
+    if group and (group[-1][2].envelope.n == group[-1][2].envelope.of - 1):
+        yield group

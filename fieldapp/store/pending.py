@@ -1,0 +1,79 @@
+"""Own work that the server has not decided on yet, folded on top of the server's order: what the person sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+from sqlmodel import col
+
+from fieldapp.domain.entry import read_entry
+from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, state_bytes
+from fieldapp.domain.job import JobState
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.heads import job_row, save_jobs
+from fieldapp.store.tables import EntryRow, JobRow, OwnEntryRow, StreamStateRow
+
+REFUSED = "the server could not read it; it waits for a decision"
+
+
+def pending_facts(conn: Connection, role: str) -> list[Fact]:
+    """Own entries without an outcome, in the order they were recorded."""
+    query = (
+        select(col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.lane))
+        .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
+        .where(col(OwnEntryRow.lane) != "settled", col(OwnEntryRow.outcome) == "")
+        .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
+    )
+    facts = []
+    for raw, body, lane in conn.execute(query).all():
+        entry = read_entry(raw, body, trusted=True)
+        facts.append(Fact(entry, "quarantined", REFUSED, role) if lane == "refused" else Fact(entry, role=role))
+    return facts
+
+
+def view_of(settled: State, stream: str, pending: Iterable[Fact]) -> State:
+    """A state in the server's order with own unsettled facts of that stream on top."""
+    for fact in pending:
+        if stream in fact.entry.envelope.streams:
+            settled = fold(settled, fact)
+    return settled
+
+
+def settled_states(conn: Connection, streams: Sequence[str]) -> dict[str, State]:
+    """States in the server's order; streams without one are absent."""
+    found: dict[str, State] = {}
+    for names in chunks(sorted(streams)):
+        query = select(col(StreamStateRow.stream), col(StreamStateRow.state)).where(col(StreamStateRow.stream).in_(names))
+        found |= {stream: read_state(stream, raw) for stream, raw in conn.execute(query) if raw}
+    return found
+
+
+def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str) -> None:
+    """Write the rows that lists show, for these job streams (to their logs), from settled state and pending facts."""
+    jobs = [stream for stream in logs if stream.startswith("job:")]
+    if not jobs:
+        return
+    pending = pending_facts(conn, role)
+    settled = settled_states(conn, jobs)
+    rows: list[dict[str, Any]] = []
+    gone: list[str] = []
+    for stream in jobs:
+        view = view_of(settled.get(stream) or empty_state(stream), stream, pending)
+        assert isinstance(view, JobState)
+        if view.id:
+            rows.append(job_row(stream, logs[stream], view, state_bytes(view)))
+        else:
+            gone.append(stream)
+    save_jobs(db, conn, rows)
+    for names in chunks(gone):
+        conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
+
+
+def views(conn: Connection, streams: Sequence[str], role: str) -> dict[str, State]:
+    """Current views of folding streams (assets, customers, jobs)."""
+    pending = pending_facts(conn, role)
+    settled = settled_states(conn, streams)
+    return {stream: view_of(settled.get(stream) or empty_state(stream), stream, pending) for stream in streams if folds(stream)}

@@ -1,0 +1,130 @@
+"""Who holds which streams. A technician holds the jobs given to them and the customers and assets these need; nothing else.
+
+The office reads whole logs and has no memberships. Every change of scope takes a position in the log: a device learns of it in
+order with everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlmodel import col
+
+from fieldapp.domain.job import JobState
+from fieldapp.domain.outcome import Reach
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.tables import MembershipRow, NeedRow
+
+CLOSED = ("approved", "cancelled", "declined")
+KEPT_AFTER_CLOSING_MS = 90 * 86_400_000
+"""Closed jobs leave the technician's device after 90 days."""
+WHOLE_LOG_ROLES = ("supervisor", "dispatcher", "expert", "admin", "rule")
+
+
+def needs_of(job: JobState, now: int) -> dict[str, frozenset[str]]:
+    """Person to the streams that this job makes them need (the job's own, the customer's, its assets')."""
+    if not job.id or not job.assignee:
+        return {}
+    if job.status in CLOSED and job.history and job.history[-1].by.at < now - KEPT_AFTER_CLOSING_MS:
+        return {}
+    streams = {f"job:{job.id}", f"customer:{job.customer}", *(f"asset:{asset}" for asset in job.assets)}
+    return {job.assignee: frozenset(streams)}
+
+
+def reach_of(conn: Connection, log: str, person: str, streams: Iterable[str]) -> dict[str, Reach]:
+    """Whether each stream is in this person's scope, left it, or never was there (absent from the answer)."""
+    found: dict[str, Reach] = {}
+    for names in chunks(sorted(set(streams))):
+        query = select(col(MembershipRow.stream), col(MembershipRow.until_pos)).where(
+            col(MembershipRow.log) == log,
+            col(MembershipRow.person) == person,
+            col(MembershipRow.stream).in_(names),
+        )
+        for stream, until in conn.execute(query):
+            if until is None or stream not in found:
+                found[stream] = "in" if until is None else "left"
+    return found
+
+
+class ScopeChanges:
+    """What a transaction changes in the scopes of people: collected while it folds, written under the log's head lock."""
+
+    def __init__(self, db: Database, conn: Connection, log: str) -> None:
+        self._db, self._conn, self._log = db, conn, log
+        self._before: dict[str, dict[str, frozenset[str]]] = {}
+        self._after: dict[str, dict[str, frozenset[str]]] = {}
+
+    def note(self, job_stream: str, before: JobState, after: JobState, now: int) -> None:
+        had, has = needs_of(before, now), needs_of(after, now)
+        if had != has:
+            self._before[job_stream], self._after[job_stream] = had, has
+
+    def plan(self) -> dict[str, tuple[set[str], set[str]]]:
+        """Person to (streams that come, streams that go), after writing the needs."""
+        pairs: set[tuple[str, str]] = set()
+        dropped: list[str] = []
+        fresh: list[dict[str, Any]] = []
+        for job, had in self._before.items():
+            has = self._after[job]
+            pairs |= {(person, stream) for side in (had, has) for person, streams in side.items() for stream in streams}
+            if had:
+                dropped.append(job)
+            fresh += [
+                {"log": self._log, "job": job, "person": person, "stream": stream}
+                for person, streams in sorted(has.items())
+                for stream in sorted(streams)
+            ]
+        for names in chunks(dropped):
+            self._conn.execute(delete(NeedRow).where(col(NeedRow.log) == self._log, col(NeedRow.job).in_(names)))
+        for part in chunks(fresh):
+            self._conn.execute(insert(NeedRow), part)
+        return self._differences(pairs)
+
+    def _differences(self, pairs: set[tuple[str, str]]) -> dict[str, tuple[set[str], set[str]]]:
+        changes: dict[str, tuple[set[str], set[str]]] = {}
+        by_person: dict[str, set[str]] = {}
+        for person, stream in pairs:
+            by_person.setdefault(person, set()).add(stream)
+        for person in sorted(by_person):
+            needed, held = set[str](), set[str]()
+            for names in chunks(sorted(by_person[person])):
+                for table, into, extra in (
+                    (NeedRow, needed, ()),
+                    (MembershipRow, held, (col(MembershipRow.until_pos).is_(None),)),
+                ):
+                    query = select(col(table.stream)).where(
+                        col(table.log) == self._log,
+                        col(table.person) == person,
+                        col(table.stream).in_(names),
+                        *extra,
+                    )
+                    into.update(self._conn.execute(query).scalars())
+            if needed != held:
+                changes[person] = (needed - held, held - needed)
+        return changes
+
+    def write(self, changes: dict[str, tuple[set[str], set[str]]], positions: dict[str, int]) -> None:
+        """Open and close memberships at each person's position."""
+        opened = [
+            {"log": self._log, "person": person, "stream": stream, "since_pos": positions[person], "until_pos": None}
+            for person, (come, _) in changes.items()
+            for stream in sorted(come)
+        ]
+        for part in chunks(opened):
+            self._conn.execute(insert(MembershipRow), part)
+        for person, (_, go) in changes.items():
+            for names in chunks(sorted(go)):
+                self._conn.execute(
+                    update(MembershipRow)
+                    .where(
+                        and_(
+                            col(MembershipRow.log) == self._log,
+                            col(MembershipRow.person) == person,
+                            col(MembershipRow.stream).in_(names),
+                            col(MembershipRow.until_pos).is_(None),
+                        )
+                    )
+                    .values(until_pos=positions[person])
+                )

@@ -1,0 +1,373 @@
+"""The replica on the server: it receives entries, decides on each once, and gives them their places in the log.
+
+One transaction: epoch row locked, entries stored, touched streams locked (sorted) and folded, then the log's head row locked and
+positions taken under it, commit. Never a sequence and never a timestamp for order: a follower of a database sequence misses rows
+that commit late.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import Connection, insert, select, update
+from sqlmodel import col
+
+from fieldapp.domain.entry import Entry, chain_hash, read_entry
+from fieldapp.domain.entry_types import office
+from fieldapp.domain.entry_types.base import Body, read_body
+from fieldapp.domain.job import JobState
+from fieldapp.domain.outcome import APPLIED
+from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.entries import entry_row
+from fieldapp.store.heads import StreamHeads, job_row, save_jobs
+from fieldapp.store.judge import Decided, Judge, Writer, fold_row
+from fieldapp.store.rows import Head, PositionProblem, Run
+from fieldapp.store.scope import ScopeChanges
+from fieldapp.store.tables import (
+    DeviceEpochRow,
+    EntryRow,
+    FileRow,
+    LogHeadRow,
+    LogRow,
+    PositionRow,
+    QuarantineRow,
+    StreamRow,
+    table_of,
+)  # fmt: skip
+
+Status = Literal["received", "duplicate"]
+
+
+class Receipted(msgspec.Struct, frozen=True):
+    """What was received: the epoch's new head, a status for each entry, files the server has not got, logs that moved."""
+
+    head: Head
+    statuses: tuple[Status, ...]
+    wanted: tuple[str, ...]
+    moved: dict[str, int]
+
+
+def row_chain(previous: str, pos: int, kind: str, entry_hash: str, outcome: str) -> str:
+    """Hash of a row of a log: SHA-256 over `previous pos kind entry_hash outcome` as ASCII text."""
+    return hashlib.sha256(f"{previous} {pos} {kind} {entry_hash} {outcome}".encode("ascii")).hexdigest()
+
+
+class ServerReplica:
+    """The only writer of the server's log and projections."""
+
+    def __init__(self, db: Database, clock: Callable[[], int]) -> None:
+        self._db, self._clock = db, clock
+
+    def receive(self, who: Writer, run: Run) -> Receipted:
+        """Store a run of a device's entries durably and decide on the new ones.
+
+        Raises:
+            PositionProblem: `gap` or `fork`; nothing was stored.
+        """
+        now = self._clock()
+        with self._db.write() as conn:
+            head = self._lock_epoch(conn, who, run)
+            fresh, statuses, head = self._take_positions(conn, who, run, head, now)
+            moved = self._place(conn, run.log, _groups(fresh, who), who, now) if fresh else {}
+            wanted = self._wanted(conn, run.entries)
+            self._save_epoch(conn, head)
+        return Receipted(head, statuses, wanted, moved)
+
+    def record(self, entries: Sequence[Entry], roles: Mapping[str, str]) -> dict[str, int]:
+        """Entries the server itself makes (fixtures, administration): no epoch, no scope to check. Known ids are left out.
+
+        Args:
+            roles: role of each author.
+        Returns: logs that moved, with their new heads.
+        """
+        moved: dict[str, int] = {}
+        by_log: dict[str, list[Entry]] = {}
+        for entry in entries:
+            by_log.setdefault(entry.envelope.log, []).append(entry)
+        for log, of_log in by_log.items():
+            for part in _whole_groups(of_log, 400):
+                with self._db.write() as conn:
+                    known = self._known(conn, part)
+                    fresh = [entry for entry in part if entry.id not in known]
+                    self._store(conn, fresh)
+                    groups = [
+                        [Decided(entry, None, APPLIED, roles.get(entry.envelope.author, "rule")) for entry in group]
+                        for group in _by_group(fresh)
+                    ]
+                    if groups:
+                        moved |= self._place(conn, log, groups, None, self._clock())
+        return moved
+
+    def quarantine(
+        self, who: Writer, *, epoch: str, log: str, seq: int, prev_hash: str, chain: str, raw: bytes, reason: str
+    ) -> Head:
+        """Keep bytes that could not be received as an entry, and advance the epoch past their position.
+
+        Raises:
+            PositionProblem: `gap` or `fork`.
+        """
+        now = self._clock()
+        with self._db.write() as conn:
+            head = self._lock_epoch(conn, who, Run(epoch, log, seq, prev_hash, ()))
+            if seq <= head.seq:
+                return head
+            if seq != head.seq + 1:
+                raise PositionProblem("gap", "Entries before this one have not arrived yet.", head)
+            if prev_hash != head.hash:
+                raise PositionProblem("fork", "The server has another history of this device's entries.", head)
+            key = hashlib.sha256(raw).hexdigest()
+            self._quarantine_row(conn, key, who.device, epoch, seq, reason, raw, now)
+            conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": key, "hash": chain, "received_at": now})
+            head = Head(epoch, seq, chain, head.safe_seq)
+            self._save_epoch(conn, head)
+        return head
+
+    # --- Positions in the device's epoch -------------------------------------------------------------------------------------
+
+    def _lock_epoch(self, conn: Connection, who: Writer, run: Run) -> Head:
+        query = select(table_of(DeviceEpochRow)).where(col(DeviceEpochRow.epoch) == run.epoch).with_for_update()
+        row = conn.execute(query).first()
+        if row is None:
+            parent, parent_seq = run.parent or ("", 0)
+            self._db.insert_new(
+                conn,
+                DeviceEpochRow,
+                [
+                    {
+                        "epoch": run.epoch, "device": who.device, "log": run.log, "parent": parent, "parent_seq": parent_seq,
+                        "seq": 0, "hash": "", "safe_seq": 0,
+                    }
+                ],
+            )  # fmt: skip
+            row = conn.execute(query).first()
+            assert row is not None
+        head = Head(row.epoch, row.seq, row.hash, row.safe_seq)
+        if row.device != who.device or row.log != run.log:
+            raise PositionProblem("fork", "This line of writing belongs to another device.", head)
+        return head
+
+    def _take_positions(
+        self, conn: Connection, who: Writer, run: Run, head: Head, now: int
+    ) -> tuple[list[Entry], tuple[Status, ...], Head]:
+        if run.from_seq > head.seq + 1:
+            raise PositionProblem("gap", "Entries before these have not arrived yet.", head)
+        last = run.from_seq + len(run.entries) - 1
+        known = self._stored_positions(conn, run.epoch, run.from_seq - 1, min(last, head.seq))
+        if run.prev_hash != known.get(run.from_seq - 1, "" if run.from_seq == 1 else head.hash):
+            raise PositionProblem("fork", "The server has another history of this device's entries.", head)
+        chain, seq, positions, offered = run.prev_hash, run.from_seq, [], []
+        for entry in run.entries:
+            chain = chain_hash(chain, seq, entry.hash)
+            if seq <= head.seq:
+                if known.get(seq) != chain:
+                    raise PositionProblem("fork", "The server has another history of this device's entries.", head)
+            else:
+                positions.append({"epoch": run.epoch, "seq": seq, "entry_id": entry.id, "hash": chain, "received_at": now})
+                offered.append((seq, entry))
+            seq += 1
+        if not positions:
+            return [], tuple("duplicate" for _ in run.entries), head
+        conn.execute(insert(PositionRow), positions)
+        already = self._known(conn, [entry for _, entry in offered])
+        fresh: dict[str, Entry] = {}
+        statuses: list[Status] = ["duplicate"] * (len(run.entries) - len(offered))
+        for seq, entry in offered:
+            other = already.get(entry.id) or (fresh[entry.id].hash if entry.id in fresh else None)
+            if other is None:
+                fresh[entry.id] = entry
+                statuses.append("received")
+                continue
+            statuses.append("duplicate")
+            if other != entry.hash:
+                raw = entry.raw + b"\n" + (entry.body_raw or b"")
+                reason = "another entry with the same id was received before"
+                self._quarantine_row(conn, entry.hash, who.device, run.epoch, seq, reason, raw, now)
+        self._store(conn, list(fresh.values()))
+        return list(fresh.values()), tuple(statuses), Head(run.epoch, last, chain, head.safe_seq)
+
+    def _stored_positions(self, conn: Connection, epoch: str, first: int, last: int) -> dict[int, str]:
+        query = select(col(PositionRow.seq), col(PositionRow.hash)).where(
+            col(PositionRow.epoch) == epoch, col(PositionRow.seq) >= first, col(PositionRow.seq) <= max(first, last)
+        )
+        return {row.seq: row.hash for row in conn.execute(query)}
+
+    def _save_epoch(self, conn: Connection, head: Head) -> None:
+        conn.execute(update(DeviceEpochRow).where(col(DeviceEpochRow.epoch) == head.epoch).values(seq=head.seq, hash=head.hash))
+
+    def _quarantine_row(
+        self, conn: Connection, key: str, device: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
+    ) -> None:
+        row = {
+            "id": key, "device": device, "epoch": epoch, "seq": seq, "reason": reason, "raw": raw[: 1 << 20], "received_at": now,
+        }  # fmt: skip
+        self._db.insert_new(conn, QuarantineRow, [row])
+
+    # --- Content --------------------------------------------------------------------------------------------------------------
+
+    def _known(self, conn: Connection, entries: Sequence[Entry]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for ids in chunks(entry.id for entry in entries):
+            query = select(col(EntryRow.id), col(EntryRow.hash)).where(col(EntryRow.id).in_(ids))
+            found |= {row.id: row.hash for row in conn.execute(query)}
+        return found
+
+    def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
+        if entries:
+            conn.execute(insert(EntryRow), [entry_row(entry) for entry in entries])
+        files = [
+            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted",
+             "job": entry.envelope.stream}
+            for entry in entries for file in entry.envelope.files
+        ]  # fmt: skip
+        self._db.insert_new(conn, FileRow, files)
+
+    def _wanted(self, conn: Connection, entries: Sequence[Entry]) -> tuple[str, ...]:
+        hashes = sorted({file.sha256 for entry in entries for file in entry.envelope.files})
+        if not hashes:
+            return ()
+        query = select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(hashes), col(FileRow.state) == "wanted")
+        return tuple(sorted(conn.execute(query).scalars()))
+
+    # --- Decisions and places in the log ----------------------------------------------------------------------------------------
+
+    def _place(self, conn: Connection, log: str, groups: list[list[Decided]], who: Writer | None, now: int) -> dict[str, int]:
+        """Decide on groups, fold them, and append them to the log. `who` is None for what the server itself records."""
+        heads = StreamHeads(self._db, conn, lock=True)
+        mine = [item.entry for group in groups for item in group if item.entry.envelope.log == log]
+        heads.load((stream, log) for entry in mine for stream in entry.envelope.streams)
+        before = {stream: heads[stream].state for entry in mine for stream in entry.envelope.streams}
+        judge = Judge(conn, log, heads, who)
+        scope = ScopeChanges(self._db, conn, log)
+        rows: list[Decided] = []
+        for group in groups:
+            judge.decide_group(group)
+            for item in group:
+                fold_row(heads, item, 0)
+            rows += group
+            rows += self._consequences(conn, heads, judge, group)
+        for stream, state in before.items():
+            after = heads[stream].state
+            if isinstance(state, JobState) and isinstance(after, JobState) and state is not after:
+                scope.note(stream, state, after, now)
+        return {log: self._append(conn, log, heads, rows, scope, now)}
+
+    def _consequences(self, conn: Connection, heads: StreamHeads, judge: Judge, group: list[Decided]) -> list[Decided]:
+        """Later outcomes that follow: held entries whose job has arrived, and what a decision of the office sets free."""
+        rows: list[Decided] = []
+        for item in group:
+            if item.outcome.name != "applied":
+                continue
+            if isinstance(item.body, office.Decision) and item.body.verb() in ("released", "take"):
+                rows += self._retry(conn, heads, None, col(EntryRow.id) == item.body.about)
+            elif item.entry.envelope.type == "job.created" and heads[item.entry.envelope.stream].held:
+                stream = item.entry.envelope.stream
+                heads[stream].held = 0
+                rows += self._retry(conn, heads, judge, col(EntryRow.stream) == stream, col(LogRow.outcome) == "held")
+        return rows
+
+    def _retry(self, conn: Connection, heads: StreamHeads, judge: Judge | None, *where: Any) -> list[Decided]:
+        query = (
+            select(col(EntryRow.raw), col(EntryRow.body), col(LogRow.role), col(LogRow.outcome))
+            .join(LogRow, (col(LogRow.entry_id) == col(EntryRow.id)) & (col(LogRow.kind) == "entry"))
+            .where(*where, col(LogRow.outcome).in_(("held", "conflict", "quarantined", "late")))
+            .order_by(col(LogRow.pos))
+        )
+        rows: list[Decided] = []
+        for raw, body_raw, role, _ in conn.execute(query).all():
+            entry = read_entry(raw, body_raw, trusted=True)
+            heads.load((stream, entry.envelope.log) for stream in entry.envelope.streams)
+            item = Decided(entry, _readable(entry), APPLIED, role, "outcome")
+            if judge is not None:
+                item.outcome = judge.decide_again(item)
+                if item.outcome.name == "held":
+                    continue
+            fold_row(heads, item, 0)
+            rows.append(item)
+        return rows
+
+    def _append(self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], scope: ScopeChanges, now: int) -> int:
+        """Take positions under the head row's lock and write everything that carries one. The last thing before the commit."""
+        changes = scope.plan()
+        self._db.insert_new(conn, LogHeadRow, [{"log": log, "pos": 0, "chain": ""}])
+        query = select(col(LogHeadRow.pos), col(LogHeadRow.chain)).where(col(LogHeadRow.log) == log).with_for_update()
+        pos, chain = conn.execute(query).one()
+        log_rows, stream_rows = [], []
+        for item in rows:
+            pos += 1
+            envelope, outcome = item.entry.envelope, item.outcome
+            chain = row_chain(chain, pos, item.kind, item.entry.hash, outcome.name)
+            log_rows.append(
+                {
+                    "log": log, "pos": pos, "kind": item.kind, "entry_id": envelope.id, "device": envelope.device,
+                    "outcome": outcome.name, "reason": outcome.reason, "role": item.role, "received_at": now, "chain": chain,
+                }
+            )  # fmt: skip
+            if envelope.log != log:
+                continue  # kept and shown to the office, but part of no stream here
+            touch = " ".join(sorted(item.body.touches())) if item.body else ""
+            for stream in envelope.streams:
+                stream_rows.append(
+                    {"log": log, "stream": stream, "pos": pos, "entry_id": envelope.id, "device": envelope.device, "touch": touch}
+                )
+                heads[stream].pos = pos
+        positions: dict[str, int] = {}
+        for person in changes:
+            pos += 1
+            positions[person] = pos
+            chain = row_chain(chain, pos, "scope", "", "applied")
+            log_rows.append(
+                {
+                    "log": log, "pos": pos, "kind": "scope", "entry_id": None, "device": "", "outcome": "applied",
+                    "reason": person, "role": "", "received_at": now, "chain": chain,
+                }
+            )  # fmt: skip
+        conn.execute(insert(LogRow), log_rows)
+        if stream_rows:
+            conn.execute(insert(StreamRow), stream_rows)
+        scope.write(changes, positions)
+        heads.save()
+        save_jobs(
+            self._db,
+            conn,
+            (
+                job_row(head.stream, log, head.state, b"")
+                for head in heads.changed()
+                if isinstance(head.state, JobState) and head.state.id
+            ),
+        )
+        conn.execute(update(LogHeadRow).where(col(LogHeadRow.log) == log).values(pos=pos, chain=chain))
+        return int(pos)
+
+
+def _readable(entry: Entry) -> Body | None:
+    try:
+        return read_body(entry)
+    except Problem:
+        return None
+
+
+def _by_group(entries: Sequence[Entry]) -> list[list[Entry]]:
+    groups: list[list[Entry]] = []
+    for entry in entries:
+        if groups and groups[-1][0].envelope.group == entry.envelope.group:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    return groups
+
+
+def _groups(entries: Sequence[Entry], who: Writer) -> list[list[Decided]]:
+    return [[Decided(entry, None, APPLIED, who.role) for entry in group] for group in _by_group(entries)]
+
+
+def _whole_groups(entries: Sequence[Entry], size: int) -> list[list[Entry]]:
+    parts: list[list[Entry]] = [[]]
+    for group in _by_group(entries):
+        if parts[-1] and len(parts[-1]) + len(group) > size:
+            parts.append([])
+        parts[-1] += group
+    return [part for part in parts if part]
