@@ -98,4 +98,9 @@ def read_state(stream: str, raw: bytes) -> State:
 
 def digest(state: State) -> str:
     """SHA-256 (hex) of the canonical bytes and the fold's version."""
-    return hashlib.sha256(f"{FOLD_VERSION}:".encode("ascii") + state_bytes(state)).hexdigest()
+    return digest_of(state_bytes(state))
+
+
+def digest_of(raw: bytes) -> str:
+    """The digest of a state given its canonical bytes."""
+    return hashlib.sha256(b"%d:" % FOLD_VERSION + raw).hexdigest()

@@ -66,7 +66,7 @@ class EnrolRequest(msgspec.Struct, frozen=True):
 
 
 class EnrolAnswer(msgspec.Struct, frozen=True):
-    """`code` is short and unique among devices: offline job numbers start with it. `logs`: the logs to read; `log`: the own branch."""
+    """`code` is short and unique: offline job numbers start with it. `logs`: the logs to read; `log`: the own branch."""
 
     device: str
     code: str
@@ -100,7 +100,7 @@ class EpochParent(msgspec.Struct, frozen=True):
 
 
 class PushRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A run of entries of one epoch: `entries[0]` has position `from_seq`, `prev_hash` is the chain before it ('' at the start)."""
+    """A run of entries of one epoch: `entries[0]` has position `from_seq`, `prev_hash` is the chain before it."""
 
     epoch: str
     log: str

@@ -131,6 +131,9 @@ class JobRescheduled(Lifecycle, frozen=True, omit_defaults=True):
     window_end: int
     reason: str = ""
 
+    def touches(self) -> frozenset[str]:
+        return frozenset({"window"})  # a new window does not stand in the way of work that goes on meanwhile
+
     def reason_given(self) -> str:
         return self.reason
 
@@ -222,6 +225,9 @@ class SiteLeft(Plain, frozen=True, omit_defaults=True):
     """The technician left the site; the status stays what it is."""
 
     NAME: ClassVar[str] = "job.left"
+
+    def touches(self) -> frozenset[str]:
+        return frozenset()
 
 
 class JobApproved(Plain, frozen=True, omit_defaults=True):

@@ -25,8 +25,13 @@ from fieldapp.domain.words import Words, say
 
 
 class Reference(Body, frozen=True, omit_defaults=True):
+    """A document. `key` tells documents of one type in one stream apart; the newest of a key counts."""
+
     EFFECT: ClassVar[Effect] = "reference"
     ROLES: ClassVar[frozenset[str]] = OFFICE
+
+    def key(self) -> str:
+        return ""
 
 
 class BranchRecorded(Reference, frozen=True, omit_defaults=True):
@@ -78,6 +83,9 @@ class ProcedurePublished(Reference, frozen=True, omit_defaults=True):
     procedure: Procedure | None = None
     document: str = ""
 
+    def key(self) -> str:
+        return str(self.version)
+
     def summary(self) -> str:
         return f"{self.code} version {self.version}: {say(self.title)}"
 
@@ -98,6 +106,9 @@ class SiteRecorded(Reference, frozen=True, omit_defaults=True):
     ROLES: ClassVar[frozenset[str]] = OFFICE | {"technician"}
     site: Site
 
+    def key(self) -> str:
+        return self.site.id
+
     def on_customer(self, customer: CustomerState, fact: Fact) -> CustomerState:
         return msgspec.structs.replace(customer, sites={**customer.sites, self.site.id: self.site})
 
@@ -106,6 +117,9 @@ class ContractRecorded(Reference, frozen=True, omit_defaults=True):
     NAME: ClassVar[str] = "contract.recorded"
     STREAM: ClassVar[str] = "customer"
     contract: Contract
+
+    def key(self) -> str:
+        return self.contract.id
 
     def on_customer(self, customer: CustomerState, fact: Fact) -> CustomerState:
         return msgspec.structs.replace(customer, contracts={**customer.contracts, self.contract.id: self.contract})
