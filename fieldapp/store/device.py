@@ -205,6 +205,11 @@ class DeviceReplica:
             self._lines.open(conn, log)
         self._rewrite_journal()
 
+    def log_of(self, epoch: str) -> str:
+        """The log that an epoch of this device writes to; the own branch's for one that is not known."""
+        with self._db.read() as conn:
+            return self._lines.log_of(conn, epoch) or self.identity.log
+
     def refuse(self, epoch: str, seq: int, reason: str) -> None:
         """The entry at this position was handed over as quarantine: it stays in view, marked, and waits for a person."""
         with self._db.write() as conn:

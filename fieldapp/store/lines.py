@@ -175,6 +175,9 @@ class Lines:
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch, col(EpochRow.acked_seq) < seq).values(acked_seq=seq))
         return stream
 
+    def log_of(self, conn: Connection, epoch: str) -> str | None:
+        return conn.execute(select(col(EpochRow.log)).where(col(EpochRow.epoch) == epoch)).scalar()
+
     def entry_at(self, conn: Connection, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
         rows = self._entries(conn, col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
         if not rows:

@@ -1,0 +1,58 @@
+"""Local effects carried out: what is read from the replica and what is committed to it. The same code runs in the simulation."""
+
+from __future__ import annotations
+
+from fieldapp.domain.problem import Problem
+from fieldapp.store.device import DeviceReplica
+from fieldapp.sync import messages as m
+
+BACKFILLS = 200
+"""Streams asked to be backfilled in one pull at most."""
+
+
+def commit(replica: DeviceReplica, effect: m.Local, now: int) -> m.Looked | m.Troubled | None:
+    """Carry one local effect out. `now` is the time for the event that may come of it.
+
+    Returns: what the machine has to hear; None where all went well and there is nothing to say.
+    """
+    try:
+        return _commit(replica, effect, now)
+    except Problem as problem:
+        if problem.code == "receipt-foreign" and isinstance(effect, m.Acknowledge):
+            return m.Troubled(now, str(problem), effect.head.epoch)
+        return m.Troubled(now, str(problem))
+
+
+def _commit(replica: DeviceReplica, effect: m.Local, now: int) -> m.Looked | m.Troubled | None:
+    match effect:
+        case m.Look():
+            return m.Looked(now, view(replica, effect))
+        case m.Acknowledge():
+            replica.acknowledge(effect.head, effect.time)
+        case m.Rewind():
+            if not replica.rewind(effect.head):
+                return m.Troubled(now, "the server has lost what is no longer kept here", effect.head.epoch)
+        case m.Fork():
+            replica.fork(replica.log_of(effect.epoch))
+        case m.Refuse():
+            replica.refuse(effect.epoch, effect.seq, effect.reason)
+        case m.Receive():
+            replica.receive(effect.page)
+        case m.Forget():
+            replica.forget_cursors()
+        case m.Remember():
+            replica.set_settings(**effect.values)
+    return None
+
+
+def view(replica: DeviceReplica, look: m.Look) -> m.View:
+    skew = replica.setting("skew_ms")
+    return m.View(
+        run=replica.outgoing(look.entries, look.size),
+        heads=replica.heads(),
+        cursors=replica.cursors(),
+        backfills=replica.backfills(BACKFILLS),
+        token=replica.setting("token") or "",
+        incarnation=replica.setting("incarnation") or "",
+        skew=int(skew) if skew else None,
+    )

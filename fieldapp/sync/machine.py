@@ -1,0 +1,124 @@
+"""What the machine for facts knows, and the few moves all its decisions are made of: look, ask, wait, report.
+
+Requests that follow progress (a receipt, new rows) go at once, for their number is bounded by the work there is; all others keep
+MIN_GAP_MS apart and are spread by back-off, so that no device asks more than five times a second.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fieldapp.sync import messages as m
+from fieldapp.sync.pacing import SLOW_AFTER, backoff, draw
+from fieldapp.sync.protocol import PULL_BYTES, PUSH_BYTES, PUSH_ENTRIES
+
+POLL_MS = 60_000
+"""Read the log at least this often, whatever hints say."""
+DEADLINE_MS = 75_000
+"""A request without any answer for so long is given up, should the transport itself hang."""
+MIN_GAP_MS = 300
+"""Between two requests where the first brought nothing: with one a second of the file lane, under five a second."""
+
+NEVER = -(1 << 62)
+Phase = Literal["rest", "local", "asking", "stopped"]
+
+
+class State(msgspec.Struct, frozen=True):
+    """All the machine knows. Nothing in it needs to survive a restart: what matters is in the replica.
+
+    phase: `rest` (timer `wake` armed), `local` (a look or commit is on its way), `asking` (`request` in flight, given up at
+    `wake`), `stopped` (revoked, everything handed over).
+    fruitless: tries since the last progress. not_before: what Retry-After asked for. pull_after: the server wants a newer version
+    for reading; not to be asked before. poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch,
+    seq, time-outs) of a smallest run that only times out.
+    """
+
+    seed: int
+    app_version: str = ""
+    phase: Phase = "rest"
+    wake: int = 0
+    number: int = 0
+    request: m.FactRequest | None = None
+    last_ask: int = NEVER
+    not_before: int = NEVER
+    fruitless: int = 0
+    entries: int = PUSH_ENTRIES
+    size: int = PUSH_BYTES
+    budget: int = PULL_BYTES
+    pull_due: bool = True
+    pull_first: bool = False
+    pull_after: int = NEVER
+    renew: bool = False
+    token_nonce: str = ""
+    poison: tuple[str, int, str] | None = None
+    stuck: tuple[str, int, int] | None = None
+    revoked: bool = False
+    view: m.View = m.View()
+    report: m.Report = m.Report("unknown")
+
+
+Step = tuple[State, tuple[m.Effect, ...]]
+
+
+def new(state: State, **changes: object) -> State:
+    return msgspec.structs.replace(state, **changes)
+
+
+def look(state: State, *before: m.Effect) -> Step:
+    """Commit, then look at the replica again: the next pass."""
+    return new(state, phase="local", request=None), (*before, m.Look(state.entries, state.size))
+
+
+def wait(state: State, until: int, *before: m.Effect) -> Step:
+    return new(state, phase="rest", request=None, wake=until), (*before, m.Arm(until))
+
+
+def ask(state: State, now: int, request: m.FactRequest) -> Step:
+    """Send a request, or wait until it may be sent."""
+    earliest = max(state.not_before, state.last_ask + MIN_GAP_MS if state.fruitless else NEVER)
+    if now < earliest:
+        return wait(state, earliest)
+    if isinstance(request, m.AskPull):
+        state = new(state, pull_due=False)
+    number, until = state.number + 1, now + DEADLINE_MS
+    state = new(state, phase="asking", request=request, number=number, wake=until, last_ask=now)
+    return state, (m.Ask(number, request), m.Arm(until))
+
+
+def told(state: State, connection: m.Connection, words: str = "") -> tuple[State, tuple[m.Effect, ...]]:
+    """Report how the connection stands, where that is news."""
+    if connection == "online" and state.pull_after != NEVER:
+        connection, words = "upgrade", state.report.words
+    report = m.Report(connection, words, state.fruitless >= SLOW_AFTER)
+    if report == state.report:
+        return state, ()
+    return new(state, report=report), (report,)
+
+
+def progress(state: State) -> State:
+    return new(state, fruitless=0, not_before=NEVER)
+
+
+def correct(state: State, now: int, *before: m.Effect) -> Step:
+    """The answer says what to do differently: do it at once, unless that was tried in vain a few times already."""
+    if state.fruitless + 1 < SLOW_AFTER:
+        return look(new(state, fruitless=state.fruitless + 1), *before)
+    return back_off(state, now, None, state.report.connection, state.report.words, *before)
+
+
+def back_off(state: State, now: int, retry_after: int | None, connection: m.Connection, words: str, *before: m.Effect) -> Step:
+    """Commit what there is to commit, and try again later."""
+    state = new(state, fruitless=state.fruitless + 1)
+    delay, seed = backoff(state.seed, state.fruitless, retry_after)
+    if retry_after is not None:
+        state = new(state, not_before=now + delay)
+    state, news = told(new(state, seed=seed), connection, words)
+    return wait(state, now + delay, *before, *news)
+
+
+def rest(state: State, now: int) -> Step:
+    """Nothing to do: poll again within POLL_MS, not all devices in the same second."""
+    jitter, seed = draw(state.seed, POLL_MS // 4)
+    return wait(new(state, seed=seed, fruitless=0), now + POLL_MS - jitter)

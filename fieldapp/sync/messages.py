@@ -1,0 +1,243 @@
+"""What the machines of sync hear (events) and say (effects). Plain frozen values: a run of them can be written down and replayed.
+
+Times (`now`, `at`, delays) are milliseconds of a clock that never jumps; wall time appears only as `midpoint` and in server times.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from fieldapp.store.rows import Head, Page, Run
+from fieldapp.sync.protocol import Detail, FileState, PullAnswer, PullRequest, PushAnswer, QuarantineRequest, Receipt, TokenAnswer
+
+Connection = Literal[
+    "unknown", "online", "offline", "sign_in_page", "busy", "revoked", "upgrade", "server_full", "other_server"
+]  # fmt: skip
+"""How the connection stands, one word each; the screens have the sentence for it."""
+
+FaultKind = Literal["offline", "timeout", "sign_in_page", "busy", "too_large", "insecure", "garbled"]
+"""Why no answer of the server came: no connection; silence; a portal's page; somebody on the way is overloaded or failing;
+somebody on the way finds it too large; no trusted connection; something came that is no answer to what was asked."""
+
+
+# --- Requests and answers ------------------------------------------------------------------------------------------------------
+
+
+class AskToken(msgspec.Struct, frozen=True, tag=True):
+    """Renew the token; asked again with the same nonce it gives the same token."""
+
+    nonce: str
+
+
+class AskPush(msgspec.Struct, frozen=True, tag=True):
+    run: Run
+
+
+class AskPull(msgspec.Struct, frozen=True, tag=True):
+    request: PullRequest
+
+
+class AskQuarantine(msgspec.Struct, frozen=True, tag=True):
+    request: QuarantineRequest
+
+
+class AskParts(msgspec.Struct, frozen=True, tag=True):
+    """Which parts of a file the server holds."""
+
+    sha256: str
+
+
+class SendPart(msgspec.Struct, frozen=True, tag=True):
+    """Part `part` (from 0) of the file at `path`, of `size` bytes in all."""
+
+    sha256: str
+    part: int
+    path: str
+    size: int
+
+
+class AskComplete(msgspec.Struct, frozen=True, tag=True):
+    """All parts are there: put the file together and verify it."""
+
+    sha256: str
+    size: int
+
+
+class FetchPart(msgspec.Struct, frozen=True, tag=True):
+    """Bytes of a file from `offset` on, at most PART_BYTES."""
+
+    sha256: str
+    offset: int
+
+
+FactRequest = AskToken | AskPush | AskPull | AskQuarantine
+FileRequest = AskParts | SendPart | AskComplete | FetchPart
+Request = FactRequest | FileRequest
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """Bytes of a fetched file; `total` is the size of the whole."""
+
+    raw: bytes
+    total: int
+
+
+Body = TokenAnswer | PushAnswer | PullAnswer | Receipt | FileState | Chunk
+
+
+class Good(msgspec.Struct, frozen=True):
+    """The server's own answer. `midpoint`: wall time (ms UTC) half-way between asking and answer, for the skew."""
+
+    body: Body
+    midpoint: int | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The server's own refusal, proven by the echoed nonce. `retry_after` in milliseconds."""
+
+    status: int
+    detail: Detail
+    retry_after: int | None = None
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """No answer of the server; `words` say for a person what came instead."""
+
+    kind: FaultKind
+    words: str = ""
+    retry_after: int | None = None
+
+
+Answer = Good | Refused | Fault
+
+
+# --- Events --------------------------------------------------------------------------------------------------------------------
+
+Why = Literal["saved", "asked", "hint", "network", "renew"]
+"""Why to hurry: something was recorded; a person wishes it; the server says a log moved; the network changed; the file lane's
+token was refused."""
+
+
+class Started(msgspec.Struct, frozen=True, tag=True):
+    now: int
+
+
+class Hurried(msgspec.Struct, frozen=True, tag=True):
+    now: int
+    why: Why
+
+
+class TimerFired(msgspec.Struct, frozen=True, tag=True):
+    now: int
+
+
+class Answered(msgspec.Struct, frozen=True, tag=True):
+    """The answer to request `number`; one that is no longer waited for is ignored."""
+
+    now: int
+    number: int
+    answer: Answer
+
+
+class View(msgspec.Struct, frozen=True):
+    """What the replica says now: the next unsent run, heads, cursors, what is to be backfilled, and what is remembered."""
+
+    run: Run | None = None
+    heads: tuple[Head, ...] = ()
+    cursors: dict[str, str] = {}
+    backfills: tuple[tuple[str, str, int, int], ...] = ()
+    token: str = ""
+    incarnation: str = ""
+    skew: int | None = None
+
+
+class Looked(msgspec.Struct, frozen=True, tag=True):
+    now: int
+    view: View
+
+
+class Troubled(msgspec.Struct, frozen=True, tag=True):
+    """A local effect did not work. Either the server's view of `epoch` is not ours (a receipt names what we never wrote, a rewind
+    reaches back further than what is kept), or, without an epoch, the store has a problem: `words` say which (a full disk)."""
+
+    now: int
+    words: str = ""
+    epoch: str = ""
+
+
+Event = Started | Hurried | TimerFired | Answered | Looked | Troubled
+
+
+# --- Effects -------------------------------------------------------------------------------------------------------------------
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    number: int
+    request: Request
+
+
+class Arm(msgspec.Struct, frozen=True, tag=True):
+    """Wake the machine at `at`; replaces what was armed before."""
+
+    at: int
+
+
+class Report(msgspec.Struct, frozen=True, tag=True):
+    """What a person may see. `slow`: no progress for some time, so tries are few."""
+
+    connection: Connection
+    words: str = ""
+    slow: bool = False
+
+
+class Look(msgspec.Struct, frozen=True, tag=True):
+    """Read the replica; the answer is `Looked`. The run has at most `entries` entries and `size` bytes (but one whole group)."""
+
+    entries: int
+    size: int
+
+
+class Acknowledge(msgspec.Struct, frozen=True, tag=True):
+    """A receipt: everything up to the head is durable at the server. `sent`: how many entries the request carried."""
+
+    head: Head
+    time: int
+    sent: int = 0
+
+
+class Rewind(msgspec.Struct, frozen=True, tag=True):
+    """The server stands further back: offer again from there."""
+
+    head: Head
+
+
+class Fork(msgspec.Struct, frozen=True, tag=True):
+    """The server has another history of `epoch`: open a new one in its log and re-chain what is not received."""
+
+    epoch: str
+
+
+class Refuse(msgspec.Struct, frozen=True, tag=True):
+    """An entry was handed over as quarantine, at its position."""
+
+    epoch: str
+    seq: int
+    reason: str
+
+
+class Receive(msgspec.Struct, frozen=True, tag=True):
+    page: Page
+
+
+class Forget(msgspec.Struct, frozen=True, tag=True):
+    """The server's history is not the one that was read: read everything again, the outbox untouched."""
+
+
+class Remember(msgspec.Struct, frozen=True, tag=True):
+    values: dict[str, str]
+
+
+Local = Look | Acknowledge | Rewind | Fork | Refuse | Receive | Forget | Remember
+Effect = Ask | Arm | Report | Local
