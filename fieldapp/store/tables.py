@@ -234,7 +234,11 @@ class MembershipRow(Base, table=True):
     """A stream in the scope of a person since a position; `until_pos` once it left. stream `*` is the whole log."""
 
     __tablename__ = "memberships"
-    __table_args__ = (Index("ix_memberships_stream", "log", "stream"),)
+    __table_args__ = (
+        Index("ix_memberships_stream", "log", "stream"),
+        Index("ix_memberships_since", "log", "person", "since_pos"),  # a pull looks only at what changed
+        Index("ix_memberships_until", "log", "person", "until_pos"),
+    )
     log: str = Field(primary_key=True)
     person: str = Field(primary_key=True)
     stream: str = Field(primary_key=True)
