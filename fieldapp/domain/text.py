@@ -88,18 +88,16 @@ def _check_inside(value: Any, escaped: bool) -> None:
     depth, level = 0, [value]
     while level:
         depth += 1
-        if depth > DEPTH_LIMIT + 1:  # the last level holds plain values
+        if depth > DEPTH_LIMIT:
             raise ValueError("it is nested too deep")
         below: list[Any] = []
         for item in level:
-            if isinstance(item, dict):
-                below += item.values()
-                if escaped:
-                    below += item
-            elif isinstance(item, list):
-                below += item
-            elif escaped and isinstance(item, str):
-                _check_text(item)
+            inside = [*item.keys(), *item.values()] if isinstance(item, dict) else item if isinstance(item, list) else [item]
+            if escaped:
+                for text in inside:
+                    if isinstance(text, str):
+                        _check_text(text)
+            below += [deeper for deeper in inside if isinstance(deeper, (dict, list))]
         level = below
 
 
