@@ -156,17 +156,23 @@ class DeviceReplica:
         jobs = sorted({s for entry in entries for s in entry.envelope.streams if s.startswith("job:")})
         if not jobs:
             return
-        query = select(col(JobRow.stream), col(JobRow.view)).where(col(JobRow.stream).in_(jobs))
-        views = {stream: read_state(stream, raw) for stream, raw in conn.execute(query)}
+        query = select(col(JobRow.stream), col(JobRow.view), col(JobRow.due), col(JobRow.due_name)).where(
+            col(JobRow.stream).in_(jobs)
+        )
+        found = {row.stream: row for row in conn.execute(query)}
         rows = []
         for stream in jobs:
-            view = views.get(stream) or empty_state(stream)
+            row = found.get(stream)
+            before = view = read_state(stream, row.view) if row else empty_state(stream)
             for entry in entries:
                 if stream in entry.envelope.streams:
                     view = fold(view, Fact(entry, role=self.identity.role))
             assert isinstance(view, JobState)
+            assert isinstance(before, JobState)
+            timeless = view.history is before.history and view.feedback is before.feedback  # then no promise has moved
+            due = (row.due, row.due_name) if row and timeless else None
             if view.id:
-                rows.append(job_row(stream, entries[0].envelope.log, view, state_bytes(view)))
+                rows.append(job_row(stream, entries[0].envelope.log, view, state_bytes(view), due))
         save_jobs(self._db, conn, rows)
 
     # --- Sending ----------------------------------------------------------------------------------------------------

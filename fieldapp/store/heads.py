@@ -13,8 +13,13 @@ from fieldapp.domain.entry_types.base import Fact, read_body
 from fieldapp.domain.fold import FOLD_VERSION, State, digest_of, empty_state, fold, folds, read_state, stands, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
+from fieldapp.domain.promise import clocks
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.tables import DocumentRow, JobRow, StreamStateRow, table_of
+
+
+CLOSED = ("approved", "cancelled", "declined")
+"""Statuses of jobs that ask nothing of anybody any more."""
 
 
 class StreamHead:
@@ -119,13 +124,26 @@ def _row(head: StreamHead) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def job_row(stream: str, log: str, view: JobState, raw: bytes) -> dict[str, Any]:
-    """The row that lists of jobs show; a pure function of the view."""
+def next_due(view: JobState) -> tuple[int | None, str]:
+    """(due in milliseconds UTC, promise name) of the undecided promise that is due first; (None, '') where nothing is."""
+    if view.status in CLOSED or not view.history:
+        return None, ""
+    open_ = [
+        (clock.due_ms, clock.name)
+        for clock in clocks(view, view.history[-1].by.at)
+        if clock.due_ms is not None and clock.state in ("not_started", "running", "at_risk", "paused")
+    ]
+    return min(open_, default=(None, ""))
+
+
+def job_row(stream: str, log: str, view: JobState, raw: bytes, due: tuple[int | None, str] | None = None) -> dict[str, Any]:
+    """The row that lists of jobs show; a pure function of the view. `due`: what `next_due` gives, where it is known already."""
+    due_at, due_name = next_due(view) if due is None else due
     return {
         "stream": stream, "log": log, "number": view.number, "status": view.status, "assignee": view.assignee,
         "customer": view.customer, "site": view.site, "product": view.product, "kind": view.kind,
         "window_start": view.window_start, "window_end": view.window_end,
-        "changed_at": view.history[-1].by.at if view.history else 0,
+        "due": due_at, "due_name": due_name, "changed_at": view.history[-1].by.at if view.history else 0,
         "steps_done": sum(1 for step in view.steps.values() if step.result and not step.result.calculated),
         "unresolved": sum(1 for item in view.unresolved if not item.decided), "view": raw,
     }  # fmt: skip

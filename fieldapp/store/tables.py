@@ -91,13 +91,17 @@ class StreamStateRow(Base, table=True):
 
 
 class JobRow(Base, table=True):
-    """What lists of jobs show: a row a job, from its state with own unsettled work on top. `view` is that state's bytes."""
+    """What lists of jobs show: a row a job, from its state with own unsettled work on top. `view` is that state's bytes.
+
+    due, due_name: the next promise of an open job that is not decided yet, so that lists sort by it without folding anything.
+    """
 
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_number", "number"),
         Index("ix_jobs_assignee", "assignee", "status"),
         Index("ix_jobs_window", "window_start"),
+        Index("ix_jobs_due", "due"),
     )
     stream: str = Field(primary_key=True)
     log: str
@@ -111,6 +115,8 @@ class JobRow(Base, table=True):
     window_start: int | None = Field(default=None, sa_column=_big(nullable=True))
     window_end: int | None = Field(default=None, sa_column=_big(nullable=True))
     changed_at: int = Field(sa_column=_big())
+    due: int | None = Field(default=None, sa_column=_big(nullable=True))
+    due_name: str = ""
     steps_done: int = 0
     unresolved: int = 0
     view: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
