@@ -17,7 +17,6 @@ from fieldapp.domain.promise import clocks
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.tables import DocumentRow, JobRow, StreamStateRow, table_of
 
-
 CLOSED = ("approved", "cancelled", "declined")
 """Statuses of jobs that ask nothing of anybody any more."""
 
