@@ -13,7 +13,7 @@ _REPLACED = "\ufffd"
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # controls but tab and line feed
     "\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # soft hyphen, Arabic letter mark, fillers, Mongolian selectors
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"  # zero width, line separators, bidi, invisible operators
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"  # zero width, separators, bidi, operators
     "\ud800-\udfff"  # half characters
     "\U000e0000-\U000e0fff]"  # tags and variation selectors supplement
 )
