@@ -71,9 +71,7 @@ class Life:
         self.facts.append(fact)
         return fact
 
-    def office(
-        self, body: Body, *, after: int = 0, by: str = "p-mei", outcome: OutcomeName = "applied", reason: str = ""
-    ) -> Fact:
+    def office(self, body: Body, *, after: int = 0, by: str = "p-mei", outcome: OutcomeName = "applied", reason: str = "") -> Fact:
         return self.add(body, after=after, by=by, role="dispatcher", outcome=outcome, reason=reason)
 
     def state(self, stream: str = "") -> State:
