@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, NoReturn
 
 import msgspec
@@ -41,7 +40,6 @@ def _unique_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _quick_decoder = msgspec.json.Decoder(float_hook=_no_float)
 _quick_encoder = msgspec.json.Encoder()
-_NEEDS_A_CLOSER_LOOK = re.compile(rb"\\u|[0-9]{16}")
 
 
 def strict_json(raw: bytes, what: str) -> dict[str, Any]:
@@ -58,15 +56,29 @@ def strict_json(raw: bytes, what: str) -> dict[str, Any]:
 def _quickly(raw: bytes) -> dict[str, Any] | None:
     """The value of bytes that come out the same when written again, as nearly all do; None where they must be read closely.
 
-    Such bytes cannot hold a key twice (one would be gone); escapes and long numbers are left to the close reading.
+    Such bytes cannot hold a key twice (one would be gone); escapes and large numbers are left to the close reading.
     """
-    if _NEEDS_A_CLOSER_LOOK.search(raw) or raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
+    if b"\\u" in raw or raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
         return None
     try:
         value = _quick_decoder.decode(raw)
     except ValueError:
         return None
-    return value if isinstance(value, dict) and _quick_encoder.encode(value) == raw else None
+    good = isinstance(value, dict) and _quick_encoder.encode(value) == raw and _numbers_fit(value)
+    return value if good else None
+
+
+def _numbers_fit(value: dict[str, Any]) -> bool:
+    level: list[Any] = [value]
+    while level:
+        item = level.pop()
+        for inner in item.values() if type(item) is dict else item:
+            kind = type(inner)
+            if kind is dict or kind is list:
+                level.append(inner)
+            elif kind is int and not -WHOLE_LIMIT <= inner <= WHOLE_LIMIT:
+                return False
+    return True
 
 
 def _thoroughly(raw: bytes, what: str) -> dict[str, Any]:
