@@ -18,6 +18,8 @@ PROTOCOL = 1
 MEDIA_TYPE = "application/vnd.fieldapp+json"
 PROBLEM_TYPE = "application/problem+json"
 NONCE_HEADER = "Fieldapp-Nonce"
+INCARNATION_HEADER = "Fieldapp-Incarnation"
+"""In every answer: which history the server has. A restore renews it."""
 PUSH_ENTRIES = 200
 """Entries in one push at most."""
 PUSH_BYTES = 512 * 1024
