@@ -1,7 +1,7 @@
 """Every action a person can do on a screen, defined once: its key, its label, its help, its name in the palette.
 
 Screens say which they offer (`BINDINGS = bindings("accept", ...)`) and implement `action_<id>`; footer, help, palette and the key
-card in the README come from here. `check_action` greys out what does not work now. Letters act only where nothing is being typed, so
+card in the README come from here. `check_action` greys out what does not work now. Letters act only where nothing is typed, so
 every action of a step has an F-key as well. tests/screens hold that no two actions of one screen share a key, and that none takes
 ctrl+q or a key of terminals and editors.
 """
