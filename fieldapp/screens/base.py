@@ -1,0 +1,84 @@
+"""What all screens share: header, footer, going back, and hearing what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+
+from fieldapp.screens.actions import bindings
+from fieldapp.widgets.footer import KeyFooter
+from fieldapp.widgets.header import StatusHeader
+
+if TYPE_CHECKING:
+    from fieldapp.screens.app import FieldApp
+
+ResultT = TypeVar("ResultT")
+EVERYWHERE = ("help", "language", "theme", "network")
+
+
+class FieldScreen(Screen[None]):
+    """A full screen: `body()` between header and footer.
+
+    A screen refreshes only when it shows one of the streams that changed: `shows(streams)`; then `reload()` reads again.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("back", *EVERYWHERE)]
+    TITLE_TEXT: ClassVar[str] = ""
+
+    @property
+    def field(self) -> FieldApp:
+        """The app, with its type."""
+        return cast("FieldApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        yield StatusHeader(*self.field.who())
+        yield from self.body()
+        yield KeyFooter()
+
+    def body(self) -> Iterable[Widget]:
+        return ()
+
+    def shows(self, streams: frozenset[str]) -> bool:
+        """Whether a change of these streams concerns this screen."""
+        return True
+
+    def reload(self) -> None:
+        """Read again what is shown. Keeps cursor, scroll position and everything typed."""
+
+    def on_mount(self) -> None:
+        self.query_one(StatusHeader).line = self.field.sync_line
+        self.reload()
+
+    def on_screen_resume(self) -> None:
+        self.query_one(StatusHeader).line = self.field.sync_line
+        if self.field.changed_while_hidden(self):
+            self.reload()
+
+    def action_back(self) -> None:
+        if len(self.app.screen_stack) > 1:
+            self.app.pop_screen()
+
+
+class FieldModal(ModalScreen[ResultT]):
+    """A small window with a typed result; None means that the person went back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
+    DEFAULT_CSS = """
+    FieldModal { align: center middle; background: $background 60%; }
+    FieldModal > .window {
+        width: auto; min-width: 40; max-width: 76; height: auto; max-height: 90%;
+        background: $surface; border: round $border; padding: 0 1; border-title-color: $text-primary;
+    }
+    """
+
+    @property
+    def field(self) -> FieldApp:
+        return cast("FieldApp", self.app)
+
+    def action_back(self) -> None:
+        self.dismiss(None)

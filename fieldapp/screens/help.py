@@ -1,0 +1,52 @@
+"""What can be done here: every action of the screen below, with its key and one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from fieldapp.language import _
+from fieldapp.screens.actions import ACTIONS, bindings, display
+from fieldapp.screens.base import FieldModal
+
+
+class HelpScreen(FieldModal[None]):
+    """Shows the actions of the screen it was called from, those that work now first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("back"), Binding("f1,question_mark,enter", "back", show=False)]
+    DEFAULT_CSS = """
+    HelpScreen > .window { width: 76; }
+    HelpScreen VerticalScroll { height: auto; max-height: 100%; }
+    """
+
+    def __init__(self, title: str, working: Sequence[str], waiting: Sequence[str]) -> None:
+        super().__init__()
+        self._title, self._working, self._waiting = title, working, waiting
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(classes="window") as window:
+            window.border_title = _("Help: {screen}").format(screen=self._title) if self._title else _("Help")
+            window.border_subtitle = _("Esc closes")
+            yield Static(self._text(), markup=False)
+
+    def _text(self) -> Content:
+        lines = [self._line(name, "bold $text-accent") for name in self._working]
+        if self._waiting:
+            lines += [Content(""), Content.styled(_("Not possible right now:"), "$text-muted")]
+            lines += [self._line(name, "$text-muted") for name in self._waiting]
+        lines += [
+            Content(""),
+            Content.styled(_("Ctrl+P finds every action by its name. Whatever you record is saved at once."), "$text-muted"),
+        ]
+        return Content("\n").join(lines)
+
+    def _line(self, name: str, style: str) -> Content:
+        action = ACTIONS[name]
+        keys = " ".join(display(key) for key in action.keys.split(","))
+        return Content.assemble((f"{keys:>9}  ", style), (f"{_(action.label)}: ", "bold"), _(action.help))
