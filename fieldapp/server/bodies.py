@@ -1,0 +1,96 @@
+"""Bodies of requests: bounded before and after inflating, and judged by the same strict rules as every other foreign JSON."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+
+from fieldapp.domain.text import strict_json
+from fieldapp.server.answers import Refused
+from fieldapp.sync.protocol import INFLATE_LIMIT, MEDIA_TYPE
+
+SMALL = 16 * 1024
+"""Bytes of a request that anybody may send (enrol, token)."""
+PLAIN_LIMIT = 4 * 1024 * 1024
+"""Bytes of a request as they come over the network: a full push with every character escaped fits."""
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+async def json_bytes(request: Request, *, plain: int = PLAIN_LIMIT, inflated: int = INFLATE_LIMIT) -> bytes:
+    """The body of a JSON request, inflated.
+
+    Raises:
+        Refused: `wrong-media-type`, `unknown-encoding` (415), `request-too-large` (413), `bad-encoding` (400).
+    """
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != MEDIA_TYPE:
+        raise Refused(415, "wrong-media-type", f"Requests come as {MEDIA_TYPE}.")
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding == "gzip":
+        return await _inflate(request, plain, inflated)
+    if encoding in ("identity", ""):
+        return await plain_bytes(request, plain)
+    raise Refused(415, "unknown-encoding", "The body is compressed in a way that this server does not read.", "Use gzip.")
+
+
+async def plain_bytes(request: Request, limit: int) -> bytes:
+    """The body as it came, at most `limit` bytes."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > limit:
+        raise _too_large(limit)
+    parts: list[bytes] = []
+    size = 0
+    async for part in _stream(request):
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _inflate(request: Request, plain: int, inflated: int) -> bytes:
+    unzip, parts, came, made = zlib.decompressobj(wbits=31), list[bytes](), 0, 0
+    try:
+        async for part in _stream(request):
+            came += len(part)
+            # One byte of room beyond the limit tells "exactly full" from "goes on": a bomb never gets further than that.
+            out = unzip.decompress(part, inflated - made + 1)
+            made += len(out)
+            if came > plain or made > inflated:
+                raise _too_large(plain if came > plain else inflated)
+            parts.append(out)
+    except zlib.error:
+        raise Refused(400, "bad-encoding", "The body is said to be gzip, but it cannot be inflated.") from None
+    if not unzip.eof or unzip.unused_data:
+        raise Refused(400, "bad-encoding", "The compressed body is cut off or followed by something else.")
+    return b"".join(parts)
+
+
+async def _stream(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for part in request.stream():
+            if part:
+                yield part
+    except ClientDisconnect:
+        raise Refused(400, "request-cut-off", "The connection ended in the middle of the request.") from None
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(413, "request-too-large", f"The request is larger than {limit:,} bytes.", "Send less at a time.")
+
+
+def decoded(raw: bytes, kind: type[T]) -> T:
+    """The body as the wire type it should be.
+
+    Raises:
+        Problem: `bad-json`. Refused: `bad-request`, naming the place and the reason.
+    """
+    try:
+        return msgspec.convert(strict_json(raw, "request"), kind)
+    except msgspec.ValidationError as error:
+        raise Refused(400, "bad-request", f"The request does not have the shape it should have: {error}.") from None

@@ -1,0 +1,128 @@
+"""Where the bytes of files lie. Small enough for an S3-compatible store to take its place; what is here is a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from fieldapp.store.journal import sync_folder
+
+_CHUNK = 256 * 1024
+
+
+class StorageFull(Exception):
+    """No room for what was to be written; nothing of it is kept."""
+
+
+class FileStorage(Protocol):
+    """Files by content hash, arriving in numbered parts. What a call has stored survives a crash once it returns."""
+
+    def parts(self, sha256: str) -> dict[int, int]:
+        """Number to size of the parts that are there."""
+
+    def put_part(self, sha256: str, part: int, data: bytes) -> None:
+        """Raises: StorageFull."""
+
+    def drop_parts(self, sha256: str) -> None: ...
+
+    def assemble(self, sha256: str, parts: int) -> bool:
+        """Make the file of its parts; False where its hash is another (the parts stay). Raises: StorageFull."""
+
+    def has(self, sha256: str) -> bool: ...
+
+    def read(self, sha256: str, start: int, length: int) -> Iterator[bytes]:
+        """Bytes of a whole file, in chunks."""
+
+
+class FolderStorage:
+    """Files in `folder/ab/abcd...`, parts in `folder/parts/abcd.../n`; each written beside its place, fsynced, renamed."""
+
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+        self._folder, self._reserve = folder, reserve_bytes
+
+    def parts(self, sha256: str) -> dict[int, int]:
+        found: dict[int, int] = {}
+        with contextlib.suppress(FileNotFoundError):
+            for path in self._parts(sha256).iterdir():
+                if path.name.isdigit():
+                    found[int(path.name)] = path.stat().st_size
+        return dict(sorted(found.items()))
+
+    def put_part(self, sha256: str, part: int, data: bytes) -> None:
+        folder = self._parts(sha256)
+        with self._clear_when_full(len(data)), self._placed(folder / str(part)) as path:
+            path.write_bytes(data)
+
+    def drop_parts(self, sha256: str) -> None:
+        shutil.rmtree(self._parts(sha256), ignore_errors=True)
+
+    def assemble(self, sha256: str, parts: int) -> bool:
+        sources = [self._parts(sha256) / str(part) for part in range(parts)]
+        target, found = self.path(sha256), hashlib.sha256()
+        try:
+            with self._clear_when_full(sum(source.stat().st_size for source in sources)), self._placed(target) as path:
+                with path.open("wb") as out:
+                    for source in sources:
+                        data = source.read_bytes()
+                        found.update(data)
+                        out.write(data)
+                if found.hexdigest() != sha256:
+                    raise _OtherContent
+        except _OtherContent:
+            return False
+        except FileNotFoundError:
+            return self.has(sha256)  # somebody else has just put it together
+        return True
+
+    def has(self, sha256: str) -> bool:
+        return self.path(sha256).is_file()
+
+    def read(self, sha256: str, start: int, length: int) -> Iterator[bytes]:
+        with self.path(sha256).open("rb") as file:
+            file.seek(start)
+            while length > 0 and (chunk := file.read(min(_CHUNK, length))):
+                length -= len(chunk)
+                yield chunk
+
+    def path(self, sha256: str) -> Path:
+        return self._folder / sha256[:2] / sha256
+
+    def _parts(self, sha256: str) -> Path:
+        return self._folder / "parts" / sha256
+
+    @contextlib.contextmanager
+    def _placed(self, target: Path) -> Iterator[Path]:
+        """A path to write to; what is there at the end is fsynced and takes the target's place at once."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
+        try:
+            yield path
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+            path.replace(target)
+            sync_folder(target.parent)
+        finally:
+            path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _clear_when_full(self, size: int) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self._folder).free < size + self._reserve:
+            raise StorageFull  # the rest belongs to the log: facts go before files
+        try:
+            yield
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull from None
+            raise
+
+
+class _OtherContent(Exception):
+    pass

@@ -1,0 +1,176 @@
+"""Files named by entries: photos, signatures, documents. Addressed by the SHA-256 of their content, sent in parts.
+
+Every call can be repeated. What decides is the hash: only a file that a received entry names is taken, with the size it names, and
+what arrives is that content or is thrown away. So it does not matter which device brings it: the one that recorded it may have
+lost the job since, and must still be able to finish.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from fieldapp.server.answers import Refused
+from fieldapp.server.file_storage import FileStorage, StorageFull
+from fieldapp.server.reach import Session, readable_logs, reads_whole
+from fieldapp.store.database import Database
+from fieldapp.store.tables import FileRow, LogHeadRow, MembershipRow, StreamStateRow, table_of
+from fieldapp.sync.protocol import PART_BYTES, FileState
+
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
+_RANGE = re.compile(r"bytes=([0-9]{0,16})-([0-9]{0,16})\Z")
+HERE, WANTED = "here", "wanted"
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """A part of a file to send: bytes start to start+length of `size`."""
+
+    start: int
+    length: int
+    size: int
+    partial: bool
+
+
+class Files:
+    """The file side of the server, over any storage."""
+
+    def __init__(self, db: Database, storage: FileStorage, *, largest: int) -> None:
+        self._db, self._storage, self._largest = db, storage, largest
+
+    def state(self, sha256: str) -> FileState:
+        """Which parts are here.
+
+        Raises:
+            Refused: `bad-request`, `file-unknown` where no received entry names it.
+        """
+        row = self._row(sha256)
+        if self._here(row):
+            return FileState(sha256, (), True)
+        return FileState(sha256, tuple(self._storage.parts(sha256)), False)
+
+    def put_part(self, sha256: str, part: str, data: bytes) -> FileState:
+        """Keep a part. Every part has PART_BYTES but the last; a part of another size was cut off on the way.
+
+        Raises:
+            Refused: `file-unknown`, `file-too-large`, `wrong-part`, `storage-full`.
+        """
+        row = self._row(sha256)
+        if self._here(row):
+            return FileState(sha256, (), True)
+        if row.size > self._largest:
+            raise Refused(413, "file-too-large", f"This server takes files of at most {self._largest:,} bytes.")
+        number, count = int(part) if part.isdecimal() and len(part) < 9 else -1, part_count(row.size)
+        if not 0 <= number < count:
+            raise Refused(400, "wrong-part", f"This file has the parts 0 to {count - 1}.")
+        expected = row.size - number * PART_BYTES if number == count - 1 else PART_BYTES
+        if len(data) != expected:
+            raise Refused(400, "wrong-part", f"Part {number} has {expected:,} bytes; {len(data):,} came.", "Send it again.")
+        try:
+            self._storage.put_part(sha256, number, data)
+        except StorageFull:
+            raise _full() from None
+        return FileState(sha256, tuple(self._storage.parts(sha256)), False)
+
+    def complete(self, sha256: str) -> FileState:
+        """Put the parts together and check the content; from then on the file is served.
+
+        Raises:
+            Refused: `file-unknown`, `parts-missing` (409), `wrong-hash` (422; the parts were dropped), `storage-full`.
+        """
+        row = self._row(sha256)
+        if not self._here(row):
+            missing = sorted(set(range(part_count(row.size))) - set(self._storage.parts(sha256)))
+            if missing and not self._storage.has(sha256):
+                raise Refused(409, "parts-missing", f"{len(missing)} parts are missing, the first is number {missing[0]}.")
+            try:
+                whole = self._storage.has(sha256) or self._storage.assemble(sha256, part_count(row.size))
+            except StorageFull:
+                raise _full() from None
+            if not whole:
+                self._storage.drop_parts(sha256)
+                raise Refused(422, "wrong-hash", "What arrived is not the file that was announced.", "Send it from the start.")
+            with self._db.write() as conn:
+                conn.execute(update(FileRow).where(col(FileRow.sha256) == sha256).values(state=HERE))
+            self._storage.drop_parts(sha256)
+        return FileState(sha256, (), True)
+
+    def open(self, who: Session, sha256: str, range_header: str) -> tuple[Stretch, Iterator[bytes]]:
+        """A whole file, or the one range asked for.
+
+        Raises:
+            Refused: `file-unknown` where it is not known or out of this person's scope (no telling which), `file-missing` while
+                it is still on the device that recorded it, `wrong-range` (416).
+        """
+        row = self._row(sha256)
+        if not self._may_see(who, row.job):
+            raise _unknown()
+        if not self._here(row):
+            raise Refused(404, "file-missing", "This file has not arrived at the server yet.", "It is still on the device.")
+        stretch = stretch_of(range_header, row.size)
+        return stretch, self._storage.read(sha256, stretch.start, stretch.length)
+
+    def _row(self, sha256: str) -> Any:
+        if not _HASH.match(sha256):
+            raise Refused(400, "bad-request", "A file is named by its SHA-256 in 64 small hex digits.")
+        with self._db.read() as conn:
+            row = conn.execute(select(table_of(FileRow)).where(col(FileRow.sha256) == sha256)).first()
+        if row is None:
+            raise _unknown()
+        return row
+
+    def _here(self, row: Any) -> bool:
+        """What the database says and the storage has lost is wanted again."""
+        return row.state == HERE and self._storage.has(row.sha256)
+
+    def _may_see(self, who: Session, stream: str) -> bool:
+        with self._db.read() as conn:
+            log = conn.execute(select(col(StreamStateRow.log)).where(col(StreamStateRow.stream) == stream)).scalar()
+            if log is None:
+                return False
+            if reads_whole(who.role, log):
+                return log in readable_logs(who.role, who.branch, conn.execute(select(col(LogHeadRow.log))).scalars())
+            query = select(col(MembershipRow.stream)).where(
+                col(MembershipRow.log) == log, col(MembershipRow.person) == who.person, col(MembershipRow.stream) == stream,
+                col(MembershipRow.until_pos).is_(None),
+            )  # fmt: skip
+            return log == who.branch and conn.execute(query).first() is not None
+
+
+def part_count(size: int) -> int:
+    """Parts of a file; an empty one has none."""
+    return -(-size // PART_BYTES)
+
+
+def stretch_of(header: str, size: int) -> Stretch:
+    """The one range of a Range header (RFC 9110, section 14); several ranges or other units mean the whole.
+
+    Raises:
+        Refused: `wrong-range` (416).
+    """
+    found = _RANGE.match(header.replace(" ", "").lower())
+    if not found or not (found[1] or found[2]):
+        return Stretch(0, size, size, False)
+    if found[1]:
+        start, end = int(found[1]), min(int(found[2]) if found[2] else size - 1, size - 1)
+        if found[2] and int(found[2]) < start:
+            return Stretch(0, size, size, False)
+    else:
+        start, end = max(0, size - int(found[2])), size - 1
+    if start > end:
+        raise Refused(416, "wrong-range", f"The file has {size:,} bytes.")
+    return Stretch(start, end - start + 1, size, True)
+
+
+def _unknown() -> Refused:
+    hint = "It is known once the entry that names it has arrived."
+    return Refused(404, "file-unknown", "No file of this name is known here.", hint)
+
+
+def _full() -> Refused:
+    hint = "Facts are still taken; the file is tried again later."
+    return Refused(507, "storage-full", "The server has no room for files.", hint, retry_after=300)
