@@ -40,6 +40,7 @@ class Lines:
             self.open(conn, log)
             epoch = self._open_epoch(conn, log)
         seq, chain, rows, lines = epoch.head_seq, epoch.head_hash, [], []
+        now = max(now, self._saved_at(conn, epoch.epoch, seq))
         for entry in entries:
             seq += 1
             chain = chain_hash(chain, seq, entry.hash)
@@ -48,6 +49,11 @@ class Lines:
         conn.execute(insert(OwnEntryRow), rows)
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch.epoch).values(head_seq=seq, head_hash=chain))
         return lines
+
+    def _saved_at(self, conn: Connection, epoch: str, seq: int) -> int:
+        """When the entry there was saved: the next one is not earlier, though the clock may have been set back."""
+        at = select(col(OwnEntryRow.saved_at)).where(col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
+        return conn.execute(at).scalar() or 0
 
     def open(self, conn: Connection, log: str) -> str:
         """Open a new epoch for a log; the present one is closed, and its entries without a receipt are chained anew."""
@@ -209,7 +215,7 @@ class Lines:
             select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq), col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.saved_at))
             .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
             .where(*where)
-            .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
+            .order_by(col(OwnEntryRow.epoch), col(OwnEntryRow.seq))  # never by time: a clock may be set back
         )
         if limit is not None:
             query = query.limit(limit)
