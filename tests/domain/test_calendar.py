@@ -94,6 +94,9 @@ def test_hours_that_the_clock_leaves_out_do_not_exist() -> None:
     lost = Calendar("lost", "Europe/Berlin", (((120, 180),),) * 7)  # 02:00-03:00: left out on 2026-03-29
     assert business_ms_between(lost, at("2026-03-29 00:00"), at("2026-03-30 00:00")) == 0
     assert add_business_ms(lost, at("2026-03-29 00:00"), MINUTE_MS) == at("2026-03-30 02:01")
+    into = Calendar("into", "Europe/Berlin", (((90, 150),),) * 7)  # 01:30-02:30: ends when the clocks jump
+    assert business_ms_between(into, at("2026-03-29 00:00"), at("2026-03-30 00:00")) == 30 * MINUTE_MS
+    assert add_business_ms(into, at("2026-03-29 00:00"), 30 * MINUTE_MS) == at("2026-03-29 03:00")
 
 
 def test_hours_that_come_twice_count_at_their_first_coming() -> None:
@@ -109,6 +112,14 @@ def test_a_day_without_midnight_begins_when_the_clocks_jump() -> None:
     assert business_ms_between(beirut, day[0] - DAY_MS, day[1]) == 47 * HOUR_MS
 
 
+def test_new_year_comes_later_in_the_west() -> None:
+    new_york = Calendar("new-york", "America/New_York", ALL_DAY)
+    eve, later = at("2025-12-31 20:00", "America/New_York"), at("2025-12-31 23:00", "America/New_York")
+    assert business_ms_between(new_york, eve - DAY_MS, eve) == DAY_MS
+    assert business_ms_between(new_york, eve, later) == 3 * HOUR_MS
+    assert add_business_ms(new_york, eve - DAY_MS, DAY_MS) == eve
+
+
 def test_local_hours_are_the_zones_own() -> None:
     assert business_ms_between(SHANGHAI, at("2026-11-20 02:00", "UTC"), at("2026-11-20 03:00", "UTC")) == HOUR_MS
     assert business_ms_between(BERLIN, at("2026-11-20 02:00", "UTC"), at("2026-11-20 03:00", "UTC")) == 0
@@ -120,7 +131,9 @@ def test_local_hours_are_the_zones_own() -> None:
 def test_a_calendar_without_hours_ends_the_search() -> None:
     assert add_business_ms(NEVER, at("2026-11-20 10:00"), 1) is None
     assert business_ms_between(NEVER, at("2026-11-20 10:00"), at("2036-11-20 10:00")) == 0
-    assert add_business_ms(BERLIN, at("2026-11-20 10:00"), 30 * 365 * DAY_MS) is None
+    years = 52 * 35 * HOUR_MS
+    assert add_business_ms(BERLIN, at("2026-11-20 10:00"), 9 * years) is not None
+    assert add_business_ms(BERLIN, at("2026-11-20 10:00"), 12 * years) is None
 
 
 def test_wild_instants_are_answered() -> None:
@@ -143,6 +156,11 @@ def test_an_unknown_zone_is_taken_as_utc_and_named() -> None:
     assert zone_known(BERLIN)
     assert business_ms_between(lost, at("2026-11-20 09:00", "UTC"), at("2026-11-20 10:00", "UTC")) == HOUR_MS
     assert not zone_known(Calendar("escape", "../../etc/passwd"))
+
+
+def test_hours_within_hours_count_once() -> None:
+    nested = Calendar("nested", "UTC", (((600, 660), (540, 720)),) * 7)
+    assert business_ms_between(nested, 0, DAY_MS) == 3 * HOUR_MS
 
 
 def test_faults_are_named_and_forgiven() -> None:
@@ -203,7 +221,7 @@ def test_more_time_is_never_due_earlier(calendar: Calendar, start: int, first: i
     assert sooner <= later
 
 
-@given(st.sampled_from([BERLIN, SHANGHAI, BERLIN_ALWAYS]), moments)
+@given(st.sampled_from([BERLIN, SHANGHAI, BERLIN_ALWAYS, Calendar("west", "America/New_York", OFFICE_WEEK)]), moments)
 def test_a_minute_is_open_when_the_local_clock_says_so(calendar: Calendar, instant: int) -> None:
     """Against the definition: look at the local clock of one minute that does not straddle anything."""
     minute = instant // MINUTE_MS * MINUTE_MS

@@ -381,6 +381,12 @@ def test_cancelled_in_time_nothing_applies() -> None:
         assert (found.state, found.decided_by, found.action) == ("not_applicable", ended.id, None), found.name
 
 
+def test_cancelled_at_the_due_instant_is_in_time() -> None:
+    made = life(promise("response", 60))
+    made.office(JobCancelled("sold"), after=60)
+    assert clock(made).state == "not_applicable"
+
+
 def test_cancelled_too_late_what_was_due_is_broken() -> None:
     made = life(*ALL, window=(0, 60))
     made.office(JobCancelled("sold"), after=61)
@@ -469,6 +475,8 @@ def test_time_moves_a_clock_one_way_only(made: Life, first: int, second: int) ->
     for before, after in zip(clocks(job, min(first, second)), clocks(job, max(first, second)), strict=True):
         if before.state in RANK and after.state in RANK:
             assert RANK[before.state] <= RANK[after.state]
+        elif (before.state, after.state) == ("paused", "broken"):  # spent before the pause, seen from before the pause
+            assert min(first, second) <= max(change.by.at for change in job.history)
         else:
             assert before.state == after.state
         if before.due_ms is not None and after.due_ms is not None:
