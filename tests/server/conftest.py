@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldapp.server.services import ServerServices, open_server
+from fieldapp.server.settings import ServerSettings
+from tests.databases import postgres, postgres_url, server_url
+from tests.live_server import live_server
+from tests.server.office import START, Office
+
+__all__ = ["live_server", "postgres", "postgres_url", "server_url"]
+
+
+class Clock:
+    """Time that moves when a test says so. Milliseconds UTC."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def services(tmp_path: Path, server_url: str, clock: Clock) -> Iterator[ServerServices]:
+    """A server's services without HTTP, on each kind of database in turn."""
+    settings = ServerSettings(home=tmp_path / "server", database=server_url, reserve_bytes=0)
+    opened = open_server(settings, clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def office(services: ServerServices) -> Office:
+    """The small company, recorded on the server."""
+    made = Office(services)
+    made.found()
+    return made
