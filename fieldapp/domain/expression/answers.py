@@ -35,12 +35,13 @@ class Shape:
             self._place_groups(group.id, placed)
 
     def _place_groups(self, group_id: str | None, placed: set[str]) -> None:
+        parent = ""
         for group in self.chain(group_id):
             if group.id not in placed:
                 placed.add(group.id)
                 self.members[group.id] = []
-                parent = self.chain(group.id)[:-1]
-                self.members[parent[-1].id if parent else ""].append(group)
+                self.members[parent].append(group)
+            parent = group.id
 
     def chain(self, group_id: str | None) -> tuple[Group, ...]:
         """A group with all groups around it, outermost first; empty for an unknown one. A circle is cut where it closes."""
@@ -109,7 +110,8 @@ class Answers:
         self.procedure = procedure
         self.shape = shape or Shape(procedure)
         self.values: Mapping[Where, str] = dict(values or {})
-        self._trees: dict[Where | None, Tree] = {}
+        self._trees: dict[str, Tree] = {}
+        self._counts: dict[tuple[str, tuple[int, ...]], int] | None = None
         self._lists: dict[str, Any] = {}
 
     def get(self, step: str, instance: int = 0) -> str:
@@ -137,10 +139,11 @@ class Answers:
 
     def counts(self) -> dict[tuple[str, tuple[int, ...]], int]:
         """Instances by repeat and the instance numbers around it: as many as the highest one with an answer."""
-        found: dict[tuple[str, tuple[int, ...]], int] = {}
-        for name, instance in self.values:
-            self._count(found, name, instance)
-        return found
+        if self._counts is None:
+            self._counts = {}
+            for name, instance in self.values:
+                self._count(self._counts, name, instance)
+        return self._counts
 
     def _count(self, found: dict[tuple[str, tuple[int, ...]], int], name: str, instance: int) -> None:
         digits = self.shape.digits(name, instance)
@@ -154,11 +157,13 @@ class Answers:
         Raises:
             Problem: `expression-too-heavy` beyond NODES_LIMIT.
         """
-        counts = self.counts()
-        before = dict(counts)
+        counts, key = self.counts(), ""
         if here is not None:
-            self._count(counts, *here)
-        key = None if counts == before else here
+            grown = dict(counts)
+            self._count(grown, *here)
+            if grown != counts:
+                counts = grown
+                key = repr(([group.id for group in self.shape.repeats(here[0])], self.shape.digits(*here)))
         if key not in self._trees:
             self._trees[key] = self._build(counts)
         return self._trees[key]

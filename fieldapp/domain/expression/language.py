@@ -60,7 +60,7 @@ class Context(XPathContext):
             yield item
 
     def iter_matching_nodes(self, name: str, default_namespace: str | None = None) -> Iterator[Any]:
-        self.work.spend(1 + (len(getattr(self.item, "children", ())) if self.axis is None else 0))
+        self.work.spend(1 + (_children(self.item) if self.axis is None else 0))
         yield from super().iter_matching_nodes(name, default_namespace)
 
     def iter_parent(self) -> Iterator[Any]:
@@ -72,7 +72,7 @@ class Context(XPathContext):
         yield from super().iter_self()
 
     def iter_siblings(self, axis: str | None = None) -> Iterator[Any]:
-        self.work.spend(len(getattr(getattr(self.item, "parent", None), "children", ())))
+        self.work.spend(_children(getattr(self.item, "parent", None)))
         yield from super().iter_siblings(axis)
 
     def iter_descendants(self, axis: str | None = None) -> Iterator[Any]:
@@ -92,6 +92,10 @@ class Context(XPathContext):
     def iter_followings(self) -> Iterator[Any]:
         self.work.spend(2 * self.work.size)
         yield from super().iter_followings()
+
+
+def _children(node: Any) -> int:
+    return len(getattr(node, "children", None) or ())
 
 
 def _items(token: Any, context: Any) -> list[Any]:
@@ -356,9 +360,9 @@ def _context(source: Source, answers: Answers, at: Where, clock: Clock, language
     around = [group.id for group in shape.repeats(at[0])] if known else []
     variables: dict[str, list[Any]] = {}
     for index, name in enumerate(source.names):
-        spots = tree.spots.get(name)
-        if spots is None:
+        if name not in shape.steps and name not in shape.groups:
             raise Problem("bad-expression", f"There is no step {name[:60]!r}.")
+        spots = tree.spots.get(name, [])
         inner = [group.id for group in shape.repeats(name)]
         if name in shape.groups and shape.groups[name].repeat > 0:
             inner = inner[:-1]  # a repeat is referred to as a whole, its instances together
