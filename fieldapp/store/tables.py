@@ -20,6 +20,10 @@ def table_of(model: type[SQLModel]) -> Table:
     return table
 
 
+_NO_ROWID = {"sqlite_with_rowid": False}
+"""For small rows under a key of several columns: on SQLite they then lie in one tree, not in two."""
+
+
 def _big(nullable: bool = False, key: bool = False) -> Column[int]:
     return Column(BigInteger, primary_key=key, nullable=nullable, autoincrement=False)
 
@@ -48,7 +52,7 @@ class LogRow(Base, table=True):
     """A row of a log: an entry, a later decision on one, or a scope change. `chain` is '' on a device, which cannot check it."""
 
     __tablename__ = "log_rows"
-    __table_args__ = (Index("ix_log_rows_entry", "entry_id"), Index("ix_log_rows_device", "log", "device", "pos"))
+    __table_args__ = (Index("ix_log_rows_entry", "entry_id"), Index("ix_log_rows_device", "log", "device", "pos"), _NO_ROWID)
     log: str = Field(primary_key=True)
     pos: int = Field(sa_column=_big(key=True))
     kind: str
@@ -65,6 +69,7 @@ class StreamRow(Base, table=True):
     """Which rows concern a stream. `touch`: names of the single values set, joined by spaces; '' for additive facts."""
 
     __tablename__ = "stream_rows"
+    __table_args__ = (_NO_ROWID,)
     log: str = Field(primary_key=True)
     stream: str = Field(primary_key=True)
     pos: int = Field(sa_column=_big(key=True))
@@ -143,14 +148,16 @@ class OwnEntryRow(Base, table=True):
     """A position in an epoch: what this device wrote, in order, and how far it has come.
 
     lane: `unsent`, `received` (a receipt names it), `settled` (its outcome was pulled), `refused` (handed over as quarantine).
+    also: the further streams of the entry, joined by spaces.
     """
 
     __tablename__ = "own_entries"
-    __table_args__ = (Index("ix_own_entries_entry", "entry_id"), Index("ix_own_entries_lane", "lane"))
+    __table_args__ = (Index("ix_own_entries_entry", "entry_id"), Index("ix_own_entries_lane", "lane"), _NO_ROWID)
     epoch: str = Field(primary_key=True)
     seq: int = Field(sa_column=_big(key=True))
     entry_id: str
     stream: str
+    also: str = ""
     hash: str
     lane: str = "unsent"
     outcome: str = ""
@@ -166,7 +173,7 @@ class EpochRow(Base, table=True):
     epoch: str = Field(primary_key=True)
     log: str
     parent: str = ""
-    parent_seq: int = 0
+    parent_seq: int = Field(default=0, sa_column=_big())
     head_seq: int = Field(default=0, sa_column=_big())
     head_hash: str = ""
     acked_seq: int = Field(default=0, sa_column=_big())
@@ -244,6 +251,7 @@ class MembershipRow(Base, table=True):
         Index("ix_memberships_stream", "log", "stream"),
         Index("ix_memberships_since", "log", "person", "since_pos"),  # a pull looks only at what changed
         Index("ix_memberships_until", "log", "person", "until_pos"),
+        _NO_ROWID,
     )
     log: str = Field(primary_key=True)
     person: str = Field(primary_key=True)
@@ -256,7 +264,7 @@ class NeedRow(Base, table=True):
     """Which job makes a person need which stream: a membership ends when the last need of it ends."""
 
     __tablename__ = "needs"
-    __table_args__ = (Index("ix_needs_stream", "log", "person", "stream"),)
+    __table_args__ = (Index("ix_needs_stream", "log", "person", "stream"), _NO_ROWID)
     log: str = Field(primary_key=True)
     job: str = Field(primary_key=True)
     person: str = Field(primary_key=True)
@@ -308,7 +316,7 @@ class DeviceEpochRow(Base, table=True):
     device: str = Field(index=True)
     log: str
     parent: str = ""
-    parent_seq: int = 0
+    parent_seq: int = Field(default=0, sa_column=_big())
     seq: int = Field(default=0, sa_column=_big())
     hash: str = ""
     safe_seq: int = Field(default=0, sa_column=_big())
@@ -318,6 +326,7 @@ class PositionRow(Base, table=True):
     """Position in an epoch, apart from the content it names."""
 
     __tablename__ = "positions"
+    __table_args__ = (_NO_ROWID,)
     epoch: str = Field(primary_key=True)
     seq: int = Field(sa_column=_big(key=True))
     entry_id: str
