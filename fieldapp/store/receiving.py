@@ -126,7 +126,7 @@ class Receiver:
             if row is None or row.live or row.upto == LEAVING:
                 continue
             row.after = max(row.after, after)
-            if done:
+            if done and row.after >= row.upto:  # else it left and came back meanwhile: there is more to fetch
                 row.live = True
                 live.append(stream)
             self._scope_changed.add(stream)
