@@ -13,7 +13,9 @@ from fieldapp.imports.form_columns import ExtraCells
 from fieldapp.imports.languages import words_of
 
 NUMERIC: frozenset[StepType] = frozenset({"number", "calculated", "duration", "timer"})
-_CHOOSING: frozenset[StepType] = frozenset({"choice", "multiple_choice"})
+_DATED: frozenset[StepType] = frozenset({"date", "time", "datetime"})
+_CHOOSING: frozenset[StepType] = frozenset({"choice", "multiple_choice", "check"})
+_LIMITS = ("accept_min", "accept_max", "warn_min", "warn_max")
 _DIGITS = 40
 
 
@@ -33,35 +35,33 @@ def read_extras(cells: ExtraCells, step_type: StepType, choices: frozenset[str],
     """(extras, reasons to refuse the row).
 
     Args:
-        cells: our cells of the row. step_type: what the question became. choices: ids of its options.
+        cells: our cells of the row. step_type: what the question became. choices: ids of its options (`yes` and `no` of a check).
         default: code of the form's own language.
     """
     faults: list[str] = []
-    limits = {name: _decimal(cells.plain.get(name), name, faults) for name in ("accept_min", "accept_max", "warn_min", "warn_max")}
-    if any(value is not None for value in limits.values()) and step_type not in NUMERIC:
-        faults.append("accept_min, accept_max, warn_min and warn_max need a number; this step is none")
-    faults += _contradictions(limits)
+    limits: dict[str, str | None] = {name: cells.plain.get(name) for name in _LIMITS}
+    if step_type in NUMERIC:
+        amounts = {name: _decimal(text, name, faults) for name, text in limits.items()}
+        faults += _contradictions(amounts)
+        limits = {name: _text(amount) for name, amount in amounts.items()}
+    elif any(limits.values()) and step_type not in _DATED:
+        faults.append("accept_min, accept_max, warn_min and warn_max need a number or a date; this step is neither")
     accept = tuple(cells.plain.get("accept_choices", "").replace(",", " ").split())
     if accept and step_type not in _CHOOSING:
         faults.append("accept_choices needs a choice; this step has none")
     elif accept:
         faults += [f"accept_choices names '{name}', which is not in its choice list" for name in accept if name not in choices]
     pattern = cells.plain.get("accept_pattern")
-    if pattern:
-        if step_type not in {"text", "scan"}:
-            faults.append("accept_pattern needs a text; this step is none")
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            faults.append(f"accept_pattern is no regular expression: {error}")
+    if pattern and step_type not in {"text", "scan"}:
+        faults.append("accept_pattern needs a text; this step is none")
     photos = _whole(cells.plain.get("photos"), "photos", 100, faults)
     if photos and step_type != "file":
         faults.append("photos needs an image or file question; this step is none")
     criterion = Criterion(
-        min=_text(limits["accept_min"]),
-        max=_text(limits["accept_max"]),
-        warn_min=_text(limits["warn_min"]),
-        warn_max=_text(limits["warn_max"]),
+        min=limits["accept_min"],
+        max=limits["accept_max"],
+        warn_min=limits["warn_min"],
+        warn_max=limits["warn_max"],
         accept=accept,
         pattern=pattern,
         photos=photos,

@@ -23,6 +23,8 @@ class CheckedRows(msgspec.Struct, frozen=True):
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    multiple: frozenset[str]
+    """Choice lists of which several may be chosen."""
     refused: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
 
@@ -49,6 +51,22 @@ def choice_lists(sheet: Sheet | None) -> frozenset[str]:
     return frozenset(row.cells[column] for row in sheet.rows if column in row.cells)
 
 
+def check_choices(sheet: Sheet | None, multiple: frozenset[str]) -> list[Finding]:
+    """Several choices are stored side by side with a blank between: their names hold none."""
+    if sheet is None:
+        return []
+    list_column, name_column = _column(sheet.columns, ("list_name",)), _column(sheet.columns, ("name", "value"))
+    return [
+        Finding(
+            sheet.name,
+            row.number,
+            f"the choice '{row.cells[name_column]}' has a blank in its name, which a multiple choice forbids",
+        )
+        for row in sheet.rows
+        if row.cells.get(list_column) in multiple and len(row.cells.get(name_column, "").split()) > 1
+    ]
+
+
 def _column(columns: tuple[str, ...], names: Iterable[str]) -> str:
     return next((column for column in columns if snake(column) in names), "")
 
@@ -64,6 +82,7 @@ class _Check:
         self.disabled_column = _column(columns, ("disabled",))
         self.open: list[tuple[str, int, str]] = []
         self.seen: dict[tuple[str, str], int] = {}
+        self.multiple: set[str] = set()
         self.rows: list[Row] = []
         self.refused: list[Finding] = []
         self.warnings: list[Finding] = []
@@ -123,12 +142,16 @@ class _Check:
             self._name(number, "step", name, "question")
 
     def _select(self, number: int, command: str, list_name: str) -> None:
+        from pyxform import aliases
+
         if "file" in command or "external" in command or "." in list_name:
             self.refuse(number, f"'{command}' takes its choices from another file, which is not read")
         elif "${" in list_name:
             self.refuse(number, "choices taken from earlier answers are not supported")
         elif list_name not in self.lists:
             self.refuse(number, f"the choice list '{list_name}' does not stand in the choices sheet")
+        elif aliases.select[command] in {"select all that apply", "rank"}:
+            self.multiple.add(list_name)
 
     def _name(self, number: int, space: str, name: str, what: str) -> None:
         if not name:
@@ -153,7 +176,7 @@ class _Check:
     def finish(self) -> CheckedRows:
         for control, row, name in self.open:
             self.refuse(row, f"the {control} '{name}' is never closed")
-        return CheckedRows(self.columns, tuple(self.rows), tuple(self.refused), tuple(self.warnings))
+        return CheckedRows(self.columns, tuple(self.rows), frozenset(self.multiple), tuple(self.refused), tuple(self.warnings))
 
 
 _SETTINGS_TYPES = frozenset({"form_title", "set_form_title", "form_id", "set_form_id", "prefix"})

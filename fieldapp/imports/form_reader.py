@@ -9,11 +9,12 @@ from typing import Any, Literal, cast
 
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Procedure
+from fieldapp.domain.verdict import check_criterion
 from fieldapp.domain.words import Words
 from fieldapp.imports.finding import Finding
-from fieldapp.imports.form_checks import check_rows, choice_lists
+from fieldapp.imports.form_checks import check_choices, check_rows, choice_lists
 from fieldapp.imports.form_columns import ROW_COLUMN, divide_choices, divide_survey, snake, split_header
-from fieldapp.imports.form_steps import default_language, read_form
+from fieldapp.imports.form_steps import FormParts, default_language, read_form
 from fieldapp.imports.languages import words_of
 from fieldapp.imports.workbook import Row, Sheet, read_workbook
 
@@ -51,7 +52,9 @@ def read_form_bytes(
     divided = divide_survey(survey)
     checked = check_rows(survey.name, divided.columns, divided.rows, choice_lists(choices), divided.media_rows)
     refused = [finding for sheet in book.sheets.values() for finding in sheet.refused]
-    refused += [*divided.refused, *checked.refused]
+    unreadable = {(finding.sheet, finding.row) for finding in refused}
+    more = [*divided.refused, *checked.refused, *check_choices(choices, checked.multiple)]
+    refused += [finding for finding in more if (finding.sheet, finding.row) not in unreadable]
     warnings = [finding for sheet in book.sheets.values() for finding in sheet.warnings]
     warnings += [*divided.warnings, *checked.warnings]
     settings = _settings(book.sheets.get("settings"))
@@ -73,9 +76,6 @@ def read_form_bytes(
     default = default_language(settings)
     parts = read_form(tree, survey.name, divided.extras, choice_columns, choice_rows, default)
     warnings += [*parts.warnings, *_unknown_languages(survey, choices)]
-    refused += parts.refused
-    if refused:
-        return None, _in_order(warnings), _in_order(refused)
     procedure = Procedure(
         code=code or _code(settings, name),
         version=version,
@@ -87,7 +87,15 @@ def read_form_bytes(
         purpose=_setting_words(settings, "purpose", default),
         source=settings.get("source", ""),
     )
-    return procedure, _in_order(warnings), ()
+    refused += parts.refused or _last_look(procedure, parts, survey.name)
+    return (None if refused else procedure), _in_order(warnings), _in_order(refused)
+
+
+def _last_look(procedure: Procedure, parts: FormParts, title: str) -> list[Finding]:
+    """What the domain itself finds wrong with the steps, for instance a pattern that no engine reads."""
+    return [
+        Finding(title, parts.rows.get(step.id), fault) for step in procedure.steps for fault in check_criterion(procedure, step)
+    ]
 
 
 def _in_order(findings: list[Finding]) -> tuple[Finding, ...]:

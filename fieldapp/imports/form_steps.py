@@ -27,6 +27,7 @@ _LOCATION: Words = {
 }
 _YES = frozenset({"yes", "true", "true()", "1"})
 _NO = frozenset({"", "no", "false", "false()", "0"})
+_OF_A_CHECK = frozenset({"yes", "no"})
 _WHOLE = re.compile(r"[0-9]{1,4}\Z")
 _COMPUTABLE: frozenset[StepType] = frozenset({"text", "number", "note", "date", "time", "datetime"})
 
@@ -37,6 +38,8 @@ class FormParts(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     groups: tuple[Group, ...]
     choice_lists: dict[str, tuple[Choice, ...]]
+    rows: dict[str, int]
+    """Row of the sheet by step id."""
     refused: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
 
@@ -64,7 +67,7 @@ def read_form(
     used = {step.choices_from for step in form.steps if step.choices_from}
     used |= {name for _row, _column, text in form.expressions for name in named_lists(text)}
     lists = {name: form.choices(name) for name in form.lists if name in used}
-    return FormParts(tuple(form.steps), tuple(form.groups), lists, tuple(form.refused), tuple(form.warnings))
+    return FormParts(tuple(form.steps), tuple(form.groups), lists, form.rows, tuple(form.refused), tuple(form.warnings))
 
 
 class _Form:
@@ -92,6 +95,7 @@ class _Form:
         self.choice_rows: dict[tuple[str, str], int] = {}
         self.titles: list[tuple[int, str]] = []
         self.last_row = 0
+        self.rows: dict[str, int] = {}
 
     def refuse(self, row: int, reason: str) -> None:
         self.refused.append(Finding(self.title, row, reason))
@@ -191,13 +195,14 @@ class _Form:
             self.warn(row, rule.warning)
         if name.startswith("generated_note_name_"):
             name = f"note_{row}"
+        self.rows[name] = row
         self.steps.append(self._step(node, name, kind, row, group, rule))
 
     def _step(self, node: dict[str, Any], name: str, kind: str, row: int, group: str | None, rule: TypeRule) -> Step:
         bind: dict[str, Any] = node.get("bind", {})
         step_type = self._step_type(node, kind, row, bind, rule)
         list_name = str(node.get("itemset", "")) if step_type in {"choice", "multiple_choice"} else ""
-        choices = frozenset(choice.id for choice in self.choices(list_name)) if list_name else frozenset()
+        choices = frozenset(choice.id for choice in self.choices(list_name)) if list_name else _OF_A_CHECK
         extras, faults = read_extras(self._cells(row), step_type, choices, self.default)
         for fault in faults:
             self.refuse(row, fault)

@@ -17,6 +17,8 @@ PARTS = 2_000
 SHEETS = 100
 ROWS = 20_000
 """Rows of one sheet that are looked at."""
+LISTED_ROWS = 100_000
+"""Rows of one sheet as listed in its file, filled or only formatted: a parser goes through all of them before we see the first."""
 COLUMNS = 250
 CELLS = 300_000
 """Filled cells of the sheets that are read."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime
 import io
 import os
+import re
 import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -23,10 +24,13 @@ from fieldapp.domain.problem import Problem
 from fieldapp.imports import limits
 from fieldapp.imports.finding import Finding
 
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NOTHING = "Nothing was imported."
 _PROLOG_BYTES = 64 * 1024
+_BLOCK_BYTES = 1024 * 1024
+_ROW_TAG = re.compile(rb"<(?:[A-Za-z]+:)?row[ />]")
 _BLANK_TAIL = "rows after {last} are blank up to row {scanned} and were not looked at further"
 
 
@@ -139,10 +143,21 @@ def _check_container(data: bytes) -> None:
                 if PurePosixPath(part.filename).suffix in {".xml", ".rels"}:
                     with archive.open(part) as stream:
                         prolog = stream.read(_PROLOG_BYTES).replace(b"\0", b"")
+                        if part.filename.startswith("xl/worksheets/"):
+                            _check_listed_rows(prolog, stream)
                     if b"<!DOCTYPE" in prolog or b"<!ENTITY" in prolog:
                         raise _damaged(f"{part.filename} declares its own document type, which no spreadsheet program writes")
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error) as error:
         raise _damaged(str(error) or "it cannot be unpacked") from None
+
+
+def _check_listed_rows(start: bytes, stream: IO[bytes]) -> None:
+    listed, block = 0, start
+    while block:
+        listed += len(_ROW_TAG.findall(block))
+        if listed > limits.LISTED_ROWS:
+            raise _too_large(f"more than {limits.LISTED_ROWS:,} rows in one sheet", f"{limits.ROWS:,}")
+        block = stream.read(_BLOCK_BYTES)
 
 
 def _read_xlsx(data: bytes, wanted: frozenset[str]) -> Workbook:
@@ -212,7 +227,9 @@ def _xlsx_rows(sheet: Any, formulas: Any, budget: _Budget) -> tuple[list[_RawRow
                         "", "holds a formula that was never calculated; open the file in a spreadsheet program and save it"
                     )
                 continue
-            filled = _Cell("", f"shows the error {cell.value}") if cell.data_type == "e" else _clean(_xlsx_text(cell.value))
+            filled = (
+                _Cell("", f"shows the error {cell.value}") if cell.data_type == "e" else _clean(_unescaped(_xlsx_text(cell.value)))
+            )
             if filled.text or filled.fault:
                 budget.spend(filled.text)
                 cells[column] = filled
@@ -239,6 +256,11 @@ def _xlsx_text(value: Any) -> str:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return str(value)
+
+
+def _unescaped(text: str) -> str:
+    """Characters that .xlsx writes as `_x000D_` (ECMA-376 part 1, 22.9.2.19)."""
+    return _ESCAPED.sub(lambda found: chr(int(found.group(1), 16)), text) if "_x" in text else text
 
 
 def _clean(text: str) -> _Cell:

@@ -88,7 +88,7 @@ def _run(data: bytes, name: str, code: str, version: int, kind: str) -> FormAnsw
         raise Problem("import-not-installed", "Reading spreadsheets needs the extra 'reports'.", "Install fieldapp[reports].")
     raise Problem(
         "spreadsheet-damaged",
-        "This workbook cannot be read: reading it failed within its limits of time and memory.",
+        f"This workbook cannot be read within the limits of time and memory ({last[:150] or 'the reading process died'}).",
         "Nothing was imported. Open it in a spreadsheet program and save it again as .xlsx.",
     )
 
