@@ -1,0 +1,140 @@
+"""The text a customer reads and signs: what was done, what was found, which promises were kept, what happens next.
+
+One text in one language, the same bytes on the screen, under the signature and in the log: whoever has the log can verify it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fieldapp.domain.instant import local_text, zone_of
+from fieldapp.domain.job import JobState, Recorded
+from fieldapp.domain.procedure import Procedure, Step
+from fieldapp.domain.progress import StepPlace, outline
+from fieldapp.domain.promise import clocks
+from fieldapp.domain.words import say
+from fieldapp.services.handover_words import WORDS
+from fieldapp.store.queries.documents import Documents
+
+WORDING = "1"
+"""Version of the words in which the customer is asked; it changes when the questions do."""
+STEPS_SHOWN = 150
+LINE_LIMIT = 300
+_LATER = ("rating", "first_time_fix")
+"""Promises that are decided by what the customer is about to say, or by nobody having to come again."""
+
+
+def handover_text(
+    job: JobState,
+    procedures: Mapping[str, Procedure],
+    documents: Documents,
+    *,
+    language: str,
+    technician: str,
+    now_ms: int,
+    zone: str,
+) -> str:
+    """The text for the customer, lines ended by a line feed.
+
+    Args:
+        language: en, zh_CN or zh_TW; others fall back to English. technician: name. now_ms: for the promises. zone: of the branch.
+    """
+    words = _Words(language)
+    customer, site = documents.customer(job.customer), documents.site(job.customer, job.site)
+    whose, where = say(customer.name, language) if customer else job.customer, say(site.name, language) if site else job.site
+    places = outline(job, procedures, now_ms=now_ms, zone=zone)
+    lines = [
+        words("title", number=job.number, title=say(job.title, language)),
+        words("for", customer=whose, site=where),
+        words("by", technician=technician, time=local_text(now_ms, zone_of(zone))),
+        "",
+        *_section(words("done"), _done(places, language, words)),
+        *_section(words("found"), _found(job, places, language, words)),
+        *_section(words("parts"), [f"{part.quantity} x {_part_name(documents, part.part, language)}" for part in job.parts]),
+        *_section(words("promises"), _promises(job, language, words, now_ms)),
+        *_section(words("next"), _next(job, language, words)),
+        words("confirm"),
+    ]
+    return "\n".join(line[:LINE_LIMIT] for line in lines) + "\n"
+
+
+class _Words:
+    def __init__(self, language: str) -> None:
+        family = "zh_TW" if language in ("zh_TW", "zh_HK", "zh_Hant") else "zh_CN" if language.startswith("zh") else "en"
+        self._column = ("en", "zh_CN", "zh_TW").index(family)
+
+    def __call__(self, key: str, **parts: str) -> str:
+        text = WORDS[key][self._column]
+        for name, part in parts.items():
+            text = text.replace("{" + name + "}", part)
+        return text
+
+
+def _section(head: str, lines: list[str]) -> list[str]:
+    return [head, *(f"- {line}" for line in lines), ""] if lines else []
+
+
+def _done(places: tuple[StepPlace, ...], language: str, words: _Words) -> list[str]:
+    shown = [place for place in places if place.step.customer_sees and place.state is not None and place.state.result is not None]
+    lines = [f"{say(place.step.title, language)}: {_value(place, language, words)}" for place in shown[:STEPS_SHOWN]]
+    recorded = sum(1 for place in places if place.state is not None and place.state.result is not None)
+    if recorded > len(lines):
+        lines.append(words("further", count=str(recorded - len(lines))))
+    return lines
+
+
+def _value(place: StepPlace, language: str, words: _Words) -> str:
+    assert place.state is not None
+    assert place.state.result is not None
+    result = place.state.result
+    verdict = words(f"verdict_{result.verdict}") if result.verdict != "none" else ""
+    return " ".join(part for part in (_plain(place.procedure, place.step, result, language, words), verdict) if part)
+
+
+def _plain(procedure: Procedure, step: Step, result: Recorded, language: str, words: _Words) -> str:
+    if result.value is None:
+        return result.reason
+    if step.type == "check":
+        return words("yes" if result.value == "yes" else "no")
+    if step.type in ("choice", "multiple_choice"):
+        labels = {choice.id: say(choice.label, language) or choice.id for choice in procedure.choices_of(step)}
+        return ", ".join(labels.get(option, option) for option in result.value.split())
+    if step.type == "file":
+        return words("files", count=str(len(result.value.split())))
+    return f"{result.value} {result.unit}".strip()
+
+
+def _found(job: JobState, places: tuple[StepPlace, ...], language: str, words: _Words) -> list[str]:
+    lines = [
+        f"{say(place.step.title, language)}: {_value(place, language, words)}"
+        for place in places
+        if place.state is not None and place.state.result is not None and place.state.result.verdict in ("fail", "borderline")
+    ]
+    lines += [" / ".join(part for part in (fault.symptom, fault.cause, fault.remedy) if part) for fault in job.faults]
+    return lines[:STEPS_SHOWN]
+
+
+def _promises(job: JobState, language: str, words: _Words, now_ms: int) -> list[str]:
+    return [
+        f"{say(clock.title, language) or clock.name}: {words('promise_' + clock.state)}"
+        for clock in clocks(job, now_ms)
+        if clock.state in ("kept", "broken") or (clock.indicator not in _LATER and clock.state != "not_applicable")
+    ]
+
+
+def _next(job: JobState, language: str, words: _Words) -> list[str]:
+    lines = [f"{promise.text} ({promise.due})" for promise in job.commitments]
+    lines += [
+        " ".join(part for part in (words(f"follow_{item.kind}"), item.text) if part)
+        for item in job.follow_ups
+        if item.kind == "follow_up_job"
+    ]
+    return lines
+
+
+def _part_name(documents: Documents, code: str, language: str) -> str:
+    for pack in documents.packs("parts"):
+        for item in pack.items:
+            if item.code == code:
+                return say(item.title, language) or code
+    return code

@@ -1,0 +1,164 @@
+"""Settings: one strict TOML file and environment variables. The environment wins over the file, the command line over both.
+
+The file is FIELDAPP_CONFIG, else `config.toml` in the user's configuration folder; it need not exist. Unknown keys are refused with
+the nearest known name: a setting that is silently ignored is worse than none. docs/commands.md lists them; a test compares.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fieldapp.domain.problem import Problem
+
+if TYPE_CHECKING:
+    from fieldapp.server.settings import ServerSettings
+
+DEVICE_KEYS: dict[str, str] = {
+    "home": "FIELDAPP_HOME",
+    "language": "FIELDAPP_LANGUAGE",
+    "ca_file": "FIELDAPP_CA_FILE",
+    "proxy": "FIELDAPP_PROXY",
+}
+"""Keys of the table [device] with the environment variable that says the same. All are text."""
+TABLES = ("device", "server")
+
+
+class DeviceSettings:
+    """home: folder of the device. language: of the program's own words. ca_file: PEM file of the authority that vouches for the
+    server. proxy: URL of the proxy to the server; '' follows the system's settings."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.home = Path(values["home"]).expanduser() if values.get("home") else default_home()
+        self.language = values.get("language", "")
+        self.ca_file = values.get("ca_file", "")
+        self.proxy = values.get("proxy", "")
+
+
+def config_file(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the configuration is read from, whether it exists or not."""
+    environment = os.environ if environment is None else environment
+    named = environment.get("FIELDAPP_CONFIG", "")
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("fieldapp", appauthor=False) / "config.toml"
+
+
+def default_home() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("fieldapp", appauthor=False) / "device"
+
+
+def device_home(given: str | None) -> Path:
+    """The folder of this device: as given, else by environment, file or default.
+
+    Raises:
+        Problem: `bad-config`.
+    """
+    if given:
+        return Path(given).expanduser().absolute()
+    if os.environ.get("FIELDAPP_HOME"):
+        return Path(os.environ["FIELDAPP_HOME"]).expanduser().absolute()
+    return device_settings().home.absolute()
+
+
+def device_settings(given_home: str | None = None, environment: Mapping[str, str] | None = None) -> DeviceSettings:
+    """The settings of this device.
+
+    Raises:
+        Problem: `bad-config`.
+    """
+    environment = os.environ if environment is None else environment
+    values: dict[str, str] = {}
+    table = read_config(environment).get("device", {})
+    for key, variable in DEVICE_KEYS.items():
+        value = environment.get(variable) or table.get(key, "")
+        if not isinstance(value, str):
+            raise _bad(config_file(environment), f"device.{key} is not a text")
+        values[key] = value
+    if given_home:
+        values["home"] = given_home
+    return DeviceSettings(values)
+
+
+def server_settings(**given: Any) -> ServerSettings:
+    """The settings of a server: what is given on the command line (None: not given), else environment, else file.
+
+    Raises:
+        Problem: `bad-config`, `extra-missing`.
+    """
+    try:
+        from pydantic import ValidationError
+
+        from fieldapp.server.settings import ServerSettings
+    except ModuleNotFoundError as error:
+        raise extra_missing("server", error) from None
+    table = read_config(os.environ).get("server", {})
+    _check_keys("server", table, list(ServerSettings.model_fields), config_file())
+    named = {key for key in ServerSettings.model_fields if f"FIELDAPP_SERVER_{key.upper()}" in os.environ}
+    values = {key: value for key, value in table.items() if key not in named}
+    values |= {key: value for key, value in given.items() if value is not None}
+    try:
+        return ServerSettings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "a value"
+        raise Problem(
+            "bad-config",
+            f"The server's setting {key} cannot be used: {first['msg']}.",
+            f"It comes from the command line, FIELDAPP_SERVER_{key.upper()} or {config_file()}.",
+        ) from None
+
+
+def read_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The tables of the configuration file; empty where there is none.
+
+    Raises:
+        Problem: `bad-config`, saying where and what.
+    """
+    file = config_file(environment)
+    try:
+        tables = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _bad(file, str(error)) from None
+    _check_keys("", tables, list(TABLES), file)
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise _bad(file, f"{name} is not a table")
+    _check_keys("device", tables.get("device", {}), list(DEVICE_KEYS), file)
+    return tables
+
+
+def extra_missing(extra: str, error: ModuleNotFoundError) -> Problem:
+    """The sentence for a part of Fieldapp whose libraries were not installed."""
+    return Problem(
+        "extra-missing",
+        f"This needs the `{extra}` part of Fieldapp, which is not installed ({error.name} is missing).",
+        f"Install it: pip install 'fieldapp[{extra}]'.",
+    )
+
+
+def _check_keys(table: str, values: Mapping[str, Any], known: list[str], file: Path) -> None:
+    for key in values:
+        if key in known:
+            continue
+        import difflib
+
+        close = difflib.get_close_matches(key, known, n=1)
+        name = f"{table}.{key}" if table else key
+        hint = f"Did you mean {close[0]}?" if close else f"Known are: {', '.join(known)}."
+        raise Problem("bad-config", f"The configuration {file} has an unknown key {name[:60]!r}.", hint)
+
+
+def _bad(file: Path, why: str) -> Problem:
+    return Problem(
+        "bad-config", f"The configuration {file} cannot be used: {why}.", "Mend the file, or point FIELDAPP_CONFIG elsewhere."
+    )

@@ -1,0 +1,63 @@
+"""What of this device's work is where: only here, at the server, settled, or waiting for a person's decision."""
+
+from __future__ import annotations
+
+import msgspec
+
+from fieldapp.store.queries.reader import Reader
+
+
+class RefusedEntry(msgspec.Struct, frozen=True):
+    """Own work that does not stand: the server could not read it, or decided that it is a conflict, late, held or quarantined."""
+
+    id: str
+    reason: str
+    stream: str
+    type: str
+    outcome: str = ""
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """Entries by lane, files that are only here (with their bytes), and the verdict. `sending` is counted by a running loop."""
+
+    unsent: int
+    received: int
+    settled: int
+    refused: tuple[RefusedEntry, ...]
+    files_waiting: int
+    file_bytes: int
+    sending: int = 0
+    last_contact: int | None = None
+
+    @property
+    def safe_to_leave(self) -> bool:
+        """Nothing that was recorded here is only here."""
+        return not (self.unsent or self.sending or self.files_waiting)
+
+
+_REFUSED = """
+SELECT o.entry_id, o.reason, o.outcome, e.stream, e.type FROM own_entries o JOIN entries e ON e.id = o.entry_id
+WHERE o.lane = 'refused' OR o.outcome NOT IN ('', 'applied') ORDER BY o.saved_at, o.seq
+"""
+
+
+def outbox(reader: Reader) -> Outbox:
+    """The lanes as they are now."""
+    with reader.snapshot():
+        lanes = {row["lane"]: row["n"] for row in reader.rows("SELECT lane, count(*) AS n FROM own_entries GROUP BY lane")}
+        refused = tuple(
+            RefusedEntry(row["entry_id"], row["reason"], row["stream"], row["type"], row["outcome"])
+            for row in reader.rows(_REFUSED)
+        )
+        files = reader.rows("SELECT count(*) AS n, coalesce(sum(size), 0) AS size FROM files WHERE state = 'here'")[0]
+        contact = setting(reader, "last_contact")
+    return Outbox(
+        lanes.get("unsent", 0), lanes.get("received", 0), lanes.get("settled", 0), refused, files["n"], files["size"],
+        last_contact=int(contact) if contact and contact.lstrip("-").isdigit() else None,
+    )  # fmt: skip
+
+
+def setting(reader: Reader, name: str) -> str | None:
+    """A small fact about this database (`skew`, `last_contact`, `incarnation`)."""
+    row = reader.row("SELECT value FROM settings WHERE name = ?", (name,))
+    return None if row is None else str(row["value"])
