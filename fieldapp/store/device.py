@@ -336,6 +336,12 @@ class DeviceReplica:
         with self._db.read() as conn:
             return conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == name)).scalar()
 
+    def settings(self, *names: str) -> dict[str, str]:
+        """Those of the named settings that are there."""
+        with self._db.read() as conn:
+            query = select(col(SettingRow.name), col(SettingRow.value)).where(col(SettingRow.name).in_(names))
+            return {name: value for name, value in conn.execute(query)}
+
     def set_settings(self, **values: str) -> None:
         with self._db.write() as conn:
             self._db.upsert(conn, SettingRow, [{"name": name, "value": value} for name, value in values.items()])

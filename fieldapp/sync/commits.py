@@ -46,13 +46,13 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int) -> m.Looked | m.T
 
 
 def view(replica: DeviceReplica, look: m.Look) -> m.View:
-    skew = replica.setting("skew_ms")
+    known = replica.settings("token", "incarnation", "skew_ms")
     return m.View(
         run=replica.outgoing(look.entries, look.size),
         heads=replica.heads(),
         cursors=replica.cursors(),
         backfills=replica.backfills(BACKFILLS),
-        token=replica.setting("token") or "",
-        incarnation=replica.setting("incarnation") or "",
-        skew=int(skew) if skew else None,
+        token=known.get("token", ""),
+        incarnation=known.get("incarnation", ""),
+        skew=int(known["skew_ms"]) if "skew_ms" in known else None,
     )

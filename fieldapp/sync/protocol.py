@@ -6,7 +6,7 @@ re-serialises them. Times are milliseconds UTC.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -32,6 +32,17 @@ PART_BYTES = 1024 * 1024
 """Size of one part of a file; the last may be shorter."""
 
 RowKind = Literal["entry", "outcome", "scope"]
+
+# What requests may hold. `(?!\n)$` is the end of the text and nothing else, in Python as in JSON Schema.
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._\-]{1,80}(?!\n)$")]
+StreamName = Annotated[str, msgspec.Meta(pattern=r"^([a-z]{2,20}:[A-Za-z0-9._\-]{1,80}|\*)(?!\n)$")]
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}(?!\n)$")]
+ChainBefore = Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{64})?(?!\n)$")]
+Seq = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+Position = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+ShortText = Annotated[str, msgspec.Meta(max_length=200)]
+Nonce = Annotated[str, msgspec.Meta(min_length=16, max_length=200)]
+"""At least 16 characters of chance: secrets and tokens are derived from it."""
 
 
 class WireEntry(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,10 +72,10 @@ def from_wire(wire: WireEntry) -> Entry:
 class EnrolRequest(msgspec.Struct, frozen=True):
     """`code` is the one-time code; asked again with the same nonce it gives the same answer for ten minutes."""
 
-    code: str
-    device_name: str
-    app_version: str
-    nonce: str
+    code: ShortText
+    device_name: ShortText
+    app_version: ShortText
+    nonce: Nonce
 
 
 class EnrolAnswer(msgspec.Struct, frozen=True):
@@ -85,9 +96,9 @@ class EnrolAnswer(msgspec.Struct, frozen=True):
 
 
 class TokenRequest(msgspec.Struct, frozen=True):
-    device: str
-    secret: str
-    nonce: str
+    device: Name
+    secret: ShortText
+    nonce: Nonce
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
@@ -97,17 +108,17 @@ class TokenAnswer(msgspec.Struct, frozen=True):
 
 
 class EpochParent(msgspec.Struct, frozen=True):
-    epoch: str
-    seq: int
+    epoch: Name
+    seq: Position
 
 
 class PushRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """A run of entries of one epoch: `entries[0]` has position `from_seq`, `prev_hash` is the chain before it."""
 
-    epoch: str
-    log: str
-    from_seq: int
-    prev_hash: str
+    epoch: Name
+    log: Name
+    from_seq: Seq
+    prev_hash: ChainBefore
     entries: tuple[WireEntry, ...]
     parent: EpochParent | None = None
 
@@ -134,17 +145,17 @@ class PushAnswer(msgspec.Struct, frozen=True):
 class Backfill(msgspec.Struct, frozen=True):
     """Ask for the rows of `stream` with after < pos <= upto."""
 
-    log: str
-    stream: str
-    after: int
-    upto: int
+    log: Name
+    stream: StreamName
+    after: Position
+    upto: Position
 
 
 class EpochHead(msgspec.Struct, frozen=True):
-    epoch: str
-    seq: int
-    hash: str
-    safe_seq: int = 0
+    epoch: Name
+    seq: Position
+    hash: ChainBefore
+    safe_seq: Position = 0
 
 
 class PullRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -153,10 +164,10 @@ class PullRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     cursors: dict[str, str]
     epochs: tuple[EpochHead, ...] = ()
     protocols: tuple[int, ...] = (PROTOCOL,)
-    app_version: str = ""
+    app_version: ShortText = ""
     fold: int = 0
     backfills: tuple[Backfill, ...] = ()
-    budget: int = PULL_BYTES
+    budget: Seq = PULL_BYTES
 
 
 class WireRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -227,13 +238,13 @@ class FileState(msgspec.Struct, frozen=True):
 class QuarantineRequest(msgspec.Struct, frozen=True):
     """Bytes the server refused to read as an entry, with their position; `raw` is base64. Advances the head."""
 
-    epoch: str
-    log: str
-    seq: int
-    prev_hash: str
-    hash: str
+    epoch: Name
+    log: Name
+    seq: Seq
+    prev_hash: ChainBefore
+    hash: Hash
     raw: str
-    reason: str = ""
+    reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
 
 
 class Detail(msgspec.Struct, frozen=True, omit_defaults=True):

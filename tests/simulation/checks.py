@@ -51,9 +51,7 @@ class Checks:
 
     def after_receipt(self, name: str) -> None:
         """2: what counts as received is committed at the server."""
-        acknowledged = _ids(
-            self._devices[name], "SELECT entry_id FROM own_entries WHERE lane IN ('received', 'settled')"
-        )
+        acknowledged = _ids(self._devices[name], "SELECT entry_id FROM own_entries WHERE lane IN ('received', 'settled')")
         missing = acknowledged - _ids(self._server, "SELECT id FROM entries") - self._quarantined()
         if missing:
             raise Broken(2, f"{name} has a receipt for what the server has not: {sorted(missing)}")
@@ -119,7 +117,9 @@ class Checks:
         if lost:
             raise Broken(6, f"{name} no longer knows its own {sorted(lost)}")
         self.after_page(name)
-        wanted = self._members(name) if PEOPLE[name].role == "technician" else _ids(self._server, "SELECT stream FROM stream_states")
+        wanted = (
+            self._members(name) if PEOPLE[name].role == "technician" else _ids(self._server, "SELECT stream FROM stream_states")
+        )
         query = "SELECT stream, pos, digest FROM stream_states WHERE digest <> ''"
         theirs = {row[0]: row for row in self._server.execute(query) if row[0] in wanted}
         ours = {row[0]: row for row in device.execute(query)}

@@ -48,7 +48,9 @@ class SimDevice:
         self.disk_identity = Identity(
             "http://127.0.0.1", f"dev-{person}", "A1", "secret", person, self.person.name, self.person.role, LOG, ("org", LOG)
         )
-        self.clock = VirtualClock(now, self._skew)
+        self.token = self.incarnation = ""
+        self._skew_known: int | None = None
+        self.clock = VirtualClock(now, lambda: self._skew_known)
         self.journal = CutJournal(folder / person / "journal" / "unsent.jsonl", self._boundary)
         db.boundary = self._boundary
         self.saved: list[str] = []
@@ -62,9 +64,11 @@ class SimDevice:
                 self._note(f"{self.name} power cut {place}")
                 raise PowerCut(place)
 
-    def _skew(self) -> int | None:
-        value = self.replica.setting("skew_ms") if self.up else None
-        return int(value) if value else None
+    def _recall(self) -> None:
+        """Read what the machine asked to remember, once instead of at every use."""
+        known = self.replica.settings("skew_ms", "token", "incarnation")
+        self._skew_known = int(known["skew_ms"]) if "skew_ms" in known else None
+        self.token, self.incarnation = known.get("token", ""), known.get("incarnation", "")
 
     def _remember(self, identity: Identity) -> None:
         self._boundary("before identity")
@@ -81,6 +85,7 @@ class SimDevice:
         """Start from the disk: nothing else is left. Raises PowerCut when it happens again meanwhile."""
         self.replica = DeviceReplica(self.db, self.journal, self.disk_identity, self.clock, self._new_id, self._remember)
         self.replica.start()
+        self._recall()
         self.up = True
         self.state = State(self._chance.getrandbits(63))
         self.hear(m.Started(self._now()))
@@ -109,6 +114,8 @@ class SimDevice:
                     heard = commit(self.replica, effect, self._now())
                     if heard is not None:
                         events.append(heard)
+                    if isinstance(effect, m.Remember):
+                        self._recall()
                     if isinstance(heard, m.Troubled):
                         self._note(f"{self.name} trouble {heard.words}")
                         break
@@ -129,7 +136,3 @@ class SimDevice:
         self._note(f"{self.name} saved {len(done.entries)} {drafts[0].body.NAME} {drafts[0].stream}")
         self.hear(m.Hurried(self._now(), "saved"))
         return list(done.entries)
-
-    @property
-    def token(self) -> str:
-        return self.replica.setting("token") or ""

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fieldapp.sync import messages as m
+from fieldapp.sync.engine import quiet
 from fieldapp.sync.machine import DEADLINE_MS, POLL_MS
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.company import EPOCH_MS, PEOPLE, Office, make_templates
@@ -202,11 +203,11 @@ class World:
                 self.at(self.chance.randrange(end), lambda name=name: self._jump(name))  # type: ignore[misc]
 
     def _drained(self) -> bool:
-        return all(self._done(device) for device in self.devices.values())
+        return all(device.up and quiet(device.state) for device in self.devices.values()) and all(
+            self._done(device) for device in self.devices.values()
+        )
 
     def _done(self, device: SimDevice) -> bool:
-        if not device.up or device.state.phase != "rest" or device.state.fruitless or device.state.pull_due:
-            return False
         counts = device.replica.counts()
         return not (counts.unsent or counts.received) and not device.replica.backfills(1) and self._read(device)
 
@@ -265,14 +266,14 @@ class World:
     def _hear(self, name: str, event: m.Event) -> None:
         if self.devices[name].up:
             self._on_device(name, lambda: self.devices[name].hear(event))
-            if self.devices[name].up and not self._stale():
+            if isinstance(event, m.Answered) and self.devices[name].up and not self._stale():
                 self.checks.after_receipt(name)
                 self.checks.after_page(name)
 
     def _stale(self) -> bool:
         """After a restore, a device believes old receipts until it hears of it."""
         known = str(self.server.incarnation)
-        return self._restored and any(device.up and device.replica.setting("incarnation") != known for device in self.devices.values())
+        return self._restored and any(device.up and device.incarnation != known for device in self.devices.values())
 
     def _heal(self, name: str) -> None:
         """The network comes back, and the device's system says so."""
