@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from fieldapp.store.scope import WHOLE_LOG_ROLES
+from fieldapp.domain.roles import WHOLE_LOG
 
 ORG = "org"
 """The log for what all branches share."""
@@ -33,4 +33,4 @@ def readable_logs(role: str, branch: str, known: Iterable[str]) -> tuple[str, ..
 
 def reads_whole(role: str, log: str) -> bool:
     """The office reads its logs whole, everybody the shared one; a technician only streams in scope and own entries."""
-    return log == ORG or role in WHOLE_LOG_ROLES
+    return log == ORG or role in WHOLE_LOG

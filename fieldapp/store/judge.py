@@ -11,7 +11,8 @@ from fieldapp.domain.entry_types.base import ENTRY_TYPES, Body, Fact, read_body
 from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
 from fieldapp.domain.problem import Problem
 from fieldapp.store.heads import StreamHeads
-from fieldapp.store.scope import WHOLE_LOG_ROLES, reach_of
+from fieldapp.domain.roles import WHOLE_LOG
+from fieldapp.store.scope import reach_of
 from fieldapp.store.tables import EntryRow, LogRow, StreamRow
 
 
@@ -43,25 +44,28 @@ class Judge:
         self._others: dict[tuple[str, str], list[tuple[str, str]]] = {}
 
     def decide_group(self, group: list[Decided]) -> None:
-        """Give all items of a group their common outcome: each is judged after those before it, the heaviest outcome counts."""
+        """Give all items of a group their common outcome, and fold them. Each is judged after those before it, the heaviest
+        outcome counts."""
         worst = self._faults(group)
-        states = {
-            stream: self._heads[stream].state for item in group for stream in item.entry.envelope.streams if stream in self._heads
-        }
         if worst.name == "applied":
+            before = self._heads.states({stream for item in group for stream in item.entry.envelope.streams})
             for item in group:
                 try:
                     item.body = read_body(item.entry)
                     worst = heavier(worst, self._decide(item))
-                    fold_row(self._heads, item, 0)
+                    self._heads.fold_states(fact_of(item), item.entry.envelope.streams)
                 except Problem as problem:
                     worst = heavier(worst, Outcome("quarantined", problem.message))
                 except Exception as error:  # a fold must never fail; if one does, the entry is kept and shown, not refused
                     worst = heavier(worst, Outcome("quarantined", f"it could not be understood ({type(error).__name__})"))
-            for stream, state in states.items():
-                self._heads[stream].state = state
+            if worst.name != "applied":
+                self._heads.restore(before)
         for item in group:
             item.outcome = worst
+            fact, streams = fact_of(item), streams_of(self._heads, self._log, item.entry)
+            if worst.name != "applied":
+                self._heads.fold_states(fact, streams)
+            self._heads.mark(fact, streams)
 
     def decide_again(self, item: Decided) -> Outcome:
         """A held entry once more. Its role was recorded when it arrived; its scope was judged then."""
@@ -73,6 +77,8 @@ class Judge:
         first = group[0].entry.envelope
         if any(item.entry.envelope.log != self._log for item in group):
             return Outcome("quarantined", "it names another log than the one it was sent to")
+        if any(self._heads[stream].log != self._log for item in group for stream in item.entry.envelope.streams):
+            return Outcome("quarantined", "it names something that belongs to another log")
         if len(group) != first.of or [item.entry.envelope.n for item in group] != list(range(first.of)):
             return Outcome("quarantined", "the group it belongs to is not complete")
         if self._who and any(
@@ -92,7 +98,7 @@ class Judge:
         who = self._who
         if who is None or who.role in ("admin", "rule"):
             return "in"
-        if who.role in WHOLE_LOG_ROLES:
+        if who.role in WHOLE_LOG:
             return "in" if self._log in (who.branch, "org") else "never"
         if self._reach is None:
             self._reach = {}
@@ -144,11 +150,13 @@ class Judge:
         return [(touch, f"{author} recorded {kind} meanwhile") for touch, _, author, kind in self._conn.execute(others)]
 
 
-def fold_row(heads: StreamHeads, item: Decided, pos: int) -> None:
-    """Fold one decided row into every loaded stream it names."""
-    fact = Fact(item.entry, item.outcome.name, item.outcome.reason, item.role)
-    streams = [stream for stream in item.entry.envelope.streams if stream in heads]
-    heads.fold(fact, pos, streams, is_entry=item.kind == "entry")
-    if item.outcome.name == "held":
-        for stream in streams:
-            heads[stream].held += 1
+def fact_of(item: Decided) -> Fact:
+    return Fact(item.entry, item.outcome.name, item.outcome.reason, item.role)
+
+
+def streams_of(heads: StreamHeads, log: str, entry: Entry) -> tuple[str, ...]:
+    """The streams of this log that an entry is part of. What names another log, or streams of one, is kept and shown to the
+    office, but stands in no stream here."""
+    if entry.envelope.log != log:
+        return ()
+    return tuple(stream for stream in entry.envelope.streams if heads[stream].log == log)

@@ -14,13 +14,13 @@ from sqlmodel import col
 
 from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import Reach
+from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.heads import CLOSED
 from fieldapp.store.tables import MembershipRow, NeedRow
 
 KEPT_AFTER_CLOSING_MS = 90 * 86_400_000
 """Closed jobs leave the technician's device after 90 days."""
-WHOLE_LOG_ROLES = ("supervisor", "dispatcher", "expert", "admin", "rule")
 
 
 def needs_of(job: JobState, now: int) -> dict[str, frozenset[str]]:

@@ -1,0 +1,245 @@
+"""The application: areas by role, one writer, one sync loop, one language.
+
+The first frame needs Textual, the domain and plain sqlite3 only; what writes and what talks to the network is imported afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual import work
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.roles import WHOLE_LOG
+from fieldapp.domain.words import say
+from fieldapp.language import LANGUAGES, _, language, set_language
+from fieldapp.screens.actions import ACTIONS, bindings
+from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.session import Session
+from fieldapp.screens.themes import THEMES
+from fieldapp.widgets.header import StatusHeader, SyncLine
+from fieldapp.widgets.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
+
+ResultT = TypeVar("ResultT")
+
+
+class FieldApp(App[None]):
+    """Fieldapp in a terminal.
+
+    Args:
+        session: the enrolled home. loop: makes the object that keeps in step with the server (None: this device stays offline).
+        network: for the demo, a switch that cuts and restores the network.
+    """
+
+    TITLE = "Fieldapp"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("help", "language", "theme")]
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        loop: Callable[[DeviceServices, Callable[[Any], None]], Any] | None = None,
+        network: Callable[[], bool] | None = None,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.sync_line = SyncLine()
+        self._make_loop, self._network = loop, network
+        self._sync_loop: Any = None
+        self._stale: set[FieldScreen] = set()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+
+    # --- Start and end ------------------------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.push_screen(self._first_screen())
+        self.call_after_refresh(self._warm)
+
+    def _first_screen(self) -> FieldScreen:
+        if self.session.identity.role in WHOLE_LOG:
+            from fieldapp.screens.office.board import BoardScreen
+
+            return BoardScreen()
+        from fieldapp.screens.technician.today import TodayScreen
+
+        return TodayScreen()
+
+    @work(group="open", exclusive=True, exit_on_error=False)
+    async def _warm(self) -> None:
+        """After the first frame: open what writes, then begin to keep in step with the server."""
+        try:
+            await self.session.open()
+            if self._make_loop is not None:
+                make = self._make_loop
+                self._sync_loop = await self.session.write(lambda services: make(services, self._heard))
+        except Problem as problem:
+            self.tell(problem)
+            return
+        self.refresh_line()
+
+    async def on_unmount(self) -> None:
+        if self._sync_loop is not None:
+            self._sync_loop.stop()
+        self.session.close()
+
+    # --- Writing and hearing of changes -------------------------------------------------------------------------------------------
+
+    @work(group="write", exit_on_error=False)
+    async def record(
+        self, action: Callable[[DeviceServices], ResultT], then: Callable[[ResultT], object] | None = None, told: str = ""
+    ) -> None:
+        """Write something; then say so and show it. What is refused is told and changes nothing.
+
+        Args:
+            action: runs in the writing thread. then: called with its result, on the screen's thread. told: said when it is saved.
+        """
+        try:
+            result = await self.session.write(action)
+        except Problem as problem:
+            self.tell(problem)
+            return
+        saved = getattr(result, "saved", result)
+        self.streams_changed(getattr(saved, "streams", frozenset()))
+        if told:
+            self.notify(told, timeout=3)
+        if self._sync_loop is not None:
+            self._sync_loop.hurry()
+        if then is not None:
+            outcome = then(result)
+            if isinstance(outcome, Awaitable):
+                await outcome
+
+    def streams_changed(self, streams: frozenset[str]) -> None:
+        """Refresh the screen in view if it shows one of these; the others when they come into view again."""
+        self.refresh_line()
+        front: Screen[Any] = self.screen
+        for screen in self.screen_stack:
+            if isinstance(screen, FieldScreen) and screen.shows(streams):
+                if screen is front:
+                    screen.reload()
+                else:
+                    self._stale.add(screen)
+
+    def changed_while_hidden(self, screen: FieldScreen) -> bool:
+        """Whether something this screen shows has changed since it was last in view."""
+        if screen in self._stale:
+            self._stale.discard(screen)
+            return True
+        return False
+
+    def _heard(self, status: Any) -> None:
+        """From the sync loop's thread: the connection, or streams, have changed."""
+        self.call_from_thread(self._show_heard, status)
+
+    def _show_heard(self, status: Any) -> None:
+        self.sync_line = SyncLine(status.connection, status.since, self.sync_line.unsent, self.sync_line.files, status.synced)
+        if status.streams:
+            self.streams_changed(status.streams)
+        else:
+            self.refresh_line()
+
+    def refresh_line(self) -> None:
+        """Read again how much is unsent, and show it in every header."""
+        rows = self.session.reader.rows("SELECT count(*) AS n FROM own_entries WHERE lane = 'unsent'")
+        files = self.session.reader.rows("SELECT count(*) AS n FROM files WHERE state = 'here'")
+        line = self.sync_line
+        self.sync_line = SyncLine(line.connection, line.since, rows[0]["n"], files[0]["n"], line.synced)
+        for screen in self.screen_stack:
+            for header in screen.query(StatusHeader):
+                header.line = self.sync_line
+
+    # --- Words to the person ------
+
+    def tell(self, problem: Problem) -> None:
+        """Say what went wrong: what happened, what is safe, what to do."""
+        text = safe_text(" ".join(part for part in (_(problem.message), _(problem.hint)) if part))
+        self.notify(text.plain, severity="error", timeout=10, markup=False)
+
+    def who(self) -> tuple[str, str]:
+        """Person and branch, for the header."""
+        branch = self.session.documents.branch(self.session.identity.log)
+        name = branch.name if branch else {}
+        return self.session.identity.name, say(name, language()) or self.session.identity.log
+
+    def now(self) -> int:
+        """Milliseconds UTC by the server's clock, as far as known."""
+        return time.time_ns() // 1_000_000 + self._skew
+
+    @property
+    def _skew(self) -> int:
+        row = self.session.reader.row("SELECT value FROM settings WHERE name = 'skew_ms'")
+        return int(row["value"]) if row else 0
+
+    # --- Actions that work everywhere ------
+
+    def action_help(self) -> None:
+        from fieldapp.screens.help import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            return
+        active = self.screen.active_bindings.values()
+        working = list(dict.fromkeys(b.binding.id for b in active if b.enabled and b.binding.id in ACTIONS))
+        waiting = list(dict.fromkeys(b.binding.id for b in active if not b.enabled and b.binding.id in ACTIONS))
+        title = _(getattr(self.screen, "TITLE_TEXT", ""))
+        self.push_screen(HelpScreen(title, [i for i in working if i], [i for i in waiting if i]))
+
+    def action_language(self) -> None:
+        codes = list(LANGUAGES)
+        self.speak(codes[(codes.index(language()) + 1) % len(codes)])
+
+    def speak(self, code: str) -> None:
+        """Go over to another language, everywhere, without losing the place."""
+        set_language(code)
+        for screen in self.screen_stack:
+            if isinstance(screen, FieldScreen):
+                screen.reload()
+            screen.refresh(recompose=False, layout=True)
+            for widget in screen.query("*"):
+                widget.refresh()
+
+    def action_theme(self) -> None:
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_network(self) -> None:
+        if self._network is not None:
+            up = self._network()
+            self.notify(_("The network is back.") if up else _("The network is cut. Work goes on."), timeout=3)
+
+    def hurry(self) -> None:
+        """Ask the sync loop to try now."""
+        if self._sync_loop is not None:
+            self._sync_loop.hurry()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "network":
+            return self._network is not None
+        return super().check_action(action, parameters)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action of the screen, as `Noun: label`, for the command palette."""
+        for active in screen.active_bindings.values():
+            action = ACTIONS.get(active.binding.id or "")
+            if action is None or not active.enabled:
+                continue
+            run = active.binding.action
+
+            async def call(name: str = run) -> None:
+                await self.run_action(name, default_namespace=screen)
+
+            yield SystemCommand(f"{_(action.noun)}: {_(action.label)}", _(action.help), call)
+        for code, name in LANGUAGES.items():
+            yield SystemCommand(f"{_('Language')}: {name}", "", lambda code=code: self.speak(code))
+        yield SystemCommand(_("App: quit"), _("Leave. Everything recorded is saved."), self.exit)

@@ -1,0 +1,155 @@
+"""A job in one line, and a job in a few: the same on Today, Board, Review and in search."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from fieldapp.domain.coverage import coverage_words
+from fieldapp.domain.job import JobState
+from fieldapp.domain.promise import Clock, clocks
+from fieldapp.domain.words import say
+from fieldapp.language import _, language, later
+from fieldapp.screens.states import PROMISE, STATUS, span, status
+from fieldapp.store.queries.lists import JobCard
+from fieldapp.widgets.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from fieldapp.screens.app import FieldApp
+
+KINDS = {
+    "compensatory": later("compensatory"),
+    "basic": later("basic"),
+    "value_added": later("value added"),
+}
+INDICATORS = {
+    "response": later("response"),
+    "arrival": later("arrival"),
+    "resolution": later("done"),
+    "on_time_window": later("window"),
+    "first_time_fix": later("first-time fix"),
+    "duration": later("duration"),
+    "rating": later("rating"),
+}
+
+
+def draw_card(card: JobCard, width: int, now: int, *, who: str = "") -> Content:
+    """One line: status glyph, number, title and customer, next promise, what is unsent.
+
+    Args:
+        who: name of the technician, for the office's lists.
+    """
+    glyph, _word, colour = STATUS[card.status]
+    right = _right(card, now)
+    number = f"{card.number:<8}"
+    fixed = 3 + len(number) + 1 + right.cell_length + 1
+    room = max(8, width - fixed)
+    name_width = 14 if who and room > 50 else 0
+    customer_width = max(0, min(28, (room - name_width) * 2 // 5)) if room - name_width > 34 else 0
+    title = _cell(safe_text(say(card.title, language())), room - customer_width - name_width - (1 if customer_width else 0))
+    parts = [Content.styled(f" {glyph} ", colour), Content.styled(number + " ", "bold"), title]
+    if customer_width:
+        parts += [Content(" "), _cell(safe_text(card.customer, "$text-muted"), customer_width)]
+    if name_width:
+        parts += [Content(" "), _cell(safe_text(who), name_width - 1)]
+    return Content.assemble(*parts, " ", right)
+
+
+def _cell(text: Content, width: int) -> Content:
+    return text.truncate(width, ellipsis=True, pad=True)
+
+
+def _right(card: JobCard, now: int) -> Content:
+    unsent = Content.styled(_(" ↑{count}").format(count=card.unsent), "$text-warning") if card.unsent else Content("")
+    trouble = Content.styled(" ⚠", "$text-error") if card.unresolved else Content("")
+    if card.due is not None:
+        left = card.due - now
+        late = left < 0
+        text = f"{'! ' if late else ''}{_promise_word(card.due_name)} {span(left)}"
+        when = Content.styled(text, "bold $text-error" if late else "$text-warning" if left < 3_600_000 else "")
+    elif card.window_start is not None:
+        when = Content.styled(_day_time(card.window_start, now), "$text-muted")
+    else:
+        when = Content("")
+    return Content.assemble(when, unsent, trouble)
+
+
+def _promise_word(name: str) -> str:
+    return _(INDICATORS[name]) if name in INDICATORS else safe_text(name).plain
+
+
+def _day_time(instant: int, now: int) -> str:
+    local, today = time.localtime(instant / 1000), time.localtime(now / 1000)
+    if (local.tm_year, local.tm_yday) == (today.tm_year, today.tm_yday):
+        return time.strftime("%H:%M", local)
+    return time.strftime("%m-%d %H:%M", local)
+
+
+def window_text(job: JobState) -> str:
+    """The time window in words: `2026-11-21 10:00-13:00`."""
+    if job.window_start is None or job.window_end is None:
+        return _("no time agreed")
+    start, end = time.localtime(job.window_start / 1000), time.localtime(job.window_end / 1000)
+    same_day = start[:3] == end[:3]
+    return time.strftime("%Y-%m-%d %H:%M", start) + "-" + time.strftime("%H:%M" if same_day else "%Y-%m-%d %H:%M", end)
+
+
+def promise_line(clock: Clock) -> Content:
+    """One promise in words: title, state, when due or how much is left."""
+    glyph, word, colour = PROMISE[clock.state]
+    parts = [Content.styled(f"{glyph} ", colour), safe_text(say(clock.title, language())), Content.styled(f": {_(word)}", colour)]
+    if clock.due_ms is not None and clock.state in ("running", "at_risk", "paused", "broken", "not_started"):
+        due = time.strftime("%m-%d %H:%M", time.localtime(clock.due_ms / 1000))
+        left = f" ({span(clock.remaining_ms)})" if clock.remaining_ms is not None else ""
+        parts.append(Content(_(", by {due}").format(due=due) + left))
+    if clock.doubtful:
+        parts.append(Content.styled(_(" (device clock doubtful)"), "$text-warning"))
+    return Content.assemble(*parts)
+
+
+def job_summary(field: FieldApp, job: JobState) -> Content:
+    """A job in a few lines: who, where, what, what is promised and covered."""
+    documents = field.session.documents
+    lang = language()
+    customer, site = documents.customer(job.customer), documents.site(job.customer, job.site)
+    lines = [
+        Content.assemble(safe_text(f"{job.number}  {say(job.title, lang)}", "bold"), f"  [{_(KINDS[job.kind])}]"),
+        Content.assemble(status(job.status), "  ", (window_text(job), "$text-muted")),
+        Content(""),
+    ]
+    segment = documents.segment(job.segment)
+    who = say(customer.name, lang) if customer else job.customer
+    if segment:
+        who += f" ({say(segment.title, lang)})"
+    lines.append(_field(_("Customer"), who))
+    if site:
+        lines.append(_field(_("Site"), say(site.name, lang)))
+        if site.address:
+            lines.append(_field("", say(site.address, lang)))
+    access = say(job.access, lang) or (say(site.access, lang) if site else "")
+    if access:
+        lines.append(_field(_("Access"), access))
+    for asset_id in job.assets:
+        asset = documents.asset(asset_id)
+        if asset:
+            lines.append(_field(_("Asset"), " ".join(part for part in (asset.tag, say(asset.title, lang), asset.model) if part)))
+    hazards = [say(words, lang) for words in job.hazards]
+    if hazards:
+        lines.append(
+            Content.assemble(_field(_("Hazards"), ""), ("⚠ ", "$text-warning"), safe_text(", ".join(hazards), "$text-warning"))
+        )
+    coverage = coverage_words(job.coverage, job.included, job.excluded, lang)
+    lines.append(_field(_("Coverage"), ": ".join(part for part in (coverage.title, coverage.terms) if part)))
+    if job.description:
+        lines.append(_field(_("Reported"), job.description))
+    lines.append(Content(""))
+    lines += [promise_line(clock) for clock in clocks(job, field.now())]
+    return Content("\n").join(lines)
+
+
+def _field(label: str, value: str) -> Content:
+    width = 10
+    padded = Content.styled(label, "$text-muted").truncate(width, pad=True)
+    return Content.assemble(padded, safe_text(value))

@@ -1,0 +1,65 @@
+"""What the screens work with: reading at once by the light road, writing by one thread that is warmed after the first frame.
+
+Nothing heavy is imported here at module level: SQLAlchemy and httpx load in the writer's thread when it opens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from fieldapp.store.home import Home, Identity
+from fieldapp.store.queries.documents import Documents
+from fieldapp.store.queries.reader import Reader
+
+if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
+
+ResultT = TypeVar("ResultT")
+
+
+class Session:
+    """One enrolled home, opened by one running app.
+
+    Args:
+        home: the device's folder. identity: who uses it.
+    """
+
+    def __init__(self, home: Home, identity: Identity) -> None:
+        self.home, self.identity = home, identity
+        self.reader = Reader(home.database_file)
+        self.documents = Documents(self.reader, home.files)
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
+        self._services: DeviceServices | None = None
+        self._close: Callable[[], None] = lambda: None
+
+    async def write(self, action: Callable[[DeviceServices], ResultT]) -> ResultT:
+        """Run something that writes, in the one writing thread, in the order asked for.
+
+        Raises:
+            Problem: whatever the action refuses; `home-locked` where another program holds the home.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._writer, lambda: action(self._open()))
+
+    async def open(self) -> None:
+        """Import and open what writing needs, off the screen's thread."""
+        await self.write(lambda services: None)
+
+    def _open(self) -> DeviceServices:
+        if self._services is None:
+            from contextlib import ExitStack
+
+            from fieldapp.bootstrap import open_device
+
+            stack = ExitStack()
+            self._services = stack.enter_context(open_device(self.home, what="fieldapp"))
+            self._close = stack.close
+        return self._services
+
+    def close(self) -> None:
+        """Finish what is being written and let the home go."""
+        self._writer.submit(self._close).result(timeout=10)
+        self._writer.shutdown(wait=True)
+        self.reader.close()
