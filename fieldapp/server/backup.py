@@ -1,0 +1,315 @@
+"""Backup and restore of a server, whole or not at all.
+
+One portable archive for SQLite and PostgreSQL alike (see archive.py), read in one snapshot while the server goes on working. It is
+read again and its chains are computed anew before it counts; so a backup that exists can be restored.
+A restore checks everything first, then changes all of it at once, and gives the server a new incarnation: devices notice, read
+again and offer what the backup had not seen yet.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlmodel import col
+
+from fieldapp.domain.entry import chain_hash, sha256
+from fieldapp.domain.problem import Problem
+from fieldapp.server.accounts import INCARNATION
+from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
+from fieldapp.server.file_storage import FolderStorage
+from fieldapp.server.files import HERE, WANTED
+from fieldapp.server.services import create_schema, wall_clock
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.journal import sync_folder
+from fieldapp.store.server import row_chain
+from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, EntryRow, FileRow, LogHeadRow, SettingRow, table_of
+
+_FETCH = 500
+
+
+def backup(db_url: str, files_dir: Path, target: Path, *, clock: Callable[[], int] = wall_clock) -> Manifest:
+    """Save a server, running or not, into one file.
+
+    When `target` lies on another disk than the server's data, entries it covers become `safe`: devices may forget their copies.
+
+    Raises:
+        Problem: `backup-exists`, `backup-failed`, `history-damaged`, and those of Database.
+    """
+    if target.exists():
+        raise Problem("backup-exists", f"{target} exists already.", "Name another file; nothing was changed.")
+    db, storage = Database(db_url), FolderStorage(files_dir)
+    try:
+        try:
+            writer = ArchiveWriter(target)
+        except OSError as error:
+            raise Problem("backup-failed", f"{target} cannot be written ({error.strerror}).") from None
+        try:
+            manifest = _write(db, storage, writer, clock())
+            with ArchiveReader(writer.path) as reader:
+                reader.check()
+                check_history(reader)
+            writer.publish()
+        except OSError as error:
+            raise Problem("backup-failed", f"{target} cannot be written ({error.strerror}).", "Nothing is left of it.") from None
+        finally:
+            writer.discard()
+        if _on_another_disk(db, files_dir, target):
+            _mark_safe(db, target)
+    finally:
+        db.close()
+    return manifest
+
+
+def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False) -> Manifest:
+    """Make a server of a backup. The server must not run.
+
+    Args:
+        replace: also where the database holds a server already. On SQLite the old database stays beside the new one, as
+            `NAME.before-restore`.
+
+    Raises:
+        Problem: `backup-unreadable`, `backup-newer`, `history-damaged`, `database-in-use`, `database-not-empty`; nothing was
+            changed then.
+    """
+    with ArchiveReader(source) as reader:
+        reader.check()
+        check_history(reader)
+        if db_url.startswith("sqlite:///"):
+            _restore_sqlite(reader, Path(db_url.removeprefix("sqlite:///")), files_dir, replace)
+        else:
+            db = Database(db_url)
+            try:
+                create_schema(db)
+                with db.write() as conn:
+                    _refuse_full(conn, replace)
+                    _restore_files(reader, files_dir)
+                    _load(conn, reader)
+            finally:
+                db.close()
+        return reader.manifest
+
+
+# --- Saving ----------------------------------------------------------------------------------------------------------------------
+
+
+def _write(db: Database, storage: FolderStorage, writer: ArchiveWriter, now: int) -> Manifest:
+    counts: dict[str, int] = {}
+    with db.read() as conn:
+        if not db.is_sqlite:
+            conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        incarnation = conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == INCARNATION)).scalar()
+        if incarnation is None:
+            raise Problem("backup-failed", "This database holds no server.", "Run `fieldapp admin init` first.")
+        heads = {row.log: (int(row.pos), str(row.chain)) for row in conn.execute(select(table_of(LogHeadRow)))}
+        for name in SERVER:
+            writer.add(f"tables/{name}.jsonl", row_lines(_counted(_table(conn, name), name, counts)))
+        files = (
+            conn.execute(select(col(FileRow.sha256)).where(col(FileRow.state) == HERE).order_by(col(FileRow.sha256)))
+            .scalars()
+            .all()
+        )
+    missing: list[str] = []
+    for name in files:  # content never changes under its name, so the snapshot may be over
+        if not storage.has(name):
+            missing.append(name)
+        elif writer.add(f"files/{name}", storage.read(name, 0, 1 << 62), packed=False) != name:
+            raise Problem(
+                "history-damaged", f"The file {name} is not what it was.", "Its disk may be failing: look before you go on."
+            )
+    return writer.seal(created=now, incarnation=incarnation, rows=counts, heads=heads, missing=tuple(missing))
+
+
+def _table(conn: Connection, name: str) -> Iterator[dict[str, Any]]:
+    table = Base.metadata.tables[name]
+    options = {"stream_results": True, "max_row_buffer": _FETCH}
+    result = conn.execute(select(table).order_by(*table.primary_key.columns), execution_options=options).mappings()
+    while rows := result.fetchmany(_FETCH):
+        for row in rows:
+            yield dict(row)
+
+
+def _counted(rows: Iterator[dict[str, Any]], name: str, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    counts[name] = 0
+    for row in rows:
+        counts[name] += 1
+        yield row
+
+
+def _on_another_disk(db: Database, files_dir: Path, target: Path) -> bool:
+    data = Path(db.url.removeprefix("sqlite:///")) if db.is_sqlite else files_dir
+    while not data.exists():
+        data = data.parent
+    return data.stat().st_dev != target.stat().st_dev
+
+
+def _mark_safe(db: Database, target: Path) -> None:
+    with ArchiveReader(target) as reader, db.write() as conn:
+        for row in reader.rows("device_epochs"):
+            safe = update(DeviceEpochRow).where(
+                col(DeviceEpochRow.epoch) == row["epoch"], col(DeviceEpochRow.safe_seq) < row["seq"]
+            )
+            conn.execute(safe.values(safe_seq=row["seq"]))
+
+
+# --- Checking --------------------------------------------------------------------------------------------------------------------
+
+
+def check_history(reader: ArchiveReader) -> None:
+    """Compute every hash and chain anew: of entries, of logs and of the devices' lines of writing.
+
+    Raises:
+        Problem: `history-damaged`, naming the place.
+    """
+    try:
+        _check_history(reader)
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(f"a row has another shape ({error})") from None
+
+
+def _check_history(reader: ArchiveReader) -> None:
+    hashes: dict[str, str] = {}
+    for row in reader.rows("entries"):
+        if sha256(row["raw"]) != row["hash"]:
+            raise _damaged(f"the entry {row['id']} is not what was written")
+        hashes[row["id"]] = row["hash"]
+    reached: dict[str, tuple[int, str]] = {}
+    for row in reader.rows("log_rows"):
+        pos, chain = reached.get(row["log"], (0, ""))
+        about = hashes[row["entry_id"]] if row["entry_id"] else ""
+        if row["pos"] != pos + 1 or row_chain(chain, row["pos"], row["kind"], about, row["outcome"]) != row["chain"]:
+            raise _damaged(f"the log {row['log']} is broken at position {pos + 1}")
+        reached[row["log"]] = (row["pos"], row["chain"])
+    for log, head in reader.manifest.heads.items():
+        if reached.get(log, (0, "")) != tuple(head):
+            raise _damaged(f"the log {log} does not reach its head")
+    lines: dict[str, tuple[int, str]] = {}
+    aside = [row["id"] for row in reader.rows("quarantine")]
+    for row in reader.rows("positions"):
+        seq, chain = lines.get(row["epoch"], (0, ""))
+        if row["seq"] != seq + 1 or not _continues(chain, row, hashes, aside):
+            raise _damaged(f"the line {row['epoch']} is broken at {seq + 1}")
+        lines[row["epoch"]] = (row["seq"], row["hash"])
+    for row in reader.rows("device_epochs"):
+        if lines.get(row["epoch"], (0, "")) != (row["seq"], row["hash"]):
+            raise _damaged(f"the line {row['epoch']} does not reach its head")
+
+
+def _continues(chain: str, row: dict[str, Any], hashes: dict[str, str], aside: list[str]) -> bool:
+    """Whether a position follows from the chain before it. Bytes handed over as quarantine have a position, but were never read as
+    an entry; what came under the id of another entry lies aside under its own hash."""
+    about = hashes.get(row["entry_id"])
+    if about is None or chain_hash(chain, row["seq"], about) == row["hash"]:
+        return True
+    return any(chain_hash(chain, row["seq"], other) == row["hash"] for other in aside)
+
+
+def _damaged(reason: str) -> Problem:
+    return Problem("history-damaged", f"The history does not verify: {reason}.", "Nothing was changed. Use an earlier backup.")
+
+
+# --- Restoring -------------------------------------------------------------------------------------------------------------------
+
+
+def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace: bool) -> None:
+    """Build the new database beside the old one, then let it take the old one's name in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.exists():
+        _close_down(path)
+        if not replace:
+            old = Database(f"sqlite:///{path}")
+            try:
+                create_schema(old)
+                with old.read() as conn:
+                    _refuse_full(conn, replace)
+            finally:
+                old.close()
+    fresh = path.with_name(f".{path.name}.restoring")
+    for name in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
+        name.unlink(missing_ok=True)
+    _restore_files(reader, files_dir)
+    db = Database(f"sqlite:///{fresh}")
+    try:
+        create_schema(db)
+        with db.write() as conn:
+            _load(conn, reader)
+    finally:
+        db.close()
+    with closing(sqlite3.connect(fresh)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            raise Problem(
+                "database-damaged", "The restored database does not verify.", "Nothing was changed; the disk may be failing."
+            )
+    with fresh.open("rb+") as file:
+        os.fsync(file.fileno())
+    if path.exists():
+        kept = path.with_name(f"{path.name}.before-restore")
+        kept.unlink(missing_ok=True)
+        _keep(path, kept)
+    fresh.replace(path)
+    sync_folder(path.parent)
+
+
+def _keep(path: Path, kept: Path) -> None:
+    try:
+        os.link(path, kept)
+    except OSError:  # a file system without links
+        shutil.copy2(path, kept)
+
+
+def _close_down(path: Path) -> None:
+    """Take what waits in the old write-ahead log into the old database, and make sure that nobody has it open: a log left over
+    would be read into the new database."""
+    try:
+        with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.OperationalError:
+        raise Problem("database-in-use", f"{path} is in use.", "Stop the server first. Nothing was changed.") from None
+    except sqlite3.DatabaseError:
+        return  # not a database any more: that is what a restore is for
+    for name in (Path(f"{path}-wal"), Path(f"{path}-shm")):
+        name.unlink(missing_ok=True)
+
+
+def _refuse_full(conn: Connection, replace: bool) -> None:
+    if not replace and conn.execute(select(col(EntryRow.id)).limit(1)).first() is not None:
+        raise Problem(
+            "database-not-empty", "There is a server in this database already.", "Say --replace to put the backup in its place."
+        )
+
+
+def _restore_files(reader: ArchiveReader, files_dir: Path) -> None:
+    storage = FolderStorage(files_dir)
+    for name in reader.manifest.members:
+        folder, _, digest = name.partition("/")
+        if folder == "files" and not storage.has(digest):
+            storage.put_whole(digest, reader.chunks(name))
+
+
+def _load(conn: Connection, reader: ArchiveReader) -> None:
+    """All rows, in the transaction that is open."""
+    for name in reversed(SERVER):
+        conn.execute(delete(Base.metadata.tables[name]))
+    for name in SERVER:
+        table = Base.metadata.tables[name]
+        if f"tables/{name}.jsonl" not in reader.manifest.members:
+            continue  # an older version did not have it
+        for part in chunks(reader.rows(name), _FETCH):
+            unknown = part[0].keys() - table.columns.keys()
+            if unknown:
+                raise Problem("backup-newer", f"A newer version wrote this backup ({name} has {', '.join(sorted(unknown))}).")
+            conn.execute(insert(table), part)
+    conn.execute(update(SettingRow).where(col(SettingRow.name) == INCARNATION).values(value=secrets.token_hex(16)))
+    for names in chunks(reader.manifest.missing):
+        conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=WANTED))
