@@ -20,7 +20,6 @@ from fieldapp.domain.words import say
 
 _ROUNDS = 5
 """How often calculations are gone through, since one may use another."""
-_EXPRESSION_CODES = ("bad-expression", "expression-too-heavy")
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -55,7 +54,7 @@ def judged(place: StepPlace, value: str, answers: Answers, files: Sequence[str],
             instance=place.instance, now_ms=moment.now_ms, zone=moment.zone, language=moment.language,
         )  # fmt: skip
     except Problem as problem:
-        if problem.code not in _EXPRESSION_CODES:
+        if problem.code == "constraint":
             raise
         return NOT_JUDGED, (f"{place.key} could not be judged: {problem}",)
     return verdict, ()

@@ -10,48 +10,18 @@ import datetime
 import math
 from collections.abc import Callable
 from decimal import ROUND_DOWN, ROUND_FLOOR, Decimal
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from fieldapp.domain.expression import values
-from fieldapp.domain.expression.answers import Answers
+from fieldapp.domain.expression.call import Call, Spec
 from fieldapp.domain.expression.patterns import matches
-from fieldapp.domain.expression.values import ARITHMETIC, NAN, Clock
+from fieldapp.domain.expression.values import ARITHMETIC, NAN
 from fieldapp.domain.problem import Problem
 
 TEXT_RESULT_LIMIT = 64 * 1024
 """Characters of any text an expression makes on its way."""
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-
-
-class Call(Protocol):
-    """One call of a function: its arguments, evaluated when asked for, and what it may know."""
-
-    answers: Answers
-    clock: Clock
-    language: str
-    arity: int
-
-    def items(self, index: int) -> list[Any]: ...
-    def first(self, index: int) -> Any: ...
-    def text(self, index: int) -> str: ...
-    def number(self, index: int) -> Decimal: ...
-    def truth(self, index: int) -> bool: ...
-    def everywhere(self, index: int) -> list[Any]: ...
-    def focus(self) -> Any: ...
-    def place(self) -> int: ...
-    def size(self) -> int: ...
-    def current(self) -> Any: ...
-    def instance_of_current(self) -> int: ...
-    def spend(self, work: int) -> None: ...
-
-
-class Spec(NamedTuple):
-    """least and most arguments (None: any number), and what it does."""
-
-    least: int
-    most: int | None
-    run: Callable[[Any], Any]
 
 
 # --- truth and choice ------------------------------------------------------------------------------------------------
@@ -158,19 +128,20 @@ def _by_double(function: Callable[..., float]) -> Callable[[Call], Decimal]:
 # --- texts -----------------------------------------------------------------------------------------------------------
 
 
-def _text(call: Call, text: str) -> str:
-    if len(text) > TEXT_RESULT_LIMIT:
-        raise Problem("expression-too-heavy", f"A text of {len(text):,} characters is too long for an expression.")
+def _text(call: Call, text: str, length: int = 0) -> str:
+    length = max(length, len(text))
+    if length > TEXT_RESULT_LIMIT:
+        raise Problem("expression-too-heavy", f"A text of {length:,} characters is too long for an expression.")
     call.spend(len(text) // 64)
     return text
 
 
-def _concat(call: Call) -> str:
-    return _text(call, "".join(values.text_of(item) for index in range(call.arity) for item in call.items(index)))
-
-
-def _join(call: Call) -> str:
-    return _text(call, call.text(0).join(values.text_of(item) for index in range(1, call.arity) for item in call.items(index)))
+def _joined(call: Call, sign: str, start: int) -> str:
+    """All items from argument `start` on with `sign` between; measured before it is made."""
+    parts = [values.text_of(item) for index in range(start, call.arity) for item in call.items(index)]
+    length = sum(map(len, parts)) + len(sign) * max(0, len(parts) - 1)
+    call.spend(len(parts))
+    return _text(call, sign.join(parts) if length <= TEXT_RESULT_LIMIT else "", length)
 
 
 def _substr(call: Call) -> str:
@@ -375,8 +346,8 @@ FUNCTIONS: dict[str, Spec] = {
     "count": Spec(1, 1, lambda call: Decimal(len(call.items(0)))),
     "count-non-empty": Spec(1, 1, lambda call: Decimal(sum(values.text_of(item) != "" for item in call.items(0)))),
     "string": Spec(0, 1, lambda call: call.text(0) if call.arity else values.text_of(call.focus())),
-    "concat": Spec(1, None, _concat),
-    "join": Spec(1, None, _join),
+    "concat": Spec(1, None, lambda call: _joined(call, "", 0)),
+    "join": Spec(1, None, lambda call: _joined(call, call.text(0), 1)),
     "substr": Spec(2, 3, _substr),
     "substring": Spec(2, 3, _substring),
     "substring-before": Spec(2, 2, _substring_before),

@@ -20,7 +20,8 @@ from elementpath.xpath_tokens import XPathFunction
 
 from fieldapp.domain.expression import values
 from fieldapp.domain.expression.answers import Answers, Spot, Where
-from fieldapp.domain.expression.functions import FUNCTIONS, Spec
+from fieldapp.domain.expression.call import Spec
+from fieldapp.domain.expression.functions import FUNCTIONS
 from fieldapp.domain.expression.source import Source, prepare, shown
 from fieldapp.domain.expression.values import ARITHMETIC, Clock
 from fieldapp.domain.problem import Problem
@@ -112,7 +113,7 @@ def _number(token: Any, context: Any) -> Decimal:
 
 
 class _Call:
-    """One call of a function (functions.Call)."""
+    """One call of a function (call.Call)."""
 
     def __init__(self, token: Any, context: Any) -> None:
         self._token = token
