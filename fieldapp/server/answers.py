@@ -24,6 +24,7 @@ _STATUS = {
     "gap": 409,
     "fork": 409,
     "disk-full": 507,
+    "database-away": 503,
     "database-busy": 503,
     "database-damaged": 503,
     "database-failed": 503,

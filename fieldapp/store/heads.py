@@ -22,15 +22,15 @@ CLOSED = ("approved", "cancelled", "declined")
 
 
 class StreamHead:
-    """The head of one stream while it is being folded."""
+    """The head of one stream while it is being folded. `before` is the state it was loaded with."""
 
-    __slots__ = ("changed", "held", "last_entry", "log", "pos", "state", "stream")
+    __slots__ = ("before", "changed", "held", "last_entry", "log", "pos", "state", "stream")
 
     def __init__(
         self, stream: str, log: str, pos: int = 0, last_entry: str = "", held: int = 0, state: State | None = None
     ) -> None:
         self.stream, self.log, self.pos, self.last_entry, self.held = stream, log, pos, last_entry, held
-        self.state = state
+        self.before = self.state = state
         self.changed = False
 
 
@@ -41,6 +41,7 @@ class StreamHeads:
         self._db, self._conn, self._lock = db, conn, lock and not db.is_sqlite
         self._heads: dict[str, StreamHead] = {}
         self._documents: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._unplaced: dict[str, dict[str, Any]] = {}
 
     def load(self, streams: Iterable[tuple[str, str]]) -> None:
         """Read the heads of these (stream, log) that are not loaded yet; unknown ones start empty."""
@@ -76,19 +77,45 @@ class StreamHeads:
 
     def fold(self, fact: Fact, pos: int, streams: Iterable[str], *, is_entry: bool = True) -> None:
         """Fold a fact at a position into the named (loaded) streams."""
-        home = fact.entry.envelope.stream
+        self.fold_states(fact, streams)
+        self.mark(fact, streams, is_entry=is_entry)
+        self.place(fact.id, pos, streams)
+
+    def fold_states(self, fact: Fact, streams: Iterable[str]) -> None:
+        """Fold a fact into the states alone, as a trial that `restore` may undo."""
         for stream in streams:
             head = self._heads[stream]
             if head.state is not None:
                 head.state = fold(head.state, fact)
+
+    def states(self, streams: Iterable[str]) -> dict[str, State | None]:
+        return {stream: self._heads[stream].state for stream in streams}
+
+    def restore(self, states: dict[str, State | None]) -> None:
+        for stream, state in states.items():
+            self._heads[stream].state = state
+
+    def mark(self, fact: Fact, streams: Iterable[str], *, is_entry: bool = True) -> None:
+        """Note that a fact has been folded for good; its position follows with `place`."""
+        home = fact.entry.envelope.stream
+        for stream in streams:
+            head = self._heads[stream]
             if stream == home and not stream.startswith("job:"):
-                self._document(head, fact, pos)
-            head.pos = pos
+                self._document(head, fact)
             head.changed = True
             if is_entry:
                 head.last_entry = fact.id
+                if fact.outcome == "held":
+                    head.held += 1
 
-    def _document(self, head: StreamHead, fact: Fact, pos: int) -> None:
+    def place(self, entry_id: str, pos: int, streams: Iterable[str]) -> None:
+        """Give what an entry changed its position."""
+        for stream in streams:
+            self._heads[stream].pos = pos
+        if entry_id in self._unplaced:
+            self._unplaced.pop(entry_id)["pos"] = pos
+
+    def _document(self, head: StreamHead, fact: Fact) -> None:
         """Customers, sites, contracts and assets are documents as well as part of a state."""
         try:
             body = read_body(fact.entry)
@@ -97,10 +124,11 @@ class StreamHeads:
         if not isinstance(body, reference.Reference) or not stands(fact, body):
             return
         entry = fact.entry
-        self._documents[head.stream, entry.envelope.type, body.key()] = {
-            "stream": head.stream, "type": entry.envelope.type, "key": body.key(), "log": head.log, "pos": pos,
+        row = {
+            "stream": head.stream, "type": entry.envelope.type, "key": body.key(), "log": head.log, "pos": 0,
             "entry_id": entry.id, "entry_hash": entry.hash, "body": entry.body_raw or b"",
         }  # fmt: skip
+        self._documents[head.stream, entry.envelope.type, body.key()] = self._unplaced[entry.id] = row
 
     def save(self) -> None:
         """Write what changed: states with their digests, and documents."""

@@ -10,8 +10,8 @@ from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types.base import ENTRY_TYPES, Body, Fact, read_body
 from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
 from fieldapp.domain.problem import Problem
-from fieldapp.store.heads import StreamHeads
 from fieldapp.domain.roles import WHOLE_LOG
+from fieldapp.store.heads import StreamHeads
 from fieldapp.store.scope import reach_of
 from fieldapp.store.tables import EntryRow, LogRow, StreamRow
 

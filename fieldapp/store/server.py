@@ -8,11 +8,13 @@ that commit late.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from fieldapp.domain.entry import Entry, chain_hash, read_entry
@@ -24,7 +26,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.entries import entry_row
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
-from fieldapp.store.judge import Decided, Judge, Writer, fold_row
+from fieldapp.store.judge import Decided, Judge, Writer, fact_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
 from fieldapp.store.scope import ScopeChanges
 from fieldapp.store.tables import (
@@ -40,6 +42,9 @@ from fieldapp.store.tables import (
 )  # fmt: skip
 
 Status = Literal["received", "duplicate"]
+BUSY_TRIES = 4
+"""How often a push is tried where another one was in its way (on PostgreSQL: two that waited for each other, or stored the same
+entry at once)."""
 
 
 class Receipted(msgspec.Struct, frozen=True):
@@ -68,6 +73,15 @@ class ServerReplica:
         Raises:
             PositionProblem: `gap` or `fork`; nothing was stored.
         """
+        for _ in range(BUSY_TRIES - 1):
+            try:
+                return self._receive(who, run)
+            except Problem as problem:
+                if problem.code != "database-busy" or self._db.is_sqlite:
+                    raise
+        return self._receive(who, run)
+
+    def _receive(self, who: Writer, run: Run) -> Receipted:
         now = self._clock()
         with self._db.write() as conn:
             head = self._lock_epoch(conn, who, run)
@@ -114,6 +128,8 @@ class ServerReplica:
         with self._db.write() as conn:
             head = self._lock_epoch(conn, who, Run(epoch, log, seq, prev_hash, ()))
             if seq <= head.seq:
+                if self._stored_positions(conn, epoch, seq, seq).get(seq) != chain:
+                    raise PositionProblem("fork", "The server has another history of this device's entries.", head)
                 return head
             if seq != head.seq + 1:
                 raise PositionProblem("gap", "Entries before this one have not arrived yet.", head)
@@ -153,7 +169,7 @@ class ServerReplica:
     def _take_positions(
         self, conn: Connection, who: Writer, run: Run, head: Head, now: int
     ) -> tuple[list[Entry], tuple[Status, ...], Head]:
-        if run.from_seq > head.seq + 1:
+        if not 1 <= run.from_seq <= head.seq + 1:
             raise PositionProblem("gap", "Entries before these have not arrived yet.", head)
         last = run.from_seq + len(run.entries) - 1
         known = self._stored_positions(conn, run.epoch, run.from_seq - 1, min(last, head.seq))
@@ -171,7 +187,7 @@ class ServerReplica:
             seq += 1
         if not positions:
             return [], tuple("duplicate" for _ in run.entries), head
-        conn.execute(insert(PositionRow), positions)
+        self._db.insert(conn, PositionRow, positions)
         already = self._known(conn, [entry for _, entry in offered])
         fresh: dict[str, Entry] = {}
         statuses: list[Status] = ["duplicate"] * (len(run.entries) - len(offered))
@@ -216,14 +232,13 @@ class ServerReplica:
         return found
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
-        if entries:
-            conn.execute(insert(EntryRow), [entry_row(entry) for entry in entries])
+        self._db.insert(conn, EntryRow, [entry_row(entry) for entry in entries])
         files = [
             {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted",
              "job": entry.envelope.stream}
             for entry in entries for file in entry.envelope.files
         ]  # fmt: skip
-        self._db.insert_new(conn, FileRow, files)
+        self._db.insert_new(conn, FileRow, sorted(files, key=itemgetter("sha256")))  # sorted: no two writers wait for each other
 
     def _wanted(self, conn: Connection, entries: Sequence[Entry]) -> tuple[str, ...]:
         hashes = sorted({file.sha256 for entry in entries for file in entry.envelope.files})
@@ -239,62 +254,66 @@ class ServerReplica:
         heads = StreamHeads(self._db, conn, lock=True)
         mine = [item.entry for group in groups for item in group if item.entry.envelope.log == log]
         heads.load((stream, log) for entry in mine for stream in entry.envelope.streams)
-        before = {stream: heads[stream].state for entry in mine for stream in entry.envelope.streams}
         judge = Judge(conn, log, heads, who)
-        scope = ScopeChanges(self._db, conn, log)
         rows: list[Decided] = []
+        again: set[str] = set()
         for group in groups:
             judge.decide_group(group)
-            for item in group:
-                fold_row(heads, item, 0)
             rows += group
-            rows += self._consequences(conn, heads, judge, group)
-        for stream, state in before.items():
-            after = heads[stream].state
-            if isinstance(state, JobState) and isinstance(after, JobState) and state is not after:
-                scope.note(stream, state, after, now)
-        return {log: self._append(conn, log, heads, rows, scope, now)}
+            for item in self._consequences(conn, log, heads, judge, group):
+                if item.entry.id not in again:
+                    again.add(item.entry.id)
+                    streams = streams_of(heads, log, item.entry)
+                    heads.fold_states(fact_of(item), streams)
+                    heads.mark(fact_of(item), streams, is_entry=False)
+                    rows.append(item)
+        return {log: self._append(conn, log, heads, rows, now)}
 
-    def _consequences(self, conn: Connection, heads: StreamHeads, judge: Judge, group: list[Decided]) -> list[Decided]:
+    def _consequences(
+        self, conn: Connection, log: str, heads: StreamHeads, judge: Judge, group: list[Decided]
+    ) -> Iterator[Decided]:
         """Later outcomes that follow: held entries whose job has arrived, and what a decision of the office sets free."""
-        rows: list[Decided] = []
         for item in group:
             if item.outcome.name != "applied":
                 continue
             if isinstance(item.body, office.Decision) and item.body.verb() in ("released", "take"):
-                rows += self._retry(conn, heads, None, col(EntryRow.id) == item.body.about)
+                yield from self._waiting(conn, log, heads, col(EntryRow.id) == item.body.about)
             elif item.entry.envelope.type == "job.created" and heads[item.entry.envelope.stream].held:
                 stream = item.entry.envelope.stream
                 heads[stream].held = 0
-                rows += self._retry(conn, heads, judge, col(EntryRow.stream) == stream, col(LogRow.outcome) == "held")
-        return rows
+                for held in self._waiting(conn, log, heads, col(EntryRow.stream) == stream, col(LogRow.outcome) == "held"):
+                    held.outcome = judge.decide_again(held)
+                    if held.outcome.name != "held":
+                        yield held
 
-    def _retry(self, conn: Connection, heads: StreamHeads, judge: Judge | None, *where: Any) -> list[Decided]:
+    def _waiting(self, conn: Connection, log: str, heads: StreamHeads, *where: Any) -> list[Decided]:
+        """Entries of the log that do not stand and on which nothing was decided since, as outcome rows to come."""
+        later = aliased(LogRow)
         query = (
-            select(col(EntryRow.raw), col(EntryRow.body), col(LogRow.role), col(LogRow.outcome))
+            select(col(EntryRow.raw), col(EntryRow.body), col(LogRow.role))
             .join(LogRow, (col(LogRow.entry_id) == col(EntryRow.id)) & (col(LogRow.kind) == "entry"))
-            .where(*where, col(LogRow.outcome).in_(("held", "conflict", "quarantined", "late")))
+            .where(
+                *where, col(LogRow.log) == log, col(EntryRow.log) == log,
+                col(LogRow.outcome).in_(("held", "conflict", "quarantined")),
+                ~select(later).where(col(later.entry_id) == col(EntryRow.id), col(later.kind) == "outcome").exists(),
+            )
             .order_by(col(LogRow.pos))
-        )
+        )  # fmt: skip
         rows: list[Decided] = []
-        for raw, body_raw, role, _ in conn.execute(query).all():
+        for raw, body_raw, role in conn.execute(query).all():
             entry = read_entry(raw, body_raw, trusted=True)
-            heads.load((stream, entry.envelope.log) for stream in entry.envelope.streams)
-            item = Decided(entry, _readable(entry), APPLIED, role, "outcome")
-            if judge is not None:
-                item.outcome = judge.decide_again(item)
-                if item.outcome.name == "held":
-                    continue
-            fold_row(heads, item, 0)
-            rows.append(item)
+            heads.load((stream, log) for stream in entry.envelope.streams)
+            rows.append(Decided(entry, _readable(entry), APPLIED, role, "outcome"))
         return rows
 
-    def _append(self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], scope: ScopeChanges, now: int) -> int:
+    def _append(self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], now: int) -> int:
         """Take positions under the head row's lock and write everything that carries one. The last thing before the commit."""
+        pos, chain = self._lock_log(conn, log)
+        scope = ScopeChanges(self._db, conn, log)  # judged under the lock: two jobs of one person may change at once
+        for head in heads.changed():
+            if isinstance(head.before, JobState) and isinstance(head.state, JobState):
+                scope.note(head.stream, head.before, head.state, now)
         changes = scope.plan()
-        self._db.insert_new(conn, LogHeadRow, [{"log": log, "pos": 0, "chain": ""}])
-        query = select(col(LogHeadRow.pos), col(LogHeadRow.chain)).where(col(LogHeadRow.log) == log).with_for_update()
-        pos, chain = conn.execute(query).one()
         log_rows, stream_rows = [], []
         for item in rows:
             pos += 1
@@ -306,14 +325,13 @@ class ServerReplica:
                     "outcome": outcome.name, "reason": outcome.reason, "role": item.role, "received_at": now, "chain": chain,
                 }
             )  # fmt: skip
-            if envelope.log != log:
-                continue  # kept and shown to the office, but part of no stream here
             touch = " ".join(sorted(item.body.touches())) if item.body else ""
-            for stream in envelope.streams:
+            streams = streams_of(heads, log, item.entry)
+            for stream in streams:
                 stream_rows.append(
                     {"log": log, "stream": stream, "pos": pos, "entry_id": envelope.id, "device": envelope.device, "touch": touch}
                 )
-                heads[stream].pos = pos
+            heads.place(envelope.id, pos, streams)
         positions: dict[str, int] = {}
         for person in changes:
             pos += 1
@@ -325,22 +343,23 @@ class ServerReplica:
                     "reason": person, "role": "", "received_at": now, "chain": chain,
                 }
             )  # fmt: skip
-        conn.execute(insert(LogRow), log_rows)
-        if stream_rows:
-            conn.execute(insert(StreamRow), stream_rows)
+        self._db.insert(conn, LogRow, log_rows)
+        self._db.insert(conn, StreamRow, stream_rows)
         scope.write(changes, positions)
         heads.save()
-        save_jobs(
-            self._db,
-            conn,
-            (
-                job_row(head.stream, log, head.state, b"")
-                for head in heads.changed()
-                if isinstance(head.state, JobState) and head.state.id
-            ),
-        )
+        jobs = [head for head in heads.changed() if isinstance(head.state, JobState) and head.state.id]
+        save_jobs(self._db, conn, (job_row(head.stream, log, head.state, b"") for head in jobs if isinstance(head.state, JobState)))
         conn.execute(update(LogHeadRow).where(col(LogHeadRow.log) == log).values(pos=pos, chain=chain))
-        return int(pos)
+        return pos
+
+    def _lock_log(self, conn: Connection, log: str) -> tuple[int, str]:
+        """Position and chain of the log's head, its row locked until the commit."""
+        query = select(col(LogHeadRow.pos), col(LogHeadRow.chain)).where(col(LogHeadRow.log) == log).with_for_update()
+        head = conn.execute(query).first()
+        if head is None:
+            self._db.insert_new(conn, LogHeadRow, [{"log": log, "pos": 0, "chain": ""}])
+            head = conn.execute(query).one()
+        return int(head.pos), str(head.chain)
 
 
 def _readable(entry: Entry) -> Body | None:
