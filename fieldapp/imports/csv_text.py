@@ -20,8 +20,11 @@ ROWS = 100_000
 COLUMNS = 500
 CELL_CHARACTERS = 32_000
 """Characters of one cell; the description of a job must fit into one record of 64 KiB, whatever its script."""
+REREADS = 200
+"""Rows with misplaced quotation marks that are put up with."""
 
 _DELIMITERS = ",;\t"
+_SAMPLE_CHARACTERS = 100_000
 _BOM = b"\xef\xbb\xbf"
 _NOTHING = "Nothing was imported."
 
@@ -106,7 +109,7 @@ def _decode(data: bytes) -> tuple[str, list[LineFinding]]:
 def _legacy(data: bytes) -> str:
     """GB 18030 where the bytes are valid in it and most of what is not ASCII reads as common Han characters; else cp1252."""
     try:
-        text = data.decode("gb18030")
+        text = data.decode("gb18030")[:_SAMPLE_CHARACTERS]
     except UnicodeDecodeError:
         return "cp1252"
     foreign = [character for character in text if character > "\x7f"]
@@ -131,7 +134,7 @@ def _delimiter(text: str) -> str:
     """The one of comma, semicolon and tab that divides the header line most often outside quotes; comma where none does."""
     counts = dict.fromkeys(_DELIMITERS, 0)
     quoted = False
-    for character in text[:100_000]:
+    for character in text[:_SAMPLE_CHARACTERS]:
         if character == '"':
             quoted = not quoted
         elif character in "\r\n" and not quoted:
@@ -144,39 +147,46 @@ def _delimiter(text: str) -> str:
 
 
 class _Lines:
-    """Feeds physical lines to the csv reader and knows how many it has taken."""
+    """Feeds physical lines to the csv reader, knows how many it has given, and can go back."""
 
     def __init__(self, text: str) -> None:
-        self.taken = 0
-        self._lines = io.StringIO(text, newline="")
+        self.given = 0
+        self._lines = list(io.StringIO(text, newline=""))
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
-        self.taken += 1
-        return line
+        if self.given >= len(self._lines):
+            raise StopIteration
+        self.given += 1
+        return self._lines[self.given - 1]
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str], str]]:
-    """(line on which the record starts, trimmed cells, what is wrong with it or '')."""
+    """(line on which the record starts, trimmed cells, what is wrong with it or '').
+
+    A quotation mark that is never closed would swallow the rows after it, so reading is strict and goes on with the line after
+    the one that was wrong; after REREADS of these the file is taken to be no table.
+    """
     lines = _Lines(text)
-    previous_limit = csv.field_size_limit(CELL_CHARACTERS * 4)
-    try:
-        reader = csv.reader(lines, delimiter=delimiter)
-        while True:
-            start = lines.taken + 1
-            try:
-                cells = [cell.strip() for cell in next(reader)]
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield start, [], f"cannot be read ({error})"
-                continue
-            yield start, cells, _fault(cells)
-    finally:
-        csv.field_size_limit(previous_limit)
+    reread = 0
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    while True:
+        start = lines.given + 1
+        try:
+            cells = [cell.strip() for cell in next(reader)]
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reread += 1
+            if reread > REREADS:
+                raise Problem("not-a-table", f"More than {REREADS} rows have misplaced quotation marks.", _NOTHING) from None
+            yield start, [], f"cannot be read: a quotation mark is misplaced or never closed ({error})"
+            lines.given = start
+            reader = csv.reader(lines, delimiter=delimiter, strict=True)
+            continue
+        yield start, cells, _fault(cells)
 
 
 def _fault(cells: list[str]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from fieldapp.domain.expression import is_computed
 from fieldapp.domain.procedure import Choice, Group, Step, StepType
 from fieldapp.domain.words import Words
 from fieldapp.imports import limits
@@ -300,7 +301,7 @@ class _Form:
         written = node.get("default")
         if written is None or str(written) == "":
             return None
-        if node.get("_dynamic_default"):
+        if is_computed(str(written)):
             self._expression(row, "default", str(written))
         return str(written)
 

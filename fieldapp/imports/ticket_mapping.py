@@ -81,6 +81,9 @@ def parse_mapping(raw: str, where: str) -> TicketMapping:
     return mapping
 
 
+_SAMPLE = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+
+
 def _check(mapping: TicketMapping) -> None:
     if not mapping.name.isascii() or not mapping.name.replace("-", "").isalnum() or len(mapping.name) > 12:
         raise ValueError("`name` must be 1 to 12 letters, digits or hyphens")
@@ -92,7 +95,7 @@ def _check(mapping: TicketMapping) -> None:
     if not mapping.dates:
         raise ValueError("`dates` is empty")
     for form in mapping.dates:
-        datetime.datetime.strptime(datetime.datetime(2026, 1, 2, 3, 4, 5).strftime(form), form)
+        datetime.datetime.strptime(_SAMPLE.strftime(form), form)
     try:
         zoneinfo.ZoneInfo(mapping.zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

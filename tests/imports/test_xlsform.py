@@ -169,6 +169,13 @@ def test_choices_criterion_and_filter(form: Form) -> None:
     )
 
 
+def test_defaults_that_are_texts_and_defaults_that_are_computed(form: Form) -> None:
+    survey = [(*HEAD, "default"), ("text", "phone", "Phone", "+49 30 1"), ("date", "day", "Day", "today()")]
+    found = form(survey)
+    assert (step_of(found, "phone").default, step_of(found, "day").default) == ("+49 30 1", "today()")
+    assert places(form([(*HEAD, "default"), ("text", "a", "A", "frobnicate()")])) == [("survey", 2)]
+
+
 def test_a_list_named_by_an_expression_alone_is_kept(form: Form) -> None:
     survey = [("type", "name", "label", "calculation"), ("calculate", "n", None, "count(instance('yn')/root/item)")]
     found = form(survey, YES_NO)

@@ -80,11 +80,16 @@ def filter_choices(
     return tuple(shown_choices)
 
 
+def is_computed(default: str) -> bool:
+    """Whether a default is an expression (`today()`, `${start}`) and not a text as it stands."""
+    return bool(_DYNAMIC.search(default))
+
+
 def prefill(answers: Answers, step: Step, instance: int = 0, *, now_ms: int = 0, zone: str = "UTC") -> str:
     """The default of a step: its text as it stands, or what it comes to where it is an expression (`today()`)."""
     if not step.default:
         return ""
-    if not _DYNAMIC.search(step.default):
+    if not is_computed(step.default):
         return step.default
     return evaluate(step.default, answers, (step.id, instance), now_ms=now_ms, zone=zone)
 
