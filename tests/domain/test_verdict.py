@@ -151,6 +151,7 @@ def test_a_condition_over_other_steps() -> None:
     assert judged(delta, "8", others={("other", 0): "3"}).name == "pass"
     assert judged(delta, "8.1", others={("other", 0): "3"}).name == "fail"
     assert judged(delta, "101", others={("other", 0): "99"}).name == "borderline"
+    assert judged(delta, "101", others={("other", 0): "1"}).name == "fail"  # what fails outweighs what warns
 
 
 def test_all_parts_must_hold() -> None:
