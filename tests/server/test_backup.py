@@ -1,0 +1,242 @@
+"""A backup that exists can be restored; one that is damaged changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import zipfile
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from fieldapp.domain.entry import FileRef
+from fieldapp.domain.entry_types import steps
+from fieldapp.domain.problem import Problem
+from fieldapp.server import backup as backups
+from fieldapp.server.backup import backup, restore
+from fieldapp.server.receiving import writer
+from fieldapp.server.services import ServerServices, open_server
+from fieldapp.server.settings import ServerSettings
+from fieldapp.store.tables import SERVER, Base
+from tests.server.office import Office, entry_of
+
+PHOTO = b"photo " * 1000
+NAME = hashlib.sha256(PHOTO).hexdigest()
+
+
+def contents(services: ServerServices) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of a server but its incarnation, in an order of its own."""
+    with services.db.read() as conn:
+        return {
+            name: sorted(
+                (tuple(row) for row in conn.execute(select(Base.metadata.tables[name])) if row[0] != "incarnation"), key=repr
+            )
+            for name in SERVER
+        }
+
+
+@pytest.fixture
+def busy(office: Office) -> ServerServices:
+    """A server with history of every kind: entries, outcomes, scope, quarantine, a file that is here and one that is not."""
+    services, stream = office.services, office.job(1, "tech-1")
+    who = office.enrol("tech-1")
+    here = FileRef(NAME, len(PHOTO), "a.jpg", "image/jpeg")
+    gone = FileRef("0" * 64, 7, "b.jpg", "image/jpeg")
+    first = entry_of(who, stream, steps.NoteAdded("é中\U0001f600"), files=(here, gone))
+    office.push(who, first)
+    second = entry_of(who, "job:j-9", steps.NoteAdded("too early"))
+    office.push(who, second)
+    line = office.lines[who.device]
+    services.replica.quarantine(
+        writer(who), epoch=line.epoch, log="north", seq=3, prev_hash=line.hash, chain="a" * 64, raw=b"\xff\x00", reason="x"
+    )
+    services.files.put_part(NAME, "0", PHOTO)
+    services.files.complete(NAME)
+    return services
+
+
+def saved(services: ServerServices, target: Path) -> Path:
+    backup(services.settings.database_url, services.settings.files_dir, target)
+    return target
+
+
+def test_a_restored_server_is_the_same_but_for_its_incarnation(busy: ServerServices, tmp_path: Path) -> None:
+    archive = saved(busy, tmp_path / "one.zip")
+    settings = ServerSettings(home=tmp_path / "other", reserve_bytes=0)
+    restore(archive, settings.database_url, settings.files_dir)
+    opened = open_server(settings)
+    try:
+        assert contents(opened) == contents(busy)
+        assert opened.incarnation != busy.incarnation
+        assert b"".join(opened.storage.read(NAME, 0, 10**6)) == PHOTO
+        device = busy.accounts.devices()[0]
+        assert opened.accounts.devices() == [device]
+    finally:
+        opened.close()
+
+
+def test_from_sqlite_to_postgresql_and_back(tmp_path: Path, postgres_url: str, request: pytest.FixtureRequest) -> None:
+    settings = ServerSettings(home=tmp_path / "small", reserve_bytes=0)
+    small = open_server(settings)
+    office = Office(small)
+    office.found()
+    office.job(1, "tech-1")
+    before = contents(small)
+    archive = saved(small, tmp_path / "small.zip")
+    small.close()
+    large_settings = ServerSettings(home=tmp_path / "large", database=postgres_url, reserve_bytes=0)
+    restore(archive, postgres_url, large_settings.files_dir)
+    large = open_server(large_settings)
+    try:
+        assert contents(large) == before
+        with pytest.raises(Problem, match="already"):
+            restore(archive, postgres_url, large_settings.files_dir)
+        Office(large).job(2, "tech-1")
+        back = saved(large, tmp_path / "large.zip")
+        restore(archive, postgres_url, large_settings.files_dir, replace=True)
+        assert contents(large) == before
+    finally:
+        large.close()
+    restore(back, settings.database_url, settings.files_dir, replace=True)
+    again = open_server(settings)
+    try:
+        assert len(contents(again)["log_rows"]) > len(before["log_rows"])
+    finally:
+        again.close()
+
+
+def test_a_damaged_archive_is_refused_before_anything_is_touched(busy: ServerServices, tmp_path: Path) -> None:
+    archive = saved(busy, tmp_path / "one.zip")
+    whole, other = archive.read_bytes(), tmp_path / "other"
+    settings = ServerSettings(home=other)
+    for place in [*range(0, len(whole), max(1, len(whole) // 150)), len(whole) - 1]:
+        broken = tmp_path / "broken.zip"
+        broken.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        code = code_of_restoring(broken, settings)
+        if code:
+            assert code in ("backup-unreadable", "backup-newer", "history-damaged")
+            assert not other.exists()
+        else:  # a byte of the zip that says nothing, such as a time of day: what was restored is still whole
+            opened = open_server(settings)
+            assert contents(opened) == contents(busy)
+            opened.close()
+            other.rename(tmp_path / f"fine-{place}")
+    for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
+        broken.write_bytes(whole[:size])
+        with pytest.raises(Problem, match="not a whole backup"):
+            restore(broken, settings.database_url, settings.files_dir)
+    with pytest.raises(Problem, match="no file"):
+        restore(tmp_path / "none.zip", settings.database_url, settings.files_dir)
+    assert not other.exists()
+
+
+def code_of_restoring(archive: Path, settings: ServerSettings) -> str:
+    try:
+        restore(archive, settings.database_url, settings.files_dir)
+    except Problem as problem:
+        return problem.code
+    return ""
+
+
+def test_a_forged_history_is_refused(busy: ServerServices, tmp_path: Path) -> None:
+    archive = saved(busy, tmp_path / "one.zip")
+    for table, old, new in (
+        ("log_rows", b'"outcome":"held"', b'"outcome":"late"'),
+        ("entries", b'"raw":{"b":"e', b'"raw":{"b":"f'),
+    ):
+        forged = tmp_path / f"{table}.zip"
+        forge(archive, forged, f"tables/{table}.jsonl", old, new)
+        with pytest.raises(Problem, match="does not verify"):
+            restore(forged, f"sqlite:///{tmp_path / 'x.db'}", tmp_path / "x")
+        assert not (tmp_path / "x.db").exists()
+
+
+def forge(source: Path, target: Path, member: str, old: bytes, new: bytes) -> None:
+    """Change a member and seal the archive again, as somebody would who knows how."""
+    from fieldapp.server.archive import ArchiveReader, ArchiveWriter
+
+    writer = ArchiveWriter(target)
+    with ArchiveReader(source) as reader, zipfile.ZipFile(source) as zipped:
+        for name in reader.manifest.members:
+            raw = zipped.read(name)
+            assert name != member or old in raw
+            writer.add(name, [raw.replace(old, new, 1) if name == member else raw])
+        facts = {name: getattr(reader.manifest, name) for name in ("created", "incarnation", "rows", "heads", "missing")}
+    writer.seal(**facts)
+    writer.publish()
+
+
+def test_a_failed_restore_leaves_the_old_server(busy: ServerServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = saved(busy, tmp_path / "one.zip")
+    settings = ServerSettings(home=tmp_path / "old", reserve_bytes=0)
+    old = open_server(settings)
+    Office(old).found()
+    before = contents(old)
+    with pytest.raises(Problem, match="in use"):
+        restore(archive, settings.database_url, settings.files_dir, replace=True)
+    old.close()
+    with pytest.raises(Problem, match="already"):
+        restore(archive, settings.database_url, settings.files_dir)
+
+    def pulled_the_plug(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, "_keep", pulled_the_plug)
+        with pytest.raises(KeyboardInterrupt):
+            restore(archive, settings.database_url, settings.files_dir, replace=True)
+    old = open_server(settings)
+    assert contents(old) == before
+    old.close()
+    restore(archive, settings.database_url, settings.files_dir, replace=True)
+    new = open_server(settings)
+    assert contents(new) == contents(busy)
+    new.close()
+    kept = open_server(ServerSettings(home=tmp_path / "old", database=f"{settings.database_url}.before-restore"))
+    assert contents(kept) == before
+    kept.close()
+
+
+def test_a_broken_history_is_not_saved_as_if_it_were_whole(tmp_path: Path) -> None:
+    settings = ServerSettings(home=tmp_path / "small")
+    services = open_server(settings)
+    Office(services).found()
+    services.close()
+    with sqlite3.connect(settings.home / "server.db") as conn:
+        conn.execute("UPDATE log_rows SET chain = ? WHERE log = 'org' AND pos = 2", ("0" * 64,))
+    conn.close()
+    with pytest.raises(Problem, match="log org is broken at position 2"):
+        backup(settings.database_url, settings.files_dir, tmp_path / "one.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_a_backup_does_not_overwrite_and_says_where_it_cannot_write(busy: ServerServices, tmp_path: Path) -> None:
+    archive = saved(busy, tmp_path / "one.zip")
+    with pytest.raises(Problem, match="exists already"):
+        saved(busy, archive)
+    with pytest.raises(Problem, match="cannot be written"):
+        saved(busy, tmp_path / "nowhere" / "one.zip")
+
+
+def test_a_backup_on_another_disk_makes_entries_safe(busy: ServerServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def safe() -> list[tuple[int, int]]:
+        return [(row[5], row[7]) for row in contents(busy)["device_epochs"]]
+
+    saved(busy, tmp_path / "same-disk.zip")
+    assert [mark for _, mark in safe()] == [0]
+    monkeypatch.setattr(backups, "_on_another_disk", lambda *_: True)
+    saved(busy, tmp_path / "other-disk.zip")
+    assert safe() == [(3, 3)]
+
+
+def test_a_file_lost_by_the_disk_is_listed_and_asked_for_again(busy: ServerServices, tmp_path: Path) -> None:
+    busy.storage.path(NAME).unlink()
+    archive = saved(busy, tmp_path / "one.zip")
+    settings = ServerSettings(home=tmp_path / "other", reserve_bytes=0)
+    assert restore(archive, settings.database_url, settings.files_dir).missing == (NAME,)
+    opened = open_server(settings)
+    try:
+        assert opened.files.state(NAME).complete is False
+    finally:
+        opened.close()
