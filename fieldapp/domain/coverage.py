@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from fieldapp.domain.documents import CommercialModel, Contract, Product, Promise, Variant
+from fieldapp.domain.documents import Calendar, CommercialModel, Contract, Product, Promise, Variant
 from fieldapp.domain.words import Words, say
 
 MODEL_NAMES: dict[CommercialModel | Literal[""], Words] = {
@@ -64,6 +64,10 @@ _CHEAPEST_FIRST: tuple[CommercialModel, ...] = (
     "warranty", "rental", "flat_subscription", "prepaid_pack", "shared_saving", "per_visit",
 )  # fmt: skip
 """Among contracts that cover the same thing, the one that asks least of the customer is applied."""
+
+
+BRANCH_HOURS = "office"
+"""As the calendar of a promise: the business hours of whichever branch does the job."""
 
 
 class Coverage(msgspec.Struct, frozen=True):
@@ -155,6 +159,19 @@ def promises_for(product: Product, segment: str) -> tuple[Promise, ...]:
     own = {promise.name: promise for promise in variant.promises}
     kept = tuple(own.pop(promise.name, promise) for promise in product.promises)
     return (*kept, *own.values())
+
+
+def calendars_for(promises: Iterable[Promise], own: Calendar, known: Mapping[str, Calendar]) -> tuple[Calendar, ...]:
+    """The calendars that promises name, for a job to carry along; those that are not known are left out.
+
+    A catalogue is sold by all branches, so its promises may name BRANCH_HOURS: the hours of the branch that does the job.
+
+    Args:
+        own: the branch's calendar. known: calendars by code.
+    """
+    names = dict.fromkeys(promise.calendar for promise in promises if promise.calendar)
+    found = {**known, BRANCH_HOURS: msgspec.structs.replace(own, code=BRANCH_HOURS)}
+    return tuple(found[name] for name in names if name in found)
 
 
 def price_for(product: Product, segment: str) -> int:

@@ -51,7 +51,7 @@ def decide(
         return Outcome("quarantined", "its content is missing")
     if role not in body.ROLES:
         return Outcome("quarantined", f"a {role} may not record {envelope.type}")
-    if kind_of(envelope.stream) != body.STREAM:
+    if kind_of(envelope.stream) not in (body.STREAM, *body.OTHER_STREAMS):
         return Outcome("quarantined", f"{envelope.type} does not belong to a {kind_of(envelope.stream)}")
     if envelope.log == "org" and role not in OFFICE:
         return Outcome("quarantined", "only the office writes to what all branches share")

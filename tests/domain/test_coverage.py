@@ -8,8 +8,10 @@ from typing import get_args
 import pytest
 
 from fieldapp.domain.coverage import (
+    BRANCH_HOURS,
     MODEL_NAMES,
     MODEL_TERMS,
+    calendars_for,
     coverage_words,
     find_coverage,
     price_for,
@@ -17,7 +19,7 @@ from fieldapp.domain.coverage import (
     terms_of,
     variant_for,
 )
-from fieldapp.domain.documents import CommercialModel, Contract, Product, Promise, Variant
+from fieldapp.domain.documents import Calendar, CommercialModel, Contract, Product, Promise, Variant
 
 TODAY = "2026-11-21"
 
@@ -110,3 +112,10 @@ def test_a_segment_gets_its_variant() -> None:
     assert promises_for(product, "silver") == promises_for(product, "") == promises_for(product, "none") == (slow, fix)
     assert [price_for(product, segment) for segment in ("gold", "silver", "")] == [90, 100, 100]
     assert variant_for(Product("p", {}, "basic", variants=(Variant(""),)), "") is None
+
+
+def test_a_promise_by_branch_hours_gets_the_calendar_of_the_branch_that_does_the_job() -> None:
+    own, other = Calendar("north", "Europe/Berlin"), Calendar("always")
+    named = [Promise("p", {}, "arrival", 60, calendar) for calendar in (BRANCH_HOURS, "always", BRANCH_HOURS, None, "lost")]
+    found = calendars_for(named, own, {"north": own, "always": other})
+    assert found == (Calendar(BRANCH_HOURS, "Europe/Berlin"), other)

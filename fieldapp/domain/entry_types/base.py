@@ -53,6 +53,8 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True):
     EFFECT: ClassVar[Effect] = "additive"
     ROLES: ClassVar[frozenset[str]] = EVERYONE
     STREAM: ClassVar[str] = "job"
+    OTHER_STREAMS: ClassVar[frozenset[str]] = frozenset()
+    """Further kinds of streams that it may belong to: a reading taken on no job belongs to its asset."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)

@@ -158,10 +158,14 @@ class FileAttached(Body, frozen=True, omit_defaults=True):
 
 
 class ReadingTaken(Body, frozen=True, omit_defaults=True):
-    """A quantity read on an asset; the entry names the asset's stream in `also`, so that the next technician sees it."""
+    """A quantity read on an asset; the entry names the asset's stream in `also`, so that the next technician sees it.
+
+    One that belongs to no job (read by telemetry, taken over from earlier sheets) stands in the asset's own stream.
+    """
 
     NAME: ClassVar[str] = "reading.taken"
     ROLES: ClassVar[frozenset[str]] = FIELD
+    OTHER_STREAMS: ClassVar[frozenset[str]] = frozenset({"asset"})
 
     asset: str
     quantity: str
