@@ -33,6 +33,8 @@ class Decided(msgspec.Struct):
     outcome: Outcome
     role: str
     kind: str = "entry"
+    received: int = 0
+    """When it was received, where that was not now (history that is taken over)."""
 
 
 class Judge:

@@ -91,11 +91,13 @@ class ServerReplica:
             self._save_epoch(conn, head)
         return Receipted(head, statuses, wanted, moved)
 
-    def record(self, entries: Sequence[Entry], roles: Mapping[str, str]) -> dict[str, int]:
+    def record(
+        self, entries: Sequence[Entry], roles: Mapping[str, str], received: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
         """Entries the server itself makes (fixtures, administration): no epoch, no scope to check. Known ids are left out.
 
         Args:
-            roles: role of each author.
+            roles: role of each author. received: entry id to when it was received, for history that is taken over.
         Returns: logs that moved, with their new heads.
         """
         moved: dict[str, int] = {}
@@ -109,7 +111,16 @@ class ServerReplica:
                     fresh = [entry for entry in part if entry.id not in known]
                     self._store(conn, fresh)
                     groups = [
-                        [Decided(entry, None, APPLIED, roles.get(entry.envelope.author, "rule")) for entry in group]
+                        [
+                            Decided(
+                                entry,
+                                None,
+                                APPLIED,
+                                roles.get(entry.envelope.author, "rule"),
+                                received=(received or {}).get(entry.id, 0),
+                            )
+                            for entry in group
+                        ]
                         for group in _by_group(fresh)
                     ]
                     if groups:
@@ -322,7 +333,8 @@ class ServerReplica:
             log_rows.append(
                 {
                     "log": log, "pos": pos, "kind": item.kind, "entry_id": envelope.id, "device": envelope.device,
-                    "outcome": outcome.name, "reason": outcome.reason, "role": item.role, "received_at": now, "chain": chain,
+                    "outcome": outcome.name, "reason": outcome.reason, "role": item.role, "received_at": item.received or now,
+                    "chain": chain,
                 }
             )  # fmt: skip
             touch = " ".join(sorted(item.body.touches())) if item.body else ""
