@@ -184,7 +184,7 @@ def _refused(state: State, now: int, answer: m.Refused) -> Step:
         return correct(new(state, pull_due=True), now, m.Forget())
     if status == 413:
         return _smaller(state, now, words)
-    if status in (400, 422) and isinstance(state.request, m.AskPush):
+    if status in (400, 422) and isinstance(state.request, m.AskPush) and detail.code != "log-unknown":
         return _not_taken(state, now, state.request.run, detail.seq, words)
     if status == 426 and isinstance(state.request, m.AskPull):
         state, news = told(new(progress(state), pull_after=now + UPGRADE_WAIT_MS), "upgrade", words)
@@ -239,6 +239,7 @@ _CONNECTIONS: dict[m.FaultKind, m.Connection] = {
     "too_large": "busy",
     "insecure": "offline",
     "garbled": "offline",
+    "local": "offline",
 }
 
 

@@ -17,9 +17,10 @@ Connection = Literal[
 ]  # fmt: skip
 """How the connection stands, one word each; the screens have the sentence for it."""
 
-FaultKind = Literal["offline", "timeout", "sign_in_page", "busy", "too_large", "insecure", "garbled"]
+FaultKind = Literal["offline", "timeout", "sign_in_page", "busy", "too_large", "insecure", "garbled", "local"]
 """Why no answer of the server came: no connection; silence; a portal's page; somebody on the way is overloaded or failing;
-somebody on the way finds it too large; no trusted connection; something came that is no answer to what was asked."""
+somebody on the way finds it too large; no trusted connection; something came that is no answer to what was asked; a file of this
+device cannot be read."""
 
 
 # --- Requests and answers ------------------------------------------------------------------------------------------------------

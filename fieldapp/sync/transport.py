@@ -1,0 +1,281 @@
+"""HTTP, and the only module that knows it. Carries requests of the machines out and maps whatever happens to an answer."""
+
+from __future__ import annotations
+
+import gzip
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from fieldapp.sync import messages as m
+from fieldapp.sync.addresses import checked_url, is_loopback, tls_words, trusted
+from fieldapp.sync.protocol import (
+    MEDIA_TYPE,
+    NONCE_HEADER,
+    PART_BYTES,
+    EnrolAnswer,
+    EnrolRequest,
+    EpochParent,
+    FileState,
+    PullAnswer,
+    PushAnswer,
+    PushRequest,
+    Receipt,
+    TokenAnswer,
+    TokenRequest,
+    to_wire,
+)  # fmt: skip
+from fieldapp.sync.replies import Bomb, Broken, inflate, judged, retry_after
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+A = TypeVar("A", TokenAnswer, PushAnswer, PullAnswer, Receipt, FileState)
+COMPRESS_FROM = 500
+"""Bytes of a request from which compressing pays."""
+SKEW_TRUST_MS = 10_000
+"""An answer that took longer says too little about the clocks."""
+
+
+class Timeouts(msgspec.Struct, frozen=True):
+    """Seconds: to connect, of silence while reading or writing, and for one request in all."""
+
+    connect: float = 10
+    read: float = 30
+    total: float = 60
+
+
+class Transport:
+    """One client for one server.
+
+    Args:
+        url: of the server. device, secret: who asks for tokens. token: read at each request, so that a renewed one is used.
+        ca_file, proxy: settings of the company; without `proxy` the environment decides. wall: this machine's clock, ms UTC.
+
+    Raises:
+        Problem: `bad-url`, `plain-http`, `ca-file-unusable`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        device: str = "",
+        secret: str = "",
+        token: Callable[[], str] = lambda: "",
+        ca_file: str = "",
+        proxy: str = "",
+        app_version: str = "",
+        timeouts: Timeouts | None = None,
+        wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        import httpx
+
+        self.url = checked_url(url)
+        self._device, self._secret, self._token, self._wall = device, secret, token, wall
+        self._timeouts = timeouts or Timeouts()
+        self._errors = httpx
+        here = is_loopback(httpx.URL(self.url).host)
+        # Plain HTTP stays on this machine and redirects are not followed, so there is nothing to verify there.
+        verify = trusted(ca_file) if self.url.startswith("https:") else False
+        limits = self._timeouts
+        self._client = httpx.Client(
+            base_url=self.url + "/v1/",
+            verify=verify,
+            proxy=proxy or None,
+            trust_env=not here,
+            follow_redirects=False,
+            timeout=httpx.Timeout(limits.read, connect=limits.connect),
+            headers={"User-Agent": f"fieldapp/{app_version or '0'}", "Accept-Encoding": "gzip"},
+        )
+
+    def close(self) -> None:
+        """Break off whatever is in flight."""
+        self._client.close()
+
+    # --- The machines' requests -------------------------------------------------------------------------------------------------
+
+    def ask(self, request: m.Request) -> m.Answer:
+        """Carry one request out. Never raises."""
+        try:
+            return self._ask(request)
+        except Exception as error:
+            return self._fault(error)
+
+    def _ask(self, request: m.Request) -> m.Answer:
+        match request:
+            case m.AskToken(nonce):
+                body = TokenRequest(self._device, self._secret, nonce)
+                return self._call("POST", "token", body, TokenAnswer, nonce=nonce, signed=False)
+            case m.AskPush(run):
+                parent = EpochParent(*run.parent) if run.parent else None
+                entries = tuple(to_wire(entry) for entry in run.entries)
+                push = PushRequest(run.epoch, run.log, run.from_seq, run.prev_hash, entries, parent)
+                return self._call("POST", "push", push, PushAnswer)
+            case m.AskPull(pull):
+                return self._call("POST", "pull", pull, PullAnswer)
+            case m.AskQuarantine(wanted):
+                return self._call("POST", "quarantine", wanted, Receipt)
+            case m.AskParts(sha256):
+                return self._call("GET", f"files/{sha256}/parts", None, FileState)
+            case m.SendPart():
+                return self._send_part(request)
+            case m.AskComplete(sha256):
+                return self._call("POST", f"files/{sha256}/complete", None, FileState)
+            case m.FetchPart():
+                return self._fetch(request)
+
+    def enrol(self, request: EnrolRequest) -> EnrolAnswer | m.Refused | m.Fault:
+        """Ask to become a device. Never raises."""
+        try:
+            return self._exchange("POST", "enrol", request, EnrolAnswer, nonce=request.nonce, signed=False)[0]
+        except Exception as error:
+            return self._fault(error)
+
+    def _call(
+        self, method: str, path: str, body: msgspec.Struct | None, wanted: type[A], *, nonce: str = "", signed: bool = True
+    ) -> m.Answer:
+        answer, midpoint = self._exchange(method, path, body, wanted, nonce=nonce, signed=signed)
+        return answer if isinstance(answer, m.Refused | m.Fault) else m.Good(answer, midpoint)
+
+    def _exchange(
+        self, method: str, path: str, body: msgspec.Struct | None, wanted: type[T], *, nonce: str = "", signed: bool = True
+    ) -> tuple[T | m.Refused | m.Fault, int | None]:
+        nonce = nonce or secrets.token_urlsafe(12)
+        headers, content = self._headers(nonce, signed), None
+        if body is not None:
+            content = msgspec.json.encode(body)
+            headers["Content-Type"] = MEDIA_TYPE
+            if len(content) > COMPRESS_FROM:
+                content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
+        began, wall = time.monotonic(), self._wall()
+        with self._client.stream(method, path, headers=headers, content=content) as response:
+            raw = self._read(response, began)
+        took = int((time.monotonic() - began) * 1000)
+        midpoint = wall + took // 2 if took <= SKEW_TRUST_MS else None
+        return judged(response.status_code, response.headers, raw, nonce, wanted, self._wall()), midpoint
+
+    def _headers(self, nonce: str, signed: bool = True) -> dict[str, str]:
+        headers = {NONCE_HEADER: nonce, "Accept": f"{MEDIA_TYPE}, application/problem+json"}
+        if signed:
+            headers["Authorization"] = f"Bearer {self._token()}"
+        return headers
+
+    def _read(self, response: httpx.Response, began: float) -> bytes:
+        def parts() -> Iterator[bytes]:
+            for part in response.iter_raw():
+                if time.monotonic() - began > self._timeouts.total:
+                    raise self._errors.ReadTimeout("the answer takes too long")
+                yield part
+
+        return inflate(parts(), response.headers.get("content-encoding", "").strip().lower())
+
+    # --- Files --------------------------------------------------------------------------------------------------------------------
+
+    def _send_part(self, request: m.SendPart) -> m.Answer:
+        try:
+            with Path(request.path).open("rb") as file:
+                file.seek(request.part * PART_BYTES)
+                data = file.read(PART_BYTES)
+        except OSError as error:
+            return m.Fault("local", f"the file {Path(request.path).name} cannot be read here ({error.strerror})")
+        if len(data) != min(PART_BYTES, request.size - request.part * PART_BYTES):
+            return m.Fault("local", f"the file {Path(request.path).name} is not what it was when it was recorded")
+        nonce = secrets.token_urlsafe(12)
+        headers = {**self._headers(nonce), "Content-Type": "application/octet-stream"}
+        began = time.monotonic()
+        path = f"files/{request.sha256}/parts/{request.part}"
+        with self._client.stream("PUT", path, headers=headers, content=data) as response:
+            raw = self._read(response, began)
+        answer = judged(response.status_code, response.headers, raw, nonce, FileState, self._wall())
+        return answer if isinstance(answer, m.Refused | m.Fault) else m.Good(answer)
+
+    def _fetch(self, request: m.FetchPart) -> m.Answer:
+        nonce = secrets.token_urlsafe(12)
+        headers = {**self._headers(nonce), "Range": f"bytes={request.offset}-{request.offset + PART_BYTES - 1}"}
+        headers["Accept"] = "application/octet-stream, application/problem+json"
+        began = time.monotonic()
+        with self._client.stream("GET", f"files/{request.sha256}", headers=headers) as response:
+            raw = self._read(response, began)
+        total = response.headers.get("content-range", "").rpartition("/")[2]
+        if response.status_code == 206 and response.headers.get(NONCE_HEADER) == nonce and total.isdigit():
+            return m.Good(m.Chunk(raw, int(total)))
+        if response.status_code == 200 and response.headers.get(NONCE_HEADER) == nonce and request.offset == 0:
+            return m.Good(m.Chunk(raw, len(raw)))
+        answer = judged(response.status_code, response.headers, raw, nonce, FileState, self._wall())
+        return answer if isinstance(answer, m.Refused | m.Fault) else m.Fault("garbled", "the file came in another form")
+
+    # --- Hints --------------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def listen(self, silence: float) -> Iterator[Iterator[bool]]:
+        """Open the stream of hints: yields True for each hint that a log moved, False for each heartbeat.
+
+        Args:
+            silence: seconds without anything after which the stream counts as dead.
+
+        Raises:
+            ConnectionError: it cannot be opened; while reading: it ended or fell silent.
+        """
+        nonce = secrets.token_urlsafe(12)
+        headers = {**self._headers(nonce), "Accept": "text/event-stream"}
+        timeout = self._errors.Timeout(silence, connect=self._timeouts.connect)
+        try:
+            with self._client.stream("GET", "events", headers=headers, timeout=timeout) as response:
+                if response.status_code != 200 or response.headers.get(NONCE_HEADER) != nonce:
+                    later = retry_after(response.headers, self._wall())
+                    raise ConnectionError(f"no hints ({response.status_code})", later)
+                yield self._hints(response)
+        except self._errors.HTTPError as error:
+            raise ConnectionError(str(error), None) from error
+
+    def _hints(self, response: httpx.Response) -> Iterator[bool]:
+        for line in response.iter_lines():
+            if line.startswith("event: moved"):
+                yield True
+            elif line.startswith(":"):
+                yield False
+
+    # --- What went wrong ----------------------------------------------------------------------------------------------------------
+
+    def _fault(self, error: Exception) -> m.Fault:
+        httpx = self._errors
+        host = self._client.base_url.host
+        if isinstance(error, Bomb):
+            return m.Fault("garbled", "the answer is larger than any answer of a Fieldapp server")
+        if isinstance(error, Broken):
+            return m.Fault("garbled", f"the answer is damaged ({error})")
+        text = " ".join(str(cause) for cause in _causes(error))
+        if isinstance(error, httpx.ProxyError):
+            return m.Fault("offline", f"the proxy does not let this through ({error})")
+        if isinstance(error, httpx.ConnectTimeout):
+            return m.Fault("offline", f"{host} does not answer")
+        if isinstance(error, httpx.TimeoutException):
+            return m.Fault("timeout", f"{host} took too long to answer")
+        if isinstance(error, httpx.ConnectError):
+            words = tls_words(text)
+            return m.Fault("insecure", words) if words else m.Fault("offline", _connect_words(host, text))
+        if isinstance(error, httpx.TransportError | OSError):
+            return m.Fault("offline", f"the connection to {host} broke off")
+        return m.Fault("garbled", f"the request could not be carried out ({type(error).__name__})")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _connect_words(host: str, text: str) -> str:
+    lowered = text.lower()
+    if "refused" in lowered:
+        return f"nothing answers at {host}: the server is not running, or the port is wrong"
+    if "name or service" in lowered or "getaddrinfo" in lowered or "nodename" in lowered or "resolution" in lowered:
+        return f"the name {host} is not known in this network"
+    return f"{host} cannot be reached"
