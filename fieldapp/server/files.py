@@ -23,6 +23,7 @@ from fieldapp.store.tables import FileRow, LogHeadRow, MembershipRow, StreamStat
 from fieldapp.sync.protocol import PART_BYTES, FileState
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
+_PART = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
 _RANGE = re.compile(r"bytes=([0-9]{0,16})-([0-9]{0,16})\Z")
 HERE, WANTED = "here", "wanted"
 
@@ -64,7 +65,7 @@ class Files:
             return FileState(sha256, (), True)
         if row.size > self._largest:
             raise Refused(413, "file-too-large", f"This server takes files of at most {self._largest:,} bytes.")
-        number, count = int(part) if part.isdecimal() and len(part) < 9 else -1, part_count(row.size)
+        number, count = int(part) if _PART.match(part) else -1, part_count(row.size)
         if not 0 <= number < count:
             raise Refused(400, "wrong-part", f"This file has the parts 0 to {count - 1}.")
         expected = row.size - number * PART_BYTES if number == count - 1 else PART_BYTES
