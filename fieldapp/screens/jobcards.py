@@ -10,6 +10,7 @@ from textual.content import Content
 from fieldapp.domain.coverage import coverage_words
 from fieldapp.domain.job import JobState
 from fieldapp.domain.promise import Clock, clocks
+from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
 from fieldapp.screens.states import PROMISE, STATUS, span, status
@@ -35,6 +36,10 @@ INDICATORS = {
 }
 
 
+RIGHT = 19
+"""Columns for the next promise and what is unsent, so that they stand below one another."""
+
+
 def draw_card(card: JobCard, width: int, now: int, *, who: str = "") -> Content:
     """One line: status glyph, number, title and customer, next promise, what is unsent.
 
@@ -43,8 +48,9 @@ def draw_card(card: JobCard, width: int, now: int, *, who: str = "") -> Content:
     """
     glyph, _word, colour = STATUS[card.status]
     right = _right(card, now)
-    number = f"{card.number:<8}"
-    fixed = 3 + len(number) + 1 + right.cell_length + 1
+    right = right.truncate(RIGHT, ellipsis=True).pad_left(max(0, RIGHT - right.cell_length))
+    number = f"{plain_text(card.number):<8}"
+    fixed = 3 + len(number) + 1 + RIGHT + 2
     room = max(8, width - fixed)
     name_width = 14 if who and room > 50 else 0
     customer_width = max(0, min(28, (room - name_width) * 2 // 5)) if room - name_width > 34 else 0
@@ -54,7 +60,7 @@ def draw_card(card: JobCard, width: int, now: int, *, who: str = "") -> Content:
         parts += [Content(" "), _cell(safe_text(card.customer, "$text-muted"), customer_width)]
     if name_width:
         parts += [Content(" "), _cell(safe_text(who), name_width - 1)]
-    return Content.assemble(*parts, " ", right)
+    return Content.assemble(*parts, " ", right, " ")
 
 
 def _cell(text: Content, width: int) -> Content:
@@ -64,7 +70,9 @@ def _cell(text: Content, width: int) -> Content:
 def _right(card: JobCard, now: int) -> Content:
     unsent = Content.styled(_(" ↑{count}").format(count=card.unsent), "$text-warning") if card.unsent else Content("")
     trouble = Content.styled(" ⚠", "$text-error") if card.unresolved else Content("")
-    if card.due is not None:
+    if card.status in ("completed", "cannot_complete", "approved", "declined", "cancelled"):
+        when = status(card.status)
+    elif card.due is not None:
         left = card.due - now
         late = left < 0
         text = f"{'! ' if late else ''}{_promise_word(card.due_name)} {span(left)}"
