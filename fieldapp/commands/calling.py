@@ -155,7 +155,7 @@ def with_typed_values(parser: argparse.ArgumentParser, words: list[str]) -> list
             values.append(word)
         place += 1
     assert not several, "options take one value each; say it again for more"
-    return [*options, "--", *values]
+    return [*options, "--", *values] if values else options
 
 
 def _is_value(parser: argparse.ArgumentParser, values: list[str]) -> bool:
@@ -224,6 +224,10 @@ def _failed(error: Exception, out: Output, home: str | None) -> int:
 
     if isinstance(error, Problem):
         out.complain(error.code, error.message, error.hint)
+        return FAILED
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith(("fieldapp", "fixtures")):
+        missing = "This part of Fieldapp is not installed"
+        out.complain("extra-missing", f"{missing} ({error.name} is missing).", "Install it: pip install 'fieldapp[all]'.")
         return FAILED
     file = _note_down(error, home)
     where = f" Details are in {file}." if file else ""

@@ -1,0 +1,244 @@
+"""Administration of a server, directly on its database: whoever can run these on the server's machine is its administrator."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fieldapp.commands.calling import OK, Command
+from fieldapp.commands.output import Output
+from fieldapp.commands.serving import server_options, settings_of, shown_database
+
+if TYPE_CHECKING:
+    from fieldapp.server.services import ServerServices
+
+ROLES = ("technician", "supervisor", "dispatcher", "expert", "admin")
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace, *, make: bool = False) -> Iterator[ServerServices]:
+    """The server that the arguments name. It may run meanwhile. `make`: a new one where there is none; else that is a mistake.
+
+    Raises:
+        Problem: `server-missing`, and those of settings and database.
+    """
+    settings = settings_of(arguments)
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    if not make and settings.database_url.startswith("sqlite:") and not file.exists():
+        from fieldapp.domain.problem import Problem
+
+        raise Problem(
+            "server-missing",
+            f"There is no server's database at {file}.",
+            "Make one: fieldapp admin init. Or name another with --server-home or --database.",
+        )
+    from fieldapp.server.services import open_server
+
+    services = open_server(settings)
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+def _init(arguments: argparse.Namespace, out: Output) -> int:
+    with opened(arguments, make=True) as services:
+        database, files = shown_database(services.settings.database_url), str(services.settings.files_dir)
+    if arguments.json:
+        out.json({"database": database, "files": files})
+    else:
+        out.line(f"The server's database is ready: {database}")
+        out.line("Next: fieldapp admin load-fixtures, or fieldapp admin person add.")
+    return OK
+
+
+def _load_fixtures(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.commands.fixture_loading import load_fixtures
+
+    with opened(arguments, make=True) as services:
+        loaded = load_fixtures(services)
+    if arguments.json:
+        out.json({"entries": loaded.entries, "jobs": loaded.jobs, "files": loaded.files})
+    else:
+        out.line(f"The demo company is loaded: {loaded.jobs} jobs, {loaded.entries:,} entries, {loaded.files} files.")
+        out.line("Next: fieldapp admin person list, and fieldapp admin code PERSON for a device.")
+    return OK
+
+
+def _person_list(arguments: argparse.Namespace, out: Output) -> int:
+    with opened(arguments) as services:
+        people = services.people.everybody()
+    if arguments.json:
+        out.json([{"id": person.id, "name": person.name, "role": person.role, "branch": person.branch} for person in people])
+    elif not people:
+        out.line("Nobody is recorded yet: fieldapp admin person add.")
+    else:
+        out.table(("ID", "NAME", "ROLE", "BRANCH"), [[person.id, person.name, person.role, person.branch] for person in people])
+    return OK
+
+
+def _person_add_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("id", metavar="ID", help="short name that never changes")
+    parser.add_argument("name", metavar="NAME", help="full name")
+    parser.add_argument("--role", required=True, choices=ROLES, metavar="ROLE", help=", ".join(ROLES))
+    parser.add_argument("--branch", required=True, metavar="BRANCH", help="the branch; a new one is made with --new-branch")
+    parser.add_argument("--language", default="en", metavar="CODE", help="en, zh_CN or zh_TW (en)")
+    parser.add_argument("--new-branch", metavar="NAME", help="make the branch first, under this name")
+    parser.add_argument("--zone", default="UTC", metavar="ZONE", help="time zone of the new branch, such as Europe/Berlin (UTC)")
+
+
+def _person_add(arguments: argparse.Namespace, out: Output) -> int:
+    with opened(arguments, make=True) as services:
+        if arguments.new_branch:
+            services.people.add_branch(
+                arguments.branch, arguments.new_branch, language=arguments.language, zone=arguments.zone
+            )  # fmt: skip
+        person = services.people.add(
+            arguments.id, arguments.name, arguments.role, arguments.branch, language=arguments.language
+        )  # fmt: skip
+    if arguments.json:
+        out.json({"id": person.id, "name": person.name, "role": person.role, "branch": person.branch})
+    else:
+        out.line(f"{person.name} is recorded as {person.role} of {person.branch}.")
+        out.line(f"Next: fieldapp admin code {person.id}")
+    return OK
+
+
+def _code_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("person", metavar="PERSON", help="id of the person")
+
+
+def _code(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.domain.instant import iso_utc
+
+    with opened(arguments) as services:
+        made = services.accounts.issue_code(arguments.person)
+    if arguments.json:
+        out.json({"code": made.code, "expires": iso_utc(made.expires)})
+    else:
+        out.line(f"{made.code}")
+        out.line(f"  For one device of {arguments.person}, until {iso_utc(made.expires)}: fieldapp enrol URL {made.code}")
+    return OK
+
+
+def _device_list(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.domain.instant import iso_utc
+
+    with opened(arguments) as services:
+        devices = services.accounts.devices()
+    if arguments.json:
+        out.json(
+            [
+                {
+                    "id": device.id,
+                    "code": device.code,
+                    "person": device.person,
+                    "name": device.name,
+                    "enrolled_at": iso_utc(device.enrolled_at),
+                    "last_seen": iso_utc(device.last_seen),
+                    "revoked_at": iso_utc(device.revoked_at),
+                }
+                for device in devices
+            ]
+        )
+        return OK
+    rows = [
+        [
+            device.code,
+            device.id,
+            device.person,
+            device.name,
+            iso_utc(device.last_seen) or "never",
+            "revoked" if device.revoked_at is not None else "",
+        ]
+        for device in devices
+    ]
+    out.table(("CODE", "ID", "PERSON", "NAME", "LAST SEEN", ""), rows)
+    return OK
+
+
+def _revoke_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("device", metavar="DEVICE", help="id or code of the device (admin device list)")
+
+
+def _revoke(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.domain.instant import iso_utc
+
+    with opened(arguments) as services:
+        device = services.accounts.revoke(arguments.device)
+    if arguments.json:
+        out.json({"id": device.id, "code": device.code, "person": device.person, "revoked_at": iso_utc(device.revoked_at)})
+    else:
+        out.line(f"Device {device.code} of {device.person} is out of service. What it has not sent it may still hand over.")
+    return OK
+
+
+def _file_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("file", metavar="FILE", help="the backup")
+
+
+def _backup(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.server.backup import backup
+
+    settings = settings_of(arguments)
+    target = Path(arguments.file).expanduser().absolute()
+    manifest = backup(settings.database_url, settings.files_dir, target)
+    entries = manifest.rows.get("entries", 0)
+    if arguments.json:
+        out.json({"file": str(target), "entries": entries, "missing": list(manifest.missing)})
+    else:
+        out.line(f"Backed up and verified: {entries:,} entries in {target}")
+        if manifest.missing:
+            out.line(f"  {len(manifest.missing)} files have not arrived at the server yet and are not in it.")
+    return OK
+
+
+def _restore_arguments(parser: argparse.ArgumentParser) -> None:
+    _file_arguments(parser)
+    parser.add_argument("--replace", action="store_true", help="also where the database holds a server already")
+
+
+def _restore(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.server.backup import restore
+
+    settings = settings_of(arguments)
+    source = Path(arguments.file).expanduser().absolute()
+    manifest = restore(source, settings.database_url, settings.files_dir, replace=arguments.replace)
+    entries = manifest.rows.get("entries", 0)
+    if arguments.json:
+        out.json({"file": str(source), "entries": entries, "missing": list(manifest.missing)})
+    else:
+        out.line(f"Restored: {entries:,} entries from {source}")
+        out.line("  Devices notice it, and offer again what the backup does not hold.")
+    return OK
+
+
+COMMANDS = {
+    "admin init": Command(_init, "fieldapp admin init --server-home /srv/fieldapp", server_options, device=False),
+    "admin load-fixtures": Command(_load_fixtures, "fieldapp admin load-fixtures", server_options, device=False),
+    "admin person list": Command(_person_list, "fieldapp admin person list --json", server_options, device=False),
+    "admin person add": Command(
+        _person_add,
+        "fieldapp admin person add tech-li 'Li Na' --role technician --branch hz --language zh_CN",
+        _person_add_arguments,
+        device=False,
+    ),
+    "admin code": Command(_code, "fieldapp admin code tech-anna", _code_arguments, device=False),
+    "admin device list": Command(_device_list, "fieldapp admin device list", server_options, device=False),
+    "admin revoke": Command(_revoke, "fieldapp admin revoke B1", _revoke_arguments, device=False),
+    "admin backup": Command(_backup, "fieldapp admin backup /mnt/other-disk/fieldapp-2026-11-22.zip", _file_arguments, device=False),
+    "admin restore": Command(
+        _restore,
+        "fieldapp admin restore /mnt/other-disk/fieldapp-2026-11-22.zip --replace",
+        _restore_arguments,
+        device=False,
+        description="Restore the server from a backup. The server must not run",
+    ),
+}

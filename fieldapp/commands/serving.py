@@ -1,0 +1,95 @@
+"""`serve`: the server process. It says where it listens, then nothing: everything else goes to its log files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fieldapp.commands.calling import OK, Command
+from fieldapp.commands.output import Output
+
+if TYPE_CHECKING:
+    from fieldapp.server.settings import ServerSettings
+
+
+def server_options(parser: argparse.ArgumentParser) -> None:
+    """Which server: the options that `serve` and all administration share."""
+    parser.add_argument("--server-home", metavar="DIR", help="folder of the server (default: FIELDAPP_SERVER_HOME, else a folder of yours)")
+    parser.add_argument("--database", metavar="URL", help="postgresql://... (default: SQLite in the server's folder)")
+
+
+def settings_of(arguments: argparse.Namespace, **more: object) -> ServerSettings:
+    """The settings of the server that the arguments name."""
+    from fieldapp.settings import server_settings
+
+    home = Path(arguments.server_home).expanduser().absolute() if arguments.server_home else None
+    return server_settings(home=home, database=database_url(arguments.database), **more)
+
+
+def database_url(given: str | None) -> str | None:
+    """A database URL as typed; a plain path means an SQLite file."""
+    if not given or "://" in given:
+        return given or None
+    return f"sqlite:///{Path(given).expanduser().absolute()}"
+
+
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on (8440; 0: any free one)")
+    parser.add_argument("--tls-cert", metavar="FILE", help="certificate (PEM); needed off this machine")
+    parser.add_argument("--tls-key", metavar="FILE", help="its key (PEM)")
+    parser.add_argument("--trusted-proxy", metavar="ADDRESS", help="proxy in front that ends TLS")
+
+
+def _serve(arguments: argparse.Namespace, out: Output) -> int:
+    settings = settings_of(
+        arguments,
+        host=arguments.host,
+        port=arguments.port,
+        tls_cert=arguments.tls_cert,
+        tls_key=arguments.tls_key,
+        trusted_proxy=arguments.trusted_proxy,
+    )
+    from fieldapp.server.serve import run_server
+
+    def ready(port: int) -> None:
+        scheme = "https" if settings.tls_cert else "http"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = f"{scheme}://{host}:{port}"
+        if arguments.json:
+            out.json({"url": url, "database": shown_database(settings.database_url), "log": str(settings.log_file)})
+        else:
+            out.line(f"Fieldapp server at {url}")
+            out.line(f"  database  {shown_database(settings.database_url)}")
+            out.line(f"  log       {settings.log_file}")
+            out.line("  ctrl+c stops it")
+        out.flush()
+        sys.stdout.flush()
+
+    run_server(settings, on_ready=ready)
+    return OK
+
+
+def shown_database(url: str) -> str:
+    """The URL without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "?"
+
+
+COMMANDS = {
+    "serve": Command(
+        _serve,
+        "fieldapp serve --port 8440",
+        _serve_arguments,
+        device=False,
+        description="Run the server until ctrl+c. Plain HTTP is refused off this machine",
+    ),
+}

@@ -1,0 +1,146 @@
+"""JSON shapes of jobs, logs and the outbox, as docs/commands.md documents them. Scripts rely on these: keys are never renamed.
+
+Instants are ISO 8601 in UTC with milliseconds. Titles are in the language of this device's person.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fieldapp.domain.coverage import coverage_words
+from fieldapp.domain.instant import iso_utc
+from fieldapp.domain.progress import StepPlace, blocks_completion, outline, progress_of
+from fieldapp.domain.promise import clocks
+from fieldapp.domain.words import say
+
+if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceView
+    from fieldapp.store.queries.jobs import JobLine
+    from fieldapp.store.queries.log import LogLine
+    from fieldapp.store.queries.outbox import Outbox
+
+
+def job_line(device: DeviceView, line: JobLine) -> dict[str, Any]:
+    """One element of `jobs --json`."""
+    view = line.view
+    now = device.clock.now()
+    progress = progress_of(places_of(device, line))
+    window = {"start": iso_utc(view.window_start), "end": iso_utc(view.window_end)} if view.window_start is not None else None
+    return {
+        "number": line.number,
+        "status": line.status,
+        "customer": view.customer,
+        "site": view.site,
+        "service": view.product,
+        "kind": view.kind,
+        "window": window,
+        "promises": [{"name": clock.name, "due": iso_utc(clock.due_ms), "state": clock.state} for clock in clocks(view, now)],
+        "steps_done": progress.done,
+        "steps_total": progress.total,
+        "unsent": line.unsent,
+    }
+
+
+def places_of(device: DeviceView, line: JobLine) -> tuple[StepPlace, ...]:
+    """Every place a step of the job is done at."""
+    procedures = device.documents.pinned(line.view.procedures)
+    return outline(line.view, procedures, now_ms=device.clock.now(), zone=device.zone)
+
+
+def job_whole(device: DeviceView, line: JobLine) -> dict[str, Any]:
+    """`job --json`: the line, and everything a technician needs on site."""
+    view, language = line.view, device.language
+    procedures = device.documents.pinned(view.procedures)
+    now = device.clock.now()
+    places = outline(view, procedures, now_ms=now, zone=device.zone)
+    coverage = coverage_words(view.coverage, view.included, view.excluded, language)
+    return {
+        **job_line(device, line),
+        "asset": _asset(device, view.assets[0]) if view.assets else None,
+        "hazards": [say(hazard, language) for hazard in view.hazards],
+        "coverage": {
+            "model": coverage.model, "title": coverage.title, "terms": coverage.terms,
+            "included": list(coverage.included), "excluded": list(coverage.excluded),
+        },
+        "procedures": [
+            {
+                "code": pin.code,
+                "version": pin.version,
+                "steps": [step_shape(place, language) for place in places if place.procedure.code == pin.code],
+            }
+            for pin in view.procedures
+        ],
+        "blocks_completion": [
+            {"step": blocker.key, "code": blocker.code, "why": blocker.why}
+            for blocker in blocks_completion(view, procedures, now, device.zone)
+        ],
+    }  # fmt: skip
+
+
+def step_shape(place: StepPlace, language: str) -> dict[str, Any]:
+    """One step of `job --json`."""
+    step, state = place.step, place.state
+    result = state.result if state else None
+    criterion = step.criterion
+    sent_back = state.sent_back if state and state.sent_back and not state.sent_back.corrected else None
+    return {
+        "id": step.id if not place.instance else f"{step.id}#{place.instance}",
+        "title": say(step.title, language),
+        "type": step.type,
+        "required": place.required,
+        "relevant": place.relevant,
+        "criterion": None
+        if criterion is None
+        else {
+            "min": criterion.min,
+            "max": criterion.max,
+            "warn_min": criterion.warn_min,
+            "warn_max": criterion.warn_max,
+            "unit": step.unit,
+            "accept": list(criterion.accept),
+            "pattern": criterion.pattern,
+            "expression": criterion.expression,
+        },
+        "choices": [{"id": choice.id, "label": say(choice.label, language)} for choice in place.procedure.choices_of(step)],
+        "value": result.value if result else None,
+        "verdict": result.verdict if result else None,
+        "reason": result.reason if result else "",
+        "sent_back": sent_back.note if sent_back else None,
+    }
+
+
+def _asset(device: DeviceView, asset: str) -> dict[str, Any]:
+    document = device.documents.asset(asset)
+    if document is None:
+        return {"id": asset, "tag": asset, "title": "", "model": "", "serial": ""}
+    title = say(document.title, device.language)
+    return {"id": asset, "tag": document.tag, "title": title, "model": document.model, "serial": document.serial}
+
+
+def log_line(line: LogLine) -> dict[str, Any]:
+    """One element of `log --json`."""
+    envelope = line.entry.envelope
+    return {
+        "id": envelope.id,
+        "type": envelope.type,
+        "author": envelope.author,
+        "device": envelope.device,
+        "recorded_at": iso_utc(envelope.corrected),
+        "received_at": iso_utc(line.received_at),
+        "pos": line.pos,
+        "outcome": line.outcome,
+        "body": line.body_value(),
+    }
+
+
+def outbox_shape(box: Outbox) -> dict[str, Any]:
+    """`outbox --json`."""
+    return {
+        "unsent": box.unsent,
+        "sending": box.sending,
+        "received": box.received,
+        "settled": box.settled,
+        "refused": [{"id": entry.id, "reason": entry.reason} for entry in box.refused],
+        "files": {"waiting": box.files_waiting, "bytes": box.file_bytes},
+        "safe_to_leave": box.safe_to_leave,
+    }
