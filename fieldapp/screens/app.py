@@ -42,6 +42,7 @@ class FieldApp(App[None]):
     TITLE = "Fieldapp"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("help", "language", "theme")]
 
     def __init__(
