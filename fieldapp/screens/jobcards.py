@@ -117,47 +117,53 @@ def promise_line(clock: Clock) -> Content:
     return Content.assemble(*parts)
 
 
-def job_summary(field: FieldApp, job: JobState) -> Content:
-    """A job in a few lines: who, where, what, what is promised and covered."""
+def job_summary(field: FieldApp, job: JobState, width: int = 54) -> Content:
+    """A job in a few lines of `width` columns: who, where, what, what is promised and covered."""
     documents = field.session.documents
     lang = language()
     customer, site = documents.customer(job.customer), documents.site(job.customer, job.site)
-    lines = [
-        Content.assemble(safe_text(f"{job.number}  {say(job.title, lang)}", "bold"), f"  [{_(KINDS[job.kind])}]"),
-        Content.assemble(status(job.status), "  ", (window_text(job), "$text-muted")),
-        Content(""),
-    ]
     segment = documents.segment(job.segment)
     who = say(customer.name, lang) if customer else job.customer
     if segment:
         who += f" ({say(segment.title, lang)})"
-    lines.append(_field(_("Customer"), who))
+    rows = [(_("Customer"), safe_text(who))]
     if site:
-        lines.append(_field(_("Site"), say(site.name, lang)))
-        if site.address:
-            lines.append(_field("", say(site.address, lang)))
+        rows.append((_("Site"), safe_text(", ".join(part for part in (say(site.name, lang), say(site.address, lang)) if part))))
     access = say(job.access, lang) or (say(site.access, lang) if site else "")
     if access:
-        lines.append(_field(_("Access"), access))
+        rows.append((_("Access"), safe_text(access)))
     for asset_id in job.assets:
         asset = documents.asset(asset_id)
         if asset:
-            lines.append(_field(_("Asset"), " ".join(part for part in (asset.tag, say(asset.title, lang), asset.model) if part)))
+            words = (asset.tag, say(asset.title, lang), asset.model, asset.serial)
+            rows.append((_("Asset"), safe_text(" ".join(part for part in words if part))))
     hazards = [say(words, lang) for words in job.hazards]
     if hazards:
-        lines.append(
-            Content.assemble(_field(_("Hazards"), ""), ("⚠ ", "$text-warning"), safe_text(", ".join(hazards), "$text-warning"))
-        )
+        rows.append((_("Hazards"), safe_text("⚠ " + ", ".join(hazards), "$text-warning")))
     coverage = coverage_words(job.coverage, job.included, job.excluded, lang)
-    lines.append(_field(_("Coverage"), ": ".join(part for part in (coverage.title, coverage.terms) if part)))
+    rows.append((_("Coverage"), safe_text(": ".join(part for part in (coverage.title, coverage.terms) if part))))
     if job.description:
-        lines.append(_field(_("Reported"), job.description))
-    lines.append(Content(""))
-    lines += [promise_line(clock) for clock in clocks(job, field.now())]
+        rows.append((_("Reported"), safe_text(job.description)))
+    lines = [
+        Content.assemble(safe_text(f"{job.number}  {say(job.title, lang)}", "bold"), f"  [{_(KINDS[job.kind])}]"),
+        Content.assemble(status(job.status), "  ", (window_text(job), "$text-muted")),
+        Content(""),
+        *(line for label, value in rows for line in labelled(label, value, width)),
+        Content(""),
+    ]
+    for clock in clocks(job, field.now()):
+        lines += hanging(promise_line(clock), width, 2)
     return Content("\n").join(lines)
 
 
-def _field(label: str, value: str) -> Content:
-    width = 10
-    padded = Content.styled(label, "$text-muted").truncate(width, pad=True)
-    return Content.assemble(padded, safe_text(value))
+def labelled(label: str, value: Content, width: int, label_width: int = 10) -> list[Content]:
+    """A label in its column and the value beside it, wrapped within its own column."""
+    first = Content.styled(label, "$text-muted").truncate(label_width, pad=True)
+    wrapped = value.wrap(max(8, width - label_width)) or [Content("")]
+    return [Content.assemble(first if number == 0 else " " * label_width, line) for number, line in enumerate(wrapped)]
+
+
+def hanging(text: Content, width: int, indent: int) -> list[Content]:
+    """A text wrapped to `width` whose further lines are indented."""
+    wrapped = text.wrap(max(8, width - indent))
+    return [line if number == 0 else Content.assemble(" " * indent, line) for number, line in enumerate(wrapped)]
