@@ -8,9 +8,10 @@ top of the server's order, so it never leaves the view.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlmodel import col
 
 from fieldapp.domain.entry import (
@@ -64,6 +65,15 @@ class SyncCounts(msgspec.Struct, frozen=True):
         return not (self.unsent or self.files_waiting)
 
 
+class Started(msgspec.Struct, frozen=True):
+    """What the start found: entries taken from the journal, whether the database is of another time (restored, new), and
+    the numbers of journal lines that were damaged (put aside in journal/damaged.jsonl)."""
+
+    recovered: int = 0
+    restored: bool = False
+    damaged: tuple[int, ...] = ()
+
+
 class WaitingFile(msgspec.Struct, frozen=True):
     sha256: str
     size: int
@@ -88,8 +98,12 @@ class DeviceReplica:
         remember: Callable[[Identity], None] = lambda identity: None,
     ) -> None:
         self._db, self._journal, self._clock, self._ids = db, journal, clock, ids
-        self.identity = identity
         self._lines = Lines(db, identity, ids, remember)
+
+    @property
+    def identity(self) -> Identity:
+        """Who writes, with the epochs that are open now."""
+        return self._lines.identity
 
     @property
     def clock(self) -> Clock:
@@ -139,11 +153,11 @@ class DeviceReplica:
     def _last_seen(self, conn: Connection, streams: set[str]) -> dict[str, str]:
         """The last entry of each stream in the server's order that this device has folded: what the person built on. Own work
         on top needs no mention, one line of writing never conflicts with itself."""
-        query = select(col(StreamStateRow.stream), col(StreamStateRow.last_entry)).where(col(StreamStateRow.stream).in_(streams))
-        return {stream: last for stream, last in conn.execute(query) if last}
+        found = {s: conn.exec_driver_sql("SELECT last_entry FROM stream_states WHERE stream = ?", (s,)).scalar() for s in streams}
+        return {stream: last for stream, last in found.items() if last}
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
-        conn.execute(insert(EntryRow), [entry_row(entry) for entry in entries])
+        self._db.insert(conn, EntryRow, [entry_row(entry) for entry in entries])
         files = [
             {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "here",
              "job": entry.envelope.stream}
@@ -156,13 +170,9 @@ class DeviceReplica:
         jobs = sorted({s for entry in entries for s in entry.envelope.streams if s.startswith("job:")})
         if not jobs:
             return
-        query = select(col(JobRow.stream), col(JobRow.view), col(JobRow.due), col(JobRow.due_name)).where(
-            col(JobRow.stream).in_(jobs)
-        )
-        found = {row.stream: row for row in conn.execute(query)}
         rows = []
         for stream in jobs:
-            row = found.get(stream)
+            row = conn.exec_driver_sql("SELECT view, due, due_name FROM jobs WHERE stream = ?", (stream,)).first()
             before = view = read_state(stream, row.view) if row else empty_state(stream)
             for entry in entries:
                 if stream in entry.envelope.streams:
@@ -197,7 +207,8 @@ class DeviceReplica:
             ids = self._lines.acknowledge(conn, head, time)
             left = self._lines.unsent_count(conn)
         if ids and not left:
-            self._journal.replace(())
+            with suppress(Problem):  # a journal that is too long does no harm: what it holds is known
+                self._journal.replace(())
         return Saved(tuple(ids), frozenset())
 
     def rewind(self, head: Head) -> bool:
@@ -262,11 +273,15 @@ class DeviceReplica:
 
     # --- Keeping ----------------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Make database and journal agree, both ways: called once, first, by the process that holds the home."""
+    def start(self) -> Started:
+        """Make database and journal agree, both ways: called once, first, by the process that holds the home.
+
+        Raises:
+            Problem: `journal-failed`, `disk-full`, `database-damaged`; what was saved is still where it was.
+        """
         content = self._journal.read()
         with self._db.write() as conn:
-            missing = self._missing(conn, [line.entry() for line in content.lines])
+            missing = self._missing(conn, content.entries)
             restored = self._lines.is_from_another_time(conn, content.lines)
             if missing:
                 self._store(conn, missing)
@@ -274,7 +289,10 @@ class DeviceReplica:
                 self._lines.adopt(conn, missing, self._clock.now())
                 logs = {stream: entry.envelope.log for entry in missing for stream in entry.envelope.streams}
                 refresh_jobs(self._db, conn, logs, self.identity.role)
-        self._rewrite_journal(known=len(content.lines) if not content.damaged else -1)
+        if content.damaged:
+            self._journal.keep_damaged(content.damaged.values())
+        self._rewrite_journal()
+        return Started(len(missing), restored, tuple(content.damaged))
 
     def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
         wanted = {entry.id: entry for entry in entries}
@@ -283,10 +301,10 @@ class DeviceReplica:
                 del wanted[found]
         return [entry for entry in wanted.values() if entry.envelope.device == self.identity.device]
 
-    def _rewrite_journal(self, known: int = -1) -> None:
+    def _rewrite_journal(self) -> None:
         with self._db.read() as conn:
             lines = [journal_line(epoch, seq, entry) for epoch, seq, entry in self._lines.unsent(conn)]
-        if len(lines) != known:
+        if b"".join(lines) != self._journal.content():
             self._journal.replace(lines)
 
     def rebuild(self) -> int:

@@ -30,10 +30,11 @@ class JournalLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JournalContent(msgspec.Struct, frozen=True):
-    """Readable lines in order, and the numbers (from 1) of lines that are damaged."""
+    """Readable lines in order with their entries, and the damaged ones by number (from 1)."""
 
     lines: tuple[JournalLine, ...]
-    damaged: tuple[int, ...]
+    entries: tuple[Entry, ...]
+    damaged: dict[int, bytes]
 
 
 def journal_line(epoch: str, seq: int, entry: Entry) -> bytes:
@@ -45,7 +46,8 @@ def journal_line(epoch: str, seq: int, entry: Entry) -> bytes:
 def parse_journal(data: bytes) -> JournalContent:
     """Read journal bytes, from this device or exported from another one."""
     lines: list[JournalLine] = []
-    damaged: list[int] = []
+    entries: list[Entry] = []
+    damaged: dict[int, bytes] = {}
     rows = data.split(b"\n")
     whole = data.endswith(b"\n")
     for number, row in enumerate(rows, start=1):
@@ -55,11 +57,13 @@ def parse_journal(data: bytes) -> JournalContent:
             checksum, text = row[:8], row[9:]
             if int(checksum, 16) != zlib.crc32(text):
                 raise ValueError("checksum")
-            lines.append(msgspec.json.decode(text, type=JournalLine))
-        except (ValueError, msgspec.MsgspecError):
+            line = msgspec.json.decode(text, type=JournalLine)
+            entries.append(line.entry())
+            lines.append(line)
+        except (ValueError, msgspec.MsgspecError, Problem):
             if whole or number < len(rows):  # else: torn by a power cut before it was called saved
-                damaged.append(number)
-    return JournalContent(tuple(lines), tuple(damaged))
+                damaged[number] = row
+    return JournalContent(tuple(lines), tuple(entries), damaged)
 
 
 class Journal:
@@ -67,22 +71,39 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.damaged_file = path.with_name("damaged.jsonl")
         self._file: int | None = None
         self._size = 0
+        self._owed = b""
+        """What could not be written: it goes before the next lines."""
 
     def read(self) -> JournalContent:
+        """
+        Raises:
+            Problem: `journal-failed`.
+        """
+        return parse_journal(self.content())
+
+    def content(self) -> bytes:
+        """All of it, as it lies there: what "export unsent work" writes."""
         try:
-            return parse_journal(self.path.read_bytes())
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return JournalContent((), ())
+            return b""
+        except OSError as error:
+            raise Problem(
+                "journal-failed",
+                f"The second copy of unsent work cannot be read ({error.strerror}).",
+                f"Nothing was changed. See to the rights of {self.path}.",
+            ) from error
 
     def append(self, lines: Iterable[bytes]) -> None:
         """Write lines and fsync once.
 
         Raises:
-            Problem: `disk-full` or `journal-failed`; what the database committed is saved there all the same.
+            Problem: `journal-failed`; what the database committed is saved there all the same, and follows with the next line.
         """
-        data = b"".join(lines)
+        data = self._owed + b"".join(lines)
         try:
             if self._file is None:
                 self._open()
@@ -92,25 +113,46 @@ class Journal:
                 view = view[os.write(self._file, view) :]
             os.fsync(self._file)
             self._size += len(data)
+            self._owed = b""
         except OSError as error:
+            self._owed = data
             self._mend()
-            raise Problem(
-                "journal-failed",
-                f"The second copy of unsent work could not be written ({error.strerror}).",
-                "It is saved in the database; make room on the disk so that the second copy can follow.",
-            ) from error
+            raise _not_written(error) from error
 
     def replace(self, lines: Iterable[bytes]) -> None:
-        """Write a new journal beside the old one and put it in its place, so that no moment is without one."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        """Write a new journal beside the old one and put it in its place, so that no moment is without one.
+
+        Raises:
+            Problem: `journal-failed`; the old one is still there.
+        """
         fresh = self.path.with_suffix(".new")
-        with fresh.open("wb") as file:
-            file.writelines(lines)
-            file.flush()
-            os.fsync(file.fileno())
-        self.close()
-        fresh.replace(self.path)
-        sync_folder(self.path.parent)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with fresh.open("wb") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            self.close()
+            fresh.replace(self.path)
+            sync_folder(self.path.parent)
+            self._owed = b""
+        except OSError as error:
+            raise _not_written(error) from error
+
+    def keep_damaged(self, lines: Iterable[bytes]) -> None:
+        """Put damaged lines aside, for a person to look at: a new journal will not hold them.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        try:
+            with self.damaged_file.open("ab") as file:
+                file.writelines(line + b"\n" for line in lines)
+                file.flush()
+                os.fsync(file.fileno())
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise _not_written(error) from error
 
     def close(self) -> None:
         if self._file is not None:
@@ -135,6 +177,14 @@ class Journal:
                 os.ftruncate(self._file, self._size)
             except OSError:
                 self.close()
+
+
+def _not_written(error: OSError) -> Problem:
+    return Problem(
+        "journal-failed",
+        f"The second copy of unsent work could not be written ({error.strerror}).",
+        "It is saved in the database; make room on the disk so that the second copy can follow.",
+    )
 
 
 def sync_folder(folder: Path) -> None:

@@ -21,6 +21,12 @@ from fieldapp.store.journal import JournalLine, journal_line
 from fieldapp.store.rows import Head, Run
 from fieldapp.store.tables import EntryRow, EpochRow, OwnEntryRow, table_of
 
+_OPEN_EPOCH = (
+    "SELECT e.epoch, e.head_seq, e.head_hash, o.saved_at FROM epochs e "
+    "LEFT JOIN own_entries o ON o.epoch = e.epoch AND o.seq = e.head_seq WHERE e.log = ? AND NOT e.closed"
+)
+"""Text, as are the others on the way of one recorded step: building a statement costs more than running it."""
+
 
 class Lines:
     """Positions of own entries. All work happens in the caller's transaction."""
@@ -35,36 +41,38 @@ class Lines:
     def take(self, conn: Connection, entries: Sequence[Entry], now: int) -> list[bytes]:
         """Give entries of one log the next positions of its open epoch. Returns their journal lines."""
         log = entries[0].envelope.log
-        epoch = self._open_epoch(conn, log)
-        if epoch is None:
+        found = conn.exec_driver_sql(_OPEN_EPOCH, (log,)).first()
+        if found is None:
             self.open(conn, log)
-            epoch = self._open_epoch(conn, log)
-        seq, chain, rows, lines = epoch.head_seq, epoch.head_hash, [], []
-        now = max(now, self._saved_at(conn, epoch.epoch, seq))
+            found = conn.exec_driver_sql(_OPEN_EPOCH, (log,)).one()
+        epoch, seq, chain, last = found
+        if last is None:
+            last = conn.execute(select(func.max(col(OwnEntryRow.saved_at)))).scalar()
+        now = max(now, last or 0)  # never earlier than the one before, though the clock may have been set back
+        rows, lines = [], []
         for entry in entries:
             seq += 1
             chain = chain_hash(chain, seq, entry.hash)
-            rows.append(_own_row(epoch.epoch, seq, chain, entry, now))
-            lines.append(journal_line(epoch.epoch, seq, entry))
-        conn.execute(insert(OwnEntryRow), rows)
-        conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch.epoch).values(head_seq=seq, head_hash=chain))
+            rows.append(_own_row(epoch, seq, chain, entry, now))
+            lines.append(journal_line(epoch, seq, entry))
+        self._db.insert(conn, OwnEntryRow, rows)
+        conn.exec_driver_sql("UPDATE epochs SET head_seq = ?, head_hash = ? WHERE epoch = ?", (seq, chain, epoch))
         return lines
-
-    def _saved_at(self, conn: Connection, epoch: str, seq: int) -> int:
-        """When the entry there was saved: the next one is not earlier, though the clock may have been set back."""
-        at = select(col(OwnEntryRow.saved_at)).where(col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
-        return conn.execute(at).scalar() or 0
 
     def open(self, conn: Connection, log: str) -> str:
         """Open a new epoch for a log; the present one is closed, and its entries without a receipt are chained anew."""
         old = self._open_epoch(conn, log)
         name = self._ids()
-        moving = []
-        if old is not None:
-            moving = self._entries(conn, col(OwnEntryRow.epoch) == old.epoch, col(OwnEntryRow.lane) == "unsent")
-            conn.execute(update(EpochRow).where(col(EpochRow.epoch) == old.epoch).values(closed=True))
-            for ids in chunks(entry.id for _, _, entry, _ in moving):
-                conn.execute(delete(OwnEntryRow).where(col(OwnEntryRow.epoch) == old.epoch, col(OwnEntryRow.entry_id).in_(ids)))
+        of_log = self._epochs_in_order(conn, log)
+        moving = self._entries(conn, col(OwnEntryRow.epoch).in_(of_log), col(OwnEntryRow.lane) == "unsent")
+        moving.sort(key=lambda row: (of_log.index(row[0]), row[1]))
+        conn.execute(update(EpochRow).where(col(EpochRow.log) == log).values(closed=True))
+        for ids in chunks(entry.id for _, _, entry, _ in moving):
+            conn.execute(
+                delete(OwnEntryRow).where(
+                    col(OwnEntryRow.epoch).in_(of_log), col(OwnEntryRow.entry_id).in_(ids), col(OwnEntryRow.lane) == "unsent"
+                )
+            )
         row = {
             "epoch": name, "log": log, "parent": old.epoch if old is not None else "",
             "parent_seq": old.acked_seq if old is not None else 0, "head_seq": 0, "head_hash": "", "acked_seq": 0, "safe_seq": 0,
@@ -76,6 +84,22 @@ class Lines:
         self._remember(self.identity)
         return name
 
+    def _epochs_in_order(self, conn: Connection, log: str) -> list[str]:
+        """Epochs of a log, each after the one it followed."""
+        query = select(col(EpochRow.parent), col(EpochRow.epoch)).where(col(EpochRow.log) == log).order_by(col(EpochRow.epoch))
+        followers: dict[str, list[str]] = {}
+        names = set()
+        for parent, epoch in conn.execute(query):
+            followers.setdefault(parent, []).append(epoch)
+            names.add(epoch)
+        ordered: list[str] = []
+        for parent in ["", *sorted(set(followers) - names - {""})]:  # a restored database may have lost a parent
+            line = list(followers.get(parent, ()))
+            while line:
+                ordered.append(line.pop(0))
+                line += followers.get(ordered[-1], ())
+        return ordered
+
     def _chain_again(self, conn: Connection, epoch: str, entries: Sequence[tuple[Entry, int]]) -> None:
         seq, chain, rows = 0, "", []
         for entry, saved_at in entries:
@@ -83,7 +107,7 @@ class Lines:
             chain = chain_hash(chain, seq, entry.hash)
             rows.append(_own_row(epoch, seq, chain, entry, saved_at))
         if rows:
-            conn.execute(insert(OwnEntryRow), rows)
+            self._db.insert(conn, OwnEntryRow, rows)
             conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch).values(head_seq=seq, head_hash=chain))
 
     def is_from_another_time(self, conn: Connection, lines: Sequence[JournalLine]) -> bool:
@@ -177,6 +201,8 @@ class Lines:
     def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> str | None:
         at = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
         stream = conn.execute(select(col(OwnEntryRow.stream)).where(*at)).scalar()
+        before = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) < seq, col(OwnEntryRow.lane) == "unsent")
+        conn.execute(update(OwnEntryRow).where(*before).values(lane="received"))  # the server took those first
         conn.execute(update(OwnEntryRow).where(*at).values(lane="refused", reason=reason))
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch, col(EpochRow.acked_seq) < seq).values(acked_seq=seq))
         return stream
@@ -226,7 +252,8 @@ class Lines:
 
 def _own_row(epoch: str, seq: int, chain: str, entry: Entry, saved_at: int) -> dict[str, Any]:
     return {
-        "epoch": epoch, "seq": seq, "entry_id": entry.id, "stream": entry.envelope.stream, "hash": chain, "lane": "unsent",
+        "epoch": epoch, "seq": seq, "entry_id": entry.id, "stream": entry.envelope.stream,
+        "also": " ".join(entry.envelope.also), "hash": chain, "lane": "unsent",
         "outcome": "", "reason": "", "saved_at": saved_at, "received_at": None,
     }  # fmt: skip
 

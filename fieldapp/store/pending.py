@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, or_, select
 from sqlmodel import col
 
 from fieldapp.domain.entry import read_entry
@@ -19,16 +19,21 @@ from fieldapp.store.tables import EntryRow, JobRow, OwnEntryRow, StreamStateRow
 REFUSED = "the server could not read it; it waits for a decision"
 
 
-def pending_facts(conn: Connection, role: str) -> list[Fact]:
-    """Own entries without an outcome, in the order they were recorded."""
+def pending_facts(conn: Connection, role: str, streams: Iterable[str] | None = None) -> list[Fact]:
+    """Own entries without an outcome, in the order they were recorded: all, or those that concern some of these streams."""
     query = (
-        select(col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.lane))
+        select(col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.lane), col(OwnEntryRow.stream), col(OwnEntryRow.also))
         .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
-        .where(col(OwnEntryRow.lane) != "settled", col(OwnEntryRow.outcome) == "")
+        .where(col(OwnEntryRow.lane).in_(("unsent", "received", "refused")), col(OwnEntryRow.outcome) == "")
         .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
     )
+    wanted = None if streams is None else frozenset(streams)
+    if wanted is not None and len(wanted) <= 500:
+        query = query.where(or_(col(OwnEntryRow.stream).in_(sorted(wanted)), col(OwnEntryRow.also) != ""))
     facts = []
-    for raw, body, lane in conn.execute(query).all():
+    for raw, body, lane, stream, also in conn.execute(query).all():
+        if wanted is not None and stream not in wanted and wanted.isdisjoint(also.split()):
+            continue
         entry = read_entry(raw, body, trusted=True)
         facts.append(Fact(entry, "quarantined", REFUSED, role) if lane == "refused" else Fact(entry, role=role))
     return facts
@@ -52,28 +57,44 @@ def settled_states(conn: Connection, streams: Sequence[str]) -> dict[str, State]
 
 
 def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str) -> None:
-    """Write the rows that lists show, for these job streams (to their logs), from settled state and pending facts."""
+    """Write the rows that lists show, for these job streams (to their logs), from settled state and pending facts.
+
+    A row whose stream is being fetched again (no settled state, not created here) stays as it is until that has come.
+    """
     jobs = [stream for stream in logs if stream.startswith("job:")]
     if not jobs:
         return
-    pending = pending_facts(conn, role)
+    pending = _by_stream(pending_facts(conn, role, jobs))
     settled = settled_states(conn, jobs)
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
     for stream in jobs:
-        view = view_of(settled.get(stream) or empty_state(stream), stream, pending)
+        facts = pending.get(stream, [])
+        view = view_of(settled.get(stream) or empty_state(stream), stream, facts)
         assert isinstance(view, JobState)
         if view.id:
             rows.append(job_row(stream, logs[stream], view, state_bytes(view)))
-        else:
+        elif stream in settled or any(fact.entry.envelope.type == "job.created" for fact in facts):
             gone.append(stream)
     save_jobs(db, conn, rows)
     for names in chunks(gone):
         conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
 
 
+def _by_stream(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for fact in facts:
+        for stream in fact.entry.envelope.streams:
+            found.setdefault(stream, []).append(fact)
+    return found
+
+
 def views(conn: Connection, streams: Sequence[str], role: str) -> dict[str, State]:
     """Current views of folding streams (assets, customers, jobs)."""
-    pending = pending_facts(conn, role)
+    pending = _by_stream(pending_facts(conn, role, streams))
     settled = settled_states(conn, streams)
-    return {stream: view_of(settled.get(stream) or empty_state(stream), stream, pending) for stream in streams if folds(stream)}
+    return {
+        stream: view_of(settled.get(stream) or empty_state(stream), stream, pending.get(stream, []))
+        for stream in streams
+        if folds(stream)
+    }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, select
 from sqlmodel import col
 
-from fieldapp.domain.entry import read_entry
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.entries import entry_row, facts_of
@@ -38,48 +38,72 @@ def whole_log(log: str) -> str:
     return f"{WHOLE_LOG}:{log}"
 
 
+@dataclass(slots=True)
+class Held:
+    """How far a stream in scope has come (see ScopeRow)."""
+
+    log: str
+    after: int
+    upto: int
+    live: bool
+
+
 class Receiver:
     """One page into one transaction of one device."""
 
     def __init__(self, db: Database, conn: Connection, device: str, role: str) -> None:
         self._db, self._conn, self._device, self._role = db, conn, device, role
-        self._scope: dict[str, ScopeRow] = {row.stream: row for row in map(_scope_row, conn.execute(select(table_of(ScopeRow))))}
+        self._scope: dict[str, Held] = {}
         self._scope_changed: set[str] = set()
 
     def receive(self, page: Page) -> frozenset[str]:
         """Write a page. Returns the streams whose view changed."""
+        self._load_scope(page)
         changed = self._remove(page.removed)
         self._add(page.added)
-        live_before = {stream for stream, row in self._scope.items() if row.live}
         rows = sorted(page.rows, key=lambda row: (row.log, row.pos))
         self._store(rows)
-        became_live = self._progress(page.backfilled)
         heads = StreamHeads(self._db, self._conn)
-        self._fold_tail(heads, rows, live_before)
+        self._fold_tail(heads, rows)
+        became_live = self._progress(page.backfilled)
         self._refold(heads, became_live)
         heads.save()
         changed |= {head.stream for head in heads.changed()}
-        self._settle(rows)
+        own = [row for row in rows if row.entry.envelope.device == self._device]
+        self._settle({row.entry.id for row in own})
         logs = {head.stream: head.log for head in heads.changed()}
-        logs |= {
-            stream: row.log for row in rows for stream in row.entry.envelope.streams if row.entry.envelope.device == self._device
-        }
+        logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
         refresh_jobs(self._db, self._conn, logs, self._role)
         self._save_scope()
+        if became_live:
+            self._forget_what_did_not_come_back()
         self._db.upsert(self._conn, CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
         return frozenset(changed | set(logs))
 
     # --- Scope ------------------------------------------------------------------------------------------------------------------
 
-    def _holds(self, log: str, stream: str) -> ScopeRow | None:
-        return self._scope.get(stream) or self._scope.get(whole_log(log))
+    def _load_scope(self, page: Page) -> None:
+        """What is held of the streams that the page names, and what is about to leave: never the whole scope."""
+        names = {stream for row in page.rows for stream in row.entry.envelope.streams}
+        names |= {stream for _, stream, _ in page.added} | {stream for _, stream in page.removed}
+        names |= {stream for stream, _, _ in page.backfilled}
+        names |= {whole_log(log) for log in {row.log for row in page.rows} | {log for log, _, _ in page.added}}
+        table = table_of(ScopeRow)
+        for part in chunks(sorted(names)):
+            for row in self._conn.execute(select(table).where(col(ScopeRow.stream).in_(part))):
+                self._scope[row.stream] = Held(row.log, row.after, row.upto, row.live)
+        for row in self._conn.execute(select(table).where(col(ScopeRow.upto) == LEAVING)):
+            self._scope[row.stream] = Held(row.log, row.after, row.upto, row.live)
+
+    def _holds(self, log: str, stream: str) -> bool:
+        return stream in self._scope or whole_log(log) in self._scope
 
     def _add(self, added: Iterable[tuple[str, str, int]]) -> None:
         for log, stream, upto in added:
             name = whole_log(log) if stream == WHOLE_LOG else stream
             had = self._scope.get(name)
             after = had.after if had else 0
-            self._scope[name] = ScopeRow(stream=name, log=log, after=after, upto=upto, live=upto <= after or stream == WHOLE_LOG)
+            self._scope[name] = Held(log, after, upto, upto <= after or stream == WHOLE_LOG)
             self._scope_changed.add(name)
 
     def _remove(self, removed: Iterable[tuple[str, str]]) -> set[str]:
@@ -103,14 +127,8 @@ class Receiver:
         return set(going)
 
     def _unsent_streams(self) -> set[str]:
-        query = (
-            select(col(EntryRow.raw), col(EntryRow.body))
-            .join(OwnEntryRow, col(OwnEntryRow.entry_id) == col(EntryRow.id))
-            .where(col(OwnEntryRow.lane) == "unsent")
-        )
-        return {
-            stream for raw, body in self._conn.execute(query) for stream in read_entry(raw, body, trusted=True).envelope.streams
-        }
+        query = select(col(OwnEntryRow.stream), col(OwnEntryRow.also)).where(col(OwnEntryRow.lane) == "unsent").distinct()
+        return {name for stream, also in self._conn.execute(query) for name in (stream, *also.split())}
 
     def _forget_rows(self) -> None:
         """Rows and entries of others that no held stream shows any more."""
@@ -133,9 +151,26 @@ class Receiver:
         return live
 
     def _save_scope(self) -> None:
-        rows = [self._scope[name].model_dump() for name in sorted(self._scope_changed) if name in self._scope]
+        rows = [
+            {"stream": name, "log": held.log, "after": held.after, "upto": held.upto, "live": held.live}
+            for name, held in sorted(self._scope.items())
+            if name in self._scope_changed
+        ]
         for part in chunks(rows):
             self._db.upsert(self._conn, ScopeRow, part)
+
+    def _forget_what_did_not_come_back(self) -> None:
+        """Once everything asked for is here again: views and documents that were kept meanwhile, of streams no longer held."""
+        waiting = select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False), col(ScopeRow.upto) > 0)
+        if self._conn.execute(waiting.limit(1)).first():
+            return
+        held = select(col(StreamStateRow.stream))
+        own = select(col(OwnEntryRow.stream)).where(col(OwnEntryRow.lane) != "settled")
+        names = self._conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.stream).startswith(f"{WHOLE_LOG}:"))).scalars()
+        whole = [name.removeprefix(f"{WHOLE_LOG}:") for name in names]  # what is read whole is never fetched again by stream
+        for table in (JobRow, DocumentRow):
+            gone = (col(table.stream).not_in(held), col(table.stream).not_in(own), col(table.log).not_in(whole))
+            self._conn.execute(delete(table).where(*gone))
 
     # --- Rows -------------------------------------------------------------------------------------------------------------------
 
@@ -157,11 +192,8 @@ class Receiver:
             ]  # fmt: skip
         self._db.insert_new(self._conn, FileRow, files)
 
-    def _fold_tail(self, heads: StreamHeads, rows: list[Row], live: set[str]) -> None:
-        def shown(row: Row, stream: str) -> bool:
-            return stream in live or (stream not in self._scope and whole_log(row.log) in self._scope)
-
-        names = [(stream, row.log) for row in rows for stream in row.entry.envelope.streams if shown(row, stream)]
+    def _fold_tail(self, heads: StreamHeads, rows: list[Row]) -> None:
+        names = [(stream, row.log) for row in rows for stream in row.entry.envelope.streams if self._shows(row.log, stream)]
         heads.load(names)
         wanted = {stream for stream, _ in names}
         for row in rows:
@@ -169,23 +201,29 @@ class Receiver:
             if streams:
                 heads.fold(Fact(row.entry, row.outcome, row.reason, row.role), row.pos, streams, is_entry=row.kind == "entry")
 
+    def _shows(self, log: str, stream: str) -> bool:
+        """Whether the stream's rows are folded as they come; those of a stream that is still being fetched wait."""
+        held = self._scope.get(stream)
+        return held.live if held else whole_log(log) in self._scope
+
     def _refold(self, heads: StreamHeads, streams: list[str]) -> None:
         for stream in streams:
             heads.reset(stream, self._scope[stream].log)
         for stream, pos, is_entry, fact in facts_of(self._conn, streams):
             heads.fold(fact, pos, [stream], is_entry=is_entry)
 
-    def _settle(self, rows: list[Row]) -> None:
-        for row in rows:
-            if row.entry.envelope.device != self._device:
-                continue
-            mine = col(OwnEntryRow.entry_id) == row.entry.id
-            self._conn.execute(update(OwnEntryRow).where(mine).values(outcome=row.outcome, reason=row.reason))
-            self._conn.execute(update(OwnEntryRow).where(mine, col(OwnEntryRow.lane) == "received").values(lane="settled"))
-
-
-def _scope_row(row: Any) -> ScopeRow:
-    return ScopeRow(stream=row.stream, log=row.log, after=row.after, upto=row.upto, live=row.live)
+    def _settle(self, own: set[str]) -> None:
+        """Give own entries the newest outcome that has come for them."""
+        for ids in chunks(sorted(own)):
+            query = select(col(LogRow.entry_id), col(LogRow.outcome), col(LogRow.reason)).where(col(LogRow.entry_id).in_(ids))
+            newest = {
+                entry: (outcome, reason, entry) for entry, outcome, reason in self._conn.execute(query.order_by(col(LogRow.pos)))
+            }
+            self._conn.exec_driver_sql(
+                "UPDATE own_entries SET outcome = ?, reason = ?, lane = CASE lane WHEN 'received' THEN 'settled' ELSE lane END "
+                "WHERE entry_id = ?",
+                list(newest.values()),
+            )
 
 
 def _log_row(row: Row) -> dict[str, Any]:
