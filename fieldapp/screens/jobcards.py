@@ -16,6 +16,7 @@ from fieldapp.language import _, language, later
 from fieldapp.screens.states import PROMISE, STATUS, span, status
 from fieldapp.store.queries.lists import JobCard
 from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.wrapping import wrap
 
 if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
@@ -57,7 +58,7 @@ def draw_card(card: JobCard, width: int, now: int, *, who: str = "") -> Content:
     title = _cell(safe_text(say(card.title, language())), room - customer_width - name_width - (1 if customer_width else 0))
     parts = [Content.styled(f" {glyph} ", colour), Content.styled(number + " ", "bold"), title]
     if customer_width:
-        parts += [Content(" "), _cell(safe_text(card.customer, "$text-muted"), customer_width)]
+        parts += [Content(" "), _cell(safe_text(say(card.customer, language()), "$text-muted"), customer_width)]
     if name_width:
         parts += [Content(" "), _cell(safe_text(who), name_width - 1)]
     return Content.assemble(*parts, " ", right, " ")
@@ -117,7 +118,7 @@ def promise_line(clock: Clock) -> Content:
     return Content.assemble(*parts)
 
 
-def job_summary(field: FieldApp, job: JobState, width: int = 54) -> Content:
+def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
     """A job in a few lines of `width` columns: who, where, what, what is promised and covered."""
     documents = field.session.documents
     lang = language()
@@ -159,11 +160,11 @@ def job_summary(field: FieldApp, job: JobState, width: int = 54) -> Content:
 def labelled(label: str, value: Content, width: int, label_width: int = 10) -> list[Content]:
     """A label in its column and the value beside it, wrapped within its own column."""
     first = Content.styled(label, "$text-muted").truncate(label_width, pad=True)
-    wrapped = value.wrap(max(8, width - label_width)) or [Content("")]
+    wrapped = wrap(value, max(8, width - label_width))
     return [Content.assemble(first if number == 0 else " " * label_width, line) for number, line in enumerate(wrapped)]
 
 
 def hanging(text: Content, width: int, indent: int) -> list[Content]:
     """A text wrapped to `width` whose further lines are indented."""
-    wrapped = text.wrap(max(8, width - indent))
+    wrapped = wrap(text, max(8, width - indent))
     return [line if number == 0 else Content.assemble(" " * indent, line) for number, line in enumerate(wrapped)]

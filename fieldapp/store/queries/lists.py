@@ -38,7 +38,7 @@ class JobCard(msgspec.Struct, frozen=True):
     number: str
     status: Status
     title: Words
-    customer: str
+    customer: Words
     site: str
     assignee: str
     kind: ServiceKind
@@ -165,7 +165,7 @@ def cards_of(reader: Reader, streams: Sequence[str]) -> dict[str, JobCard]:
         title = _titles.decode(row["view"]).title
         name = _names.decode(row["who"]).customer.name if row["who"] else {"en": row["customer"]}
         cards[row["stream"]] = JobCard(
-            row["stream"], row["number"], cast(Status, row["status"]), title, _pick(name), row["site"], row["assignee"],
+            row["stream"], row["number"], cast(Status, row["status"]), title, name, row["site"], row["assignee"],
             cast(ServiceKind, row["kind"]), row["window_start"], row["window_end"], row["due"], row["due_name"], row["unsent"],
             row["unresolved"], row["steps_done"],
         )  # fmt: skip
@@ -180,11 +180,6 @@ class _Title(msgspec.Struct):
 
 _titles = msgspec.json.Decoder(_Title)
 _names = msgspec.json.Decoder(reference.CustomerRecorded)
-
-
-def _pick(name: Words) -> str:
-    """A customer's name is one in most languages; the screen shows the first it was recorded in."""
-    return next(iter(name.values()), "")
 
 
 def view_of_job(reader: Reader, stream: str) -> JobState | None:
