@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from fieldapp.domain.words import Words
+from fieldapp.domain.words import Key, Words
 
 Role = Literal["technician", "supervisor", "dispatcher", "expert", "admin", "rule"]
 ServiceKind = Literal["compensatory", "basic", "value_added"]
@@ -129,7 +129,7 @@ class Customer(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Site(msgspec.Struct, frozen=True, omit_defaults=True):
-    id: str
+    id: Key
     customer: str
     name: Words
     address: Words = {}
@@ -140,7 +140,7 @@ class Site(msgspec.Struct, frozen=True, omit_defaults=True):
 class Contract(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a customer or single assets are entitled to. valid_from and valid_to are ISO dates."""
 
-    id: str
+    id: Key
     customer: str
     model: CommercialModel
     title: Words

@@ -53,7 +53,7 @@ def fold(state: State, fact: Fact) -> State:
     if stands(fact, body):
         if body is not None:
             state = _apply(state, body, fact)
-        return _counted(state)
+        return _counted(_stands_now(state, fact.id))
     return _unresolved(state, fact, body, fact.outcome, fact.reason)
 
 
@@ -84,7 +84,19 @@ def _unresolved(state: State, fact: Fact, body: Body | None, outcome: Any, reaso
     item = Unresolved(
         envelope.id, envelope.type, outcome, reason, envelope.author, envelope.corrected, body.summary() if body else ""
     )
-    return msgspec.structs.replace(state, unresolved=(*state.unresolved, item))
+    others = tuple(earlier for earlier in state.unresolved if earlier.entry != item.entry)
+    return msgspec.structs.replace(state, unresolved=(*others, item))
+
+
+def _stands_now(state: State, entry: str) -> State:
+    """An entry that was held or in conflict and is applied by a later outcome asks nothing of anybody any more."""
+    if not isinstance(state, JobState) or not any(item.entry == entry and not item.decided for item in state.unresolved):
+        return state
+    items = tuple(
+        msgspec.structs.replace(item, decided="applied") if item.entry == entry and not item.decided else item
+        for item in state.unresolved
+    )
+    return msgspec.structs.replace(state, unresolved=items)
 
 
 def state_bytes(state: State) -> bytes:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
+import msgspec
+
+Key = Annotated[str, msgspec.Meta(max_length=200)]
+"""An id, number or code that rows are found by: short enough for an index of either database, whatever characters it has."""
 Words = dict[str, str]
 """Language code (`en`, `zh_CN`, `zh_TW`) to text."""
 

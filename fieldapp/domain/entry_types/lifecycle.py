@@ -11,7 +11,7 @@ from fieldapp.domain.documents import Calendar, CommercialModel, Promise, Servic
 from fieldapp.domain.entry_types.base import FIELD, OFFICE, Body, Effect, Fact
 from fieldapp.domain.job import Change, JobState, PinnedProcedure, SentBack, StepState
 from fieldapp.domain.lifecycle import next_status
-from fieldapp.domain.words import Words, say
+from fieldapp.domain.words import Key, Words, say
 
 
 class Lifecycle(Body, frozen=True, omit_defaults=True):
@@ -55,15 +55,15 @@ class JobCreated(Lifecycle, frozen=True, omit_defaults=True):
     NAME: ClassVar[str] = "job.created"
     ROLES: ClassVar[frozenset[str]] = FIELD | OFFICE
 
-    number: str
-    customer: str
-    site: str
+    number: Key
+    customer: Key
+    site: Key
     title: Words
-    product: str = ""
+    product: Key = ""
     kind: ServiceKind = "basic"
     origin: Literal["reactive", "preventive", "proactive", "complaint", "opportunity"] = "reactive"
     description: str = ""
-    assets: tuple[str, ...] = ()
+    assets: tuple[Key, ...] = ()
     segment: str = ""
     contract: str = ""
     coverage: CommercialModel | Literal[""] = ""
@@ -108,7 +108,7 @@ class JobAssigned(Lifecycle, frozen=True, omit_defaults=True):
     NAME: ClassVar[str] = "job.assigned"
     ROLES: ClassVar[frozenset[str]] = OFFICE
 
-    person: str
+    person: Key
 
     def summary(self) -> str:
         return f"to {self.person}"
