@@ -213,7 +213,9 @@ def file_part_head(services: Services, who: Caller, sha256: str, part: str) -> R
     """200 when this part (or the whole file) is here, 404 when it is not."""
     state = services.files.state(sha256)
     here = state.complete or part in {str(number) for number in state.parts}
-    return Response(status_code=200 if here else 404)
+    if not here:
+        raise Refused(404, "part-missing", "This part is not here yet.")
+    return Response()
 
 
 @router.put("/v1/files/{sha256}/parts/{part}", **describe(bytes, FileState))

@@ -26,9 +26,10 @@ from fieldapp.server.accounts import INCARNATION
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
 from fieldapp.server.file_storage import FolderStorage
 from fieldapp.server.files import HERE, WANTED
-from fieldapp.server.services import create_schema, wall_clock
+from fieldapp.server.services import wall_clock
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.journal import sync_folder
+from fieldapp.store.migrations import migrate_server
 from fieldapp.store.server import row_chain
 from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, EntryRow, FileRow, LogHeadRow, SettingRow, table_of
 
@@ -87,7 +88,7 @@ def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False
         else:
             db = Database(db_url)
             try:
-                create_schema(db)
+                migrate_server(db)
                 with db.write() as conn:
                     _refuse_full(conn, replace)
                     _restore_files(reader, files_dir)
@@ -226,7 +227,7 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
         if not replace:
             old = Database(f"sqlite:///{path}")
             try:
-                create_schema(old)
+                migrate_server(old)
                 with old.read() as conn:
                     _refuse_full(conn, replace)
             finally:
@@ -237,7 +238,7 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
     _restore_files(reader, files_dir)
     db = Database(f"sqlite:///{fresh}")
     try:
-        create_schema(db)
+        migrate_server(db)
         with db.write() as conn:
             _load(conn, reader)
     finally:

@@ -13,6 +13,7 @@ from fieldapp.sync.protocol import MEDIA_TYPE, PROBLEM_TYPE, Detail
 
 _REF = "#/components/schemas/{name}"
 _SECURITY = "deviceToken"
+_PATTERNS = {"sha256": "^[0-9a-f]{64}$", "part": "^(0|[1-9][0-9]{0,8})$"}
 
 
 def describe(
@@ -62,6 +63,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         for path in made["paths"].values():
             for operation in path.values():
                 operation["responses"].pop("422", None)  # the framework's own shape, which no route here answers with
+                for parameter in operation.get("parameters", ()):
+                    parameter["schema"] = {"type": "string", "pattern": _PATTERNS[parameter["name"]]}
         app.openapi_schema = made
     return app.openapi_schema
 

@@ -23,8 +23,9 @@ from fieldapp.server.reach import ORG, Session
 from fieldapp.server.relay import PostgresRelay
 from fieldapp.server.settings import ServerSettings
 from fieldapp.store.database import Database
+from fieldapp.store.migrations import migrate_server
 from fieldapp.store.server import ServerReplica
-from fieldapp.store.tables import SERVER, Base, LogHeadRow, QuarantineRow, SettingRow, table_of
+from fieldapp.store.tables import LogHeadRow, QuarantineRow, SettingRow, table_of
 
 QUARANTINED_PER_DEVICE = 5000
 """Entries one device may hand over as bytes: room for any honest outbox, a bound for a stolen one."""
@@ -112,15 +113,10 @@ def prepare_home(home: Path) -> None:
 
 def prepare_database(db: Database) -> None:
     """Bring the schema up to date and give a new server its incarnation and its secret."""
-    create_schema(db)
+    migrate_server(db)
     with db.write() as conn:
         facts = {INCARNATION: secrets.token_hex(16), SECRET: secrets.token_hex(32)}
         db.insert_new(conn, SettingRow, [{"name": name, "value": value} for name, value in facts.items()])
-
-
-def create_schema(db: Database) -> None:
-    tables = Base.metadata.tables
-    Base.metadata.create_all(db.engine, tables=[tables[name] for name in SERVER])
 
 
 def wall_clock() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
+from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types import lifecycle, steps
 from fieldapp.server.reach import Session
 from fieldapp.sync.protocol import PROBLEM_TYPE, Backfill, EpochHead, PullRequest, PushRequest, QuarantineRequest, to_wire
@@ -23,6 +25,7 @@ from tests.live_server import Client, LiveServer, serving
 from tests.server.office import LOG, Line, Office, entry_of
 
 EXAMPLES = 12
+NAME = hashlib.sha256(b"0123456789").hexdigest()
 _quick = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
@@ -34,7 +37,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     with serving(tmp_path_factory.mktemp("fuzzed")) as live:
         office = Office(live.services)
         office.found()
-        office.job(1, "tech-1")
+        stream = office.job(1, "tech-1")
+        files = (FileRef(NAME, 10, "plate.jpg"),)
+        live.services.replica.record([entry_of(office.rule, stream, steps.NoteAdded("x"), files=files)], {"server": "rule"})
         yield live
 
 
@@ -65,6 +70,8 @@ def test_no_request_the_document_allows_makes_the_server_fail(
 ) -> None:
     method, path = call.split()
     case = data.draw(document[path][method].as_strategy())
+    if "sha256" in path and data.draw(st.booleans()):
+        case.path_parameters["sha256"] = NAME
     response = case.call(base_url=server.url, headers=device.auth, timeout=20)
     checks = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
     case.validate_response(response, checks=checks)
