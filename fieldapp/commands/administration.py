@@ -233,10 +233,10 @@ COMMANDS = {
     "admin code": Command(_code, "fieldapp admin code tech-anna", _code_arguments, device=False),
     "admin device list": Command(_device_list, "fieldapp admin device list", server_options, device=False),
     "admin revoke": Command(_revoke, "fieldapp admin revoke B1", _revoke_arguments, device=False),
-    "admin backup": Command(_backup, "fieldapp admin backup /mnt/other-disk/fieldapp-2026-11-22.zip", _file_arguments, device=False),
+    "admin backup": Command(_backup, "fieldapp admin backup /mnt/disk/fieldapp.zip", _file_arguments, device=False),
     "admin restore": Command(
         _restore,
-        "fieldapp admin restore /mnt/other-disk/fieldapp-2026-11-22.zip --replace",
+        "fieldapp admin restore /mnt/disk/fieldapp.zip --replace",
         _restore_arguments,
         device=False,
         description="Restore the server from a backup. The server must not run",

@@ -13,9 +13,7 @@ ORIGINS = ("reactive", "preventive", "proactive", "complaint", "opportunity")
 def _new_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--customer", required=True, metavar="CUSTOMER", help="id, or a part of the name that only they have")
     parser.add_argument("--service", required=True, metavar="SERVICE", help="code of the service product, or a part of its title")
-    parser.add_argument(
-        "--asset", action="append", default=[], metavar="ASSET", help="tag, serial or id; say it again for more"
-    )
+    parser.add_argument("--asset", action="append", default=[], metavar="ASSET", help="tag, serial or id; say it again for more")
     parser.add_argument(
         "--when", default="", metavar="WHEN", help='"2026-11-22 09:00" or "2026-11-22 09:00/12:00", in the branch\'s zone'
     )
@@ -153,6 +151,6 @@ COMMANDS = {
         _review,
         "fieldapp review J-1042 send-back oil_pressure --note 'Photo of the gauge, please'",
         _review_arguments,
-        description="Approve a job, or send steps back. Approving is refused while something is open, unless --anyway with a --note",
+        description="Approve a job, or send steps back. Approving is refused while something is open, but for --anyway --note",
     ),
 }

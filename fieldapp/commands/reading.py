@@ -251,6 +251,6 @@ COMMANDS = {
         _log,
         "fieldapp log J-1042",
         _number_argument,
-        description="Show everything recorded on a job, in the order of the log, with both times; own work without a place comes last",
+        description="Show everything recorded on a job, in the order of the log, with both times; own unsettled work comes last",
     ),
 }

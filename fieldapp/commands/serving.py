@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def server_options(parser: argparse.ArgumentParser) -> None:
     """Which server: the options that `serve` and all administration share."""
-    parser.add_argument("--server-home", metavar="DIR", help="folder of the server (default: FIELDAPP_SERVER_HOME, else a folder of yours)")
+    parser.add_argument("--server-home", metavar="DIR", help="folder of the server (default: FIELDAPP_SERVER_HOME)")
     parser.add_argument("--database", metavar="URL", help="postgresql://... (default: SQLite in the server's folder)")
 
 

@@ -266,6 +266,6 @@ COMMANDS = {
         _feedback,
         "fieldapp feedback J-1042 --csat 5 --nps 9 --comment 'Quick and clean' --name 'Wu Xiaomei' --consent",
         _feedback_arguments,
-        description="Record the customer's verdict, and with --name and --consent their signature under exactly the text --show prints",
+        description="Record the customer's verdict, and with --name and --consent their signature under the text --show prints",
     ),
 }

@@ -15,6 +15,9 @@ from fieldapp.store.device import DeviceReplica
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.rows import Draft, Saved
 
+KeepBytes = Callable[[bytes, str, str], FileRef]
+"""Stores bytes as a file by content, durably, under a name and media type."""
+
 SHARED_LOG = "org"
 """The log of what all branches share: one standard for the whole chain."""
 
@@ -32,10 +35,10 @@ class Standard:
     """Publishing procedures.
 
     Args:
-        keep: stores bytes as a file by content, durably, under a name and media type.
+        keep: where a procedure goes that is too large for an entry.
     """
 
-    def __init__(self, replica: DeviceReplica, documents: Documents, keep: Callable[[bytes, str, str], FileRef]) -> None:
+    def __init__(self, replica: DeviceReplica, documents: Documents, keep: KeepBytes) -> None:
         self._replica, self._documents, self._keep = replica, documents, keep
 
     def publish(self, procedure: Procedure) -> Published:

@@ -1,0 +1,200 @@
+"""Builds the services of a device from its home. Nothing is built at import; whoever asks gets services of their own.
+
+`reading` looks beside a running app, through a read-only connection and without the database library. `writing` holds the home: it
+brings the tables up to date and makes database and journal agree before anything is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fieldapp.domain.problem import Problem
+from fieldapp.settings import device_home
+from fieldapp.store.home import Clock, Home, Identity, SystemClock
+from fieldapp.store.queries.documents import Documents
+from fieldapp.store.queries.outbox import setting
+from fieldapp.store.queries.reader import Reader
+
+if TYPE_CHECKING:
+    from fieldapp.domain.entry import FileRef
+    from fieldapp.services.office import Office
+    from fieldapp.services.standard import KeepBytes, Standard
+    from fieldapp.services.work import Keep, Work
+    from fieldapp.store.database import Database
+    from fieldapp.store.device import DeviceReplica
+
+
+class DeviceView:
+    """A device to look at: whose it is, its database and its documents. `zone`: name of the branch's time zone."""
+
+    def __init__(self, home: Home, identity: Identity) -> None:
+        self.home, self.identity = home, identity
+        self.reader = Reader(home.database_file)
+        self.documents = Documents(self.reader, home.files)
+        self.clock: Clock = SystemClock(self._skew)
+
+    @property
+    def zone(self) -> str:
+        return self.documents.zone(self.identity.log)
+
+    @property
+    def language(self) -> str:
+        person = self.documents.person(self.identity.person)
+        return person.language if person else "en"
+
+    def _skew(self) -> int | None:
+        """Milliseconds to add to this device's clock to get the server's time, None before the first contact."""
+        known = setting(self.reader, "skew_ms")
+        return int(known) if known is not None else None
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+class DeviceServices(DeviceView):
+    """A device to work on: the replica, and what people do."""
+
+    def __init__(self, home: Home, identity: Identity, database: Database) -> None:
+        super().__init__(home, identity)
+        import uuid6
+
+        from fieldapp.services.office import Office
+        from fieldapp.services.standard import Standard
+        from fieldapp.services.work import Work
+        from fieldapp.store.device import DeviceReplica
+        from fieldapp.store.drafts import Drafts
+        from fieldapp.store.journal import Journal
+
+        def ids() -> str:
+            return str(uuid6.uuid7())
+
+        self.database = database
+        self.journal = Journal(home.journal_file)
+        self.replica: DeviceReplica = DeviceReplica(database, self.journal, identity, self.clock, ids, home.save_identity)
+        self.work: Work = Work(self.replica, self.reader, self.documents, _keep_file(home))
+        self.drafts: Drafts = Drafts(database)
+        self.office: Office = Office(self.replica, self.reader, self.documents, ids)
+        self.standard: Standard = Standard(self.replica, self.documents, _keep_bytes(home))
+
+    def close(self) -> None:
+        super().close()
+        self.journal.close()
+        self.database.close()
+
+
+@contextmanager
+def reading(home: str | None = None) -> Iterator[DeviceView]:
+    """Look at a device, also while another program works on it.
+
+    Args:
+        home: folder as given on the command line, None for the one of environment or settings.
+
+    Raises:
+        Problem: `not-enrolled`, `identity-damaged`, and those of Reader.
+    """
+    place, identity = _enrolled(home)
+    _bring_up_to_date(place)
+    device = DeviceView(place, identity)
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+@contextmanager
+def writing(what: str, home: str | None = None) -> Iterator[DeviceServices]:
+    """Work on a device by a command. Arguments as for `reading` and `open_device`.
+
+    Raises:
+        Problem: `not-enrolled`, and those of `open_device`.
+    """
+    place, _ = _enrolled(home)
+    with open_device(place, what) as device:
+        yield device
+
+
+@contextmanager
+def open_device(home: Home, what: str) -> Iterator[DeviceServices]:
+    """Work on a device: the only writer of its home while it lasts. Tables are brought up to date, database and journal agree.
+
+    Args:
+        what: the command or program, named to whoever has to wait for it.
+
+    Raises:
+        Problem: `identity-damaged`, `home-locked`, and those of the database and its migrations.
+    """
+    from fieldapp.store.database import Database
+    from fieldapp.store.migrations import migrate_device
+
+    with home.locked(what):
+        identity = home.identity()  # under the lock: another writer may have opened a new line of writing meanwhile
+        if identity is None:
+            raise _not_enrolled(home)
+        database = Database(home.database_url)
+        try:
+            migrate_device(database)
+            device = DeviceServices(home, identity, database)
+        except BaseException:
+            database.close()
+            raise
+        try:
+            device.replica.start()
+            yield device
+        finally:
+            device.close()
+
+
+def _enrolled(home: str | None) -> tuple[Home, Identity]:
+    place = Home(device_home(home))
+    identity = place.identity()
+    if identity is None:
+        raise _not_enrolled(place)
+    return place, identity
+
+
+def _not_enrolled(place: Home) -> Problem:
+    return Problem(
+        "not-enrolled",
+        f"The folder {place.path} is not a device of yours yet.",
+        "Ask the office for a one-time code, then: fieldapp enrol URL CODE. Or choose another folder with --home.",
+    )
+
+
+def _bring_up_to_date(place: Home) -> None:
+    """Looking needs the present tables: a lost database is made anew from the journal, an older one is brought up to date."""
+    import sqlite3
+
+    wanted = len(list((Path(__file__).parent / "store" / "migrations" / "device").glob("*.sql")))
+    if place.database_file.exists():
+        try:
+            connection = sqlite3.connect(place.database_file.resolve().as_uri() + "?mode=ro", uri=True)
+            try:
+                if connection.execute("PRAGMA user_version").fetchone()[0] >= wanted:
+                    return
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return  # reading will say what is wrong with it
+    with writing("bring the database up to date", str(place.path)):
+        pass
+
+
+def _keep_file(home: Home) -> Keep:
+    def keep(path: Path) -> FileRef:
+        from fieldapp.store.evidence import take_in
+
+        return take_in(home, path)
+
+    return keep
+
+
+def _keep_bytes(home: Home) -> KeepBytes:
+    def keep(data: bytes, name: str, media: str) -> FileRef:
+        from fieldapp.store.evidence import take_in_bytes
+
+        return take_in_bytes(home, data, name, media)
+
+    return keep

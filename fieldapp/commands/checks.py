@@ -1,0 +1,161 @@
+"""What `doctor` looks at, each check one sentence. It reads beside a running app and changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from fieldapp.domain.entry import DOUBTFUL_SKEW_MS
+from fieldapp.domain.problem import Problem
+from fieldapp.settings import device_settings
+from fieldapp.store.home import Home, Identity
+from fieldapp.store.journal import Journal
+from fieldapp.store.queries.outbox import outbox, setting
+from fieldapp.store.queries.reader import Reader
+
+LITTLE_ROOM = 200 * 1024 * 1024
+"""Bytes free on the disk below which somebody should make room."""
+
+
+class Check(NamedTuple):
+    """One thing that was looked at. `words` say what is so, and where it is not well what to do."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+def checks(given_home: str | None, *, ask_server: bool) -> list[Check]:
+    """Everything there is to check on a device, in the order in which one thing rests on another."""
+    try:
+        settings = device_settings(given_home)
+    except Problem as problem:
+        return [Check("settings", False, str(problem))]
+    home = Home(settings.home.absolute())
+    found = [_home(home)]
+    try:
+        identity = home.identity()
+    except Problem as problem:
+        return [*found, Check("identity", False, str(problem))]
+    if identity is None:
+        return [*found, Check("identity", False, "This is not a device of yours yet. Ask for a code: fieldapp enrol URL CODE.")]
+    whose = f"Device {identity.code} of {identity.name} ({identity.role}, {identity.log}), server {identity.url}."
+    found.append(Check("identity", True, whose))
+    found += _database(home)
+    found.append(_disk(home))
+    if ask_server:
+        found += _server(identity, settings.ca_file, settings.proxy)
+    return found
+
+
+def _home(home: Home) -> Check:
+    if not home.path.is_dir():
+        return Check("home", False, f"The folder {home.path} does not exist yet.")
+    probe = home.path / ".doctor"
+    try:
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        return Check("home", False, f"Nothing can be written to {home.path} ({error.strerror}). Check its owner and the disk.")
+    return Check("home", True, f"{home.path} can be written.")
+
+
+def _database(home: Home) -> Iterator[Check]:
+    if not home.database_file.exists():
+        yield Check("database", False, "It is missing. The next command that records makes it anew, with all unsent work.")
+        yield _journal(home, None)
+        return
+    reader = Reader(home.database_file)
+    try:
+        verdict = str(reader.rows("PRAGMA integrity_check(1)")[0][0])
+        if verdict != "ok":
+            yield Check("database", False, f"It is damaged: {verdict}. Unsent work is in the journal too: keep that folder.")
+            yield _journal(home, None)
+            return
+        yield Check("database", True, f"Every page of {home.database_file.name} is well.")
+        yield from _content(home, reader)
+    except (Problem, sqlite3.Error) as problem:
+        yield Check("database", False, str(problem))
+        yield _journal(home, None)
+    finally:
+        reader.close()
+
+
+def _content(home: Home, reader: Reader) -> Iterator[Check]:
+    box = outbox(reader)
+    yield _journal(home, box.unsent)
+    words = f"{box.unsent} entries and {box.files_waiting} files are only on this device."
+    yield Check("outbox", True, words if not box.safe_to_leave else "Everything recorded here is at the server too.")
+    if box.refused:
+        yield Check("decisions", True, f"{len(box.refused)} records do not stand by themselves; the office decides on them.")
+    missing = [
+        row["name"]
+        for row in reader.rows("SELECT sha256, name FROM files WHERE state = 'here'")
+        if not (home.files / row["sha256"]).is_file()
+    ]
+    if missing:
+        yield Check("files", False, f"{len(missing)} recorded files are gone from {home.files}: {', '.join(missing[:5])}.")
+    else:
+        yield Check("files", True, "Every recorded file is there.")
+    skew = setting(reader, "skew_ms")
+    if skew is None:
+        yield Check("clock", True, "Not compared with the server's yet.")
+        return
+    off = int(skew)
+    well = abs(off) <= DOUBTFUL_SKEW_MS
+    way = "behind" if off > 0 else "ahead of"
+    words = f"{abs(off) // 1000} s {way} the server's." if abs(off) >= 1000 else "Agrees with the server's."
+    yield Check("clock", well, words if well else words + " Set it: times recorded now are marked doubtful.")
+
+
+def _journal(home: Home, unsent: int | None) -> Check:
+    content = Journal(home.journal_file).read()
+    if content.damaged:
+        lines = ", ".join(str(number) for number in sorted(content.damaged)[:5])
+        return Check("journal", False, f"Damaged lines: {lines}. The others are good; the database has its own copy.")
+    if unsent is None:
+        return Check("journal", True, f"It holds {len(content.lines)} entries.")
+    if len(content.lines) < unsent:
+        return Check(
+            "journal", False, f"It holds {len(content.lines)} of {unsent} unsent entries. The next command that records mends that."
+        )
+    return Check("journal", True, f"It holds a second copy of all {unsent} unsent entries.")
+
+
+def _disk(home: Home) -> Check:
+    place: Path = home.path
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    words = f"{free // (1024 * 1024):,} MiB are free."
+    return Check("disk", free >= LITTLE_ROOM, words if free >= LITTLE_ROOM else words + " Make room, or nothing more can be saved.")
+
+
+def _server(identity: Identity, ca_file: str, proxy: str) -> Iterator[Check]:
+    import secrets
+
+    from fieldapp.sync import messages as m
+    from fieldapp.sync.transport import Transport
+
+    try:
+        transport = Transport(
+            identity.url, device=identity.device, secret=identity.secret, ca_file=identity.ca_file or ca_file, proxy=proxy
+        )
+    except Problem as problem:
+        yield Check("server", False, str(problem))
+        return
+    try:
+        answer = transport.ask(m.AskToken(secrets.token_hex(16)))
+    finally:
+        transport.close()
+    if isinstance(answer, m.Good):
+        yield Check("server", True, f"{identity.url} answers and knows this device.")
+    elif isinstance(answer, m.Refused):
+        yield Check(
+            "server", False, f"{identity.url} answers: {answer.detail.title} {answer.detail.detail} {answer.detail.hint}".strip()
+        )
+    else:
+        yield Check("server", False, f"{answer.words or answer.kind}. Work goes on; it is sent when the server answers again.")

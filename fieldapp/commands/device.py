@@ -1,0 +1,127 @@
+"""This device: making it one of yours, saying where everything lies, and checking it in plain words."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fieldapp.commands.calling import FAILED, OK, Command
+from fieldapp.commands.output import Output
+
+
+def _enrol_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="address of the server")
+    parser.add_argument("code", metavar="CODE", help="one-time code from the office")
+    parser.add_argument("--name", default="", metavar="NAME", help="what the office calls it (default: this machine's name)")
+    parser.add_argument("--ca-file", default="", metavar="FILE", help="certificate of the company's own authority (PEM)")
+    parser.add_argument("--no-sync", action="store_true", help="fetch nothing yet")
+
+
+def _enrol(arguments: argparse.Namespace, out: Output) -> int:
+    import socket
+
+    from fieldapp.commands.calling import version
+    from fieldapp.settings import device_settings
+    from fieldapp.store.home import Home
+    from fieldapp.sync.enrol import enrol
+
+    settings = device_settings(arguments.home)
+    home = Home(settings.home.absolute())
+    ca_file = str(Path(arguments.ca_file).expanduser().absolute()) if arguments.ca_file else settings.ca_file
+    with home.locked("fieldapp enrol"):
+        identity = enrol(
+            arguments.url, arguments.code, home, device_name=arguments.name or socket.gethostname(), app_version=version(),
+            ca_file=ca_file, proxy=settings.proxy,
+        )  # fmt: skip
+    synced = None if arguments.no_sync else _first_sync(arguments)
+    if arguments.json:
+        out.json(
+            {
+                "device": identity.device, "code": identity.code, "person": identity.person, "role": identity.role,
+                "branch": identity.log, "problem": synced,
+            }
+        )  # fmt: skip
+        return OK
+    out.line(f"This is now the device {identity.code} of {identity.name} ({identity.role}, {identity.log}).")
+    out.line(f"  It lives in {home.path}")
+    if synced is not None:
+        out.line(f"  Not everything was fetched yet: {synced}. `fieldapp sync` goes on.")
+    elif not arguments.no_sync:
+        out.line("  Everything is fetched: fieldapp jobs")
+    return OK
+
+
+def _first_sync(arguments: argparse.Namespace) -> str | None:
+    """Fetch the device's jobs at once. What is missing then is fetched later: enrolling itself has worked."""
+    from fieldapp.bootstrap import writing
+    from fieldapp.settings import device_settings
+    from fieldapp.sync.once import sync_once
+
+    with writing("fieldapp enrol", arguments.home) as device:
+        return sync_once(device, device_settings(arguments.home)).problem
+
+
+def _locate(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.settings import config_file, device_home
+    from fieldapp.store.home import Home
+
+    home = Home(device_home(arguments.home))
+    places = {
+        "home": home.path,
+        "identity": home.identity_file,
+        "database": home.database_file,
+        "journal": home.journal_file,
+        "files": home.files,
+        "inbox": home.inbox,
+        "logs": home.logs,
+        "config": config_file(),
+        "program": Path(__file__).resolve().parent.parent,
+    }
+    if arguments.json:
+        out.json({name: str(path) for name, path in places.items()})
+    else:
+        for name, path in places.items():
+            out.line(f"{name:<9} {path}" + ("" if path.exists() else "  (not there yet)"))
+    return OK
+
+
+def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--offline", action="store_true", help="do not ask the server")
+    parser.add_argument("--repair", action="store_true", help="fold everything again from the entries")
+
+
+def _doctor(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.commands.checks import checks
+
+    if arguments.repair:
+        from fieldapp.bootstrap import writing
+
+        with writing("fieldapp doctor --repair", arguments.home) as device:
+            streams = device.replica.rebuild()
+        if not arguments.json:
+            out.line(f"Folded {streams} streams again from their entries.")
+    found = checks(arguments.home, ask_server=not arguments.offline)
+    good = all(check.ok for check in found)
+    if arguments.json:
+        out.json({"ok": good, "checks": [{"name": check.name, "ok": check.ok, "words": check.words} for check in found]})
+    else:
+        for check in found:
+            out.line(f"{'ok ' if check.ok else 'NOT'}  {check.name:<9} {check.words}")
+    return OK if good else FAILED
+
+
+COMMANDS = {
+    "enrol": Command(
+        _enrol,
+        "fieldapp enrol https://fieldapp.example.com 66XA-NRZG",
+        _enrol_arguments,
+        description="Make this folder the device of the person whose one-time code it is, and fetch their jobs",
+    ),
+    "locate": Command(_locate, "fieldapp locate --json"),
+    "doctor": Command(
+        _doctor,
+        "fieldapp doctor",
+        _doctor_arguments,
+        description="Check this device and its connection, in plain words; exit code 1 when something is wrong",
+    ),
+}

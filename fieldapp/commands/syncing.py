@@ -1,0 +1,60 @@
+"""Sending and receiving: `sync` runs one whole exchange, `outbox` says what is only here."""
+
+from __future__ import annotations
+
+import argparse
+
+from fieldapp.commands.calling import FAILED, OK, Command
+from fieldapp.commands.output import Output
+
+
+def _sync(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.bootstrap import writing
+    from fieldapp.settings import device_settings
+    from fieldapp.sync.once import sync_once
+
+    settings = device_settings(arguments.home)
+    with writing("fieldapp sync", arguments.home) as device:
+        report = sync_once(device, settings)
+    whole = report.problem is None
+    if arguments.json:
+        out.json({"online": report.online, "sent": report.sent, "received": report.received, "problem": report.problem})
+    elif whole:
+        out.line(f"Everything is exchanged: {report.sent} sent, {report.received} received.")
+    else:
+        out.line(f"Not everything is exchanged: {report.sent} sent, {report.received} received.")
+        out.complain("not-exchanged", report.problem or "", "What was recorded is safe on this device and is sent next time.")
+    return OK if whole else FAILED
+
+
+def _outbox(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.bootstrap import reading
+    from fieldapp.store.queries.outbox import outbox
+
+    with reading(arguments.home) as device:
+        box = outbox(device.reader)
+        if arguments.json:
+            from fieldapp.commands.shapes import outbox_shape
+
+            out.json(outbox_shape(box))
+            return OK
+        files = f"{box.files_waiting} files ({box.file_bytes:,} bytes)" if box.files_waiting else "no files"
+        out.line(f"Only on this device   {box.unsent} entries, {files}")
+        out.line(f"Received              {box.received} (the server has them; what became of them is not known yet)")
+        out.line(f"Settled               {box.settled}")
+        for entry in box.refused:
+            out.line(f"Does not stand        {entry.type} ({entry.outcome or 'refused'}): {entry.reason}")
+        out.line(f"Safe to leave         {'yes' if box.safe_to_leave else 'no: run fieldapp sync'}")
+    return OK
+
+
+COMMANDS = {
+    "sync": Command(
+        _sync, "fieldapp sync", description="Send what is unsent, fetch what is new; exit code 1 when something is left"
+    ),
+    "outbox": Command(
+        _outbox,
+        "fieldapp outbox --json",
+        description="Show what is only on this device, what the server has, what does not stand",
+    ),
+}
