@@ -1,0 +1,54 @@
+"""Half-typed text of steps: every keystroke survives a crash, and the same step reopens with the same text.
+
+A draft belongs to a job, a step and the version of the procedure it was typed under: another version may ask something else.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fieldapp.store.database import Database
+from fieldapp.store.tables import DraftRow
+
+
+class StepDraft(NamedTuple):
+    """Text typed for a step (its key) under a version of its procedure; `at` in milliseconds."""
+
+    step: str
+    version: int
+    text: str
+    at: int
+
+
+class Drafts:
+    """The drafts of one device. Each call is one small transaction; `save` is on disk when it returns.
+
+    Raises (all methods): Problem: `disk-full`, `database-busy`; the draft saved before is still there.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def save(self, job: str, step: str, version: int, text: str, at: int) -> None:
+        """Keep what is typed so far. Characters that are none (half of a pair, pasted in) are kept as `?`."""
+        kept = text.encode("utf-8", "replace").decode("utf-8")
+        with self._db.write() as conn:
+            self._db.upsert(conn, DraftRow, [{"job": job, "step": step, "version": version, "text": kept, "at": at}])
+
+    def load(self, job: str, step: str, version: int) -> str | None:
+        """The text typed for a step under this version of its procedure, None where there is none."""
+        query = "SELECT text FROM drafts WHERE job = ? AND step = ? AND version = ?"
+        with self._db.read() as conn:
+            found = conn.exec_driver_sql(query, (job, step, version)).scalar()
+        return None if found is None else str(found)
+
+    def of_job(self, job: str) -> tuple[StepDraft, ...]:
+        """All drafts of a job, the one typed last first: where to go on after a crash."""
+        query = "SELECT step, version, text, at FROM drafts WHERE job = ? ORDER BY at DESC, step, version"
+        with self._db.read() as conn:
+            return tuple(StepDraft(*row) for row in conn.exec_driver_sql(query, (job,)))
+
+    def forget(self, job: str, step: str, version: int) -> None:
+        """The step was recorded, or the text given up."""
+        with self._db.write() as conn:
+            conn.exec_driver_sql("DELETE FROM drafts WHERE job = ? AND step = ? AND version = ?", (job, step, version))
