@@ -253,7 +253,8 @@ class DeviceReplica:
             col(ScopeRow.live).is_(False), col(ScopeRow.upto) > 0
         )
         with self._db.read() as conn:
-            return tuple(conn.execute(query.order_by(col(ScopeRow.stream)).limit(limit)).tuples())
+            rows = conn.execute(query.order_by(col(ScopeRow.stream)).limit(limit))
+            return tuple((log, stream, after, upto) for log, stream, after, upto in rows)
 
     def receive(self, page: Page) -> Saved:
         """Rows, backfill progress, scope and cursors of one answer, in one transaction."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.sync import messages as m
@@ -10,20 +12,28 @@ BACKFILLS = 200
 """Streams asked to be backfilled in one pull at most."""
 
 
-def commit(replica: DeviceReplica, effect: m.Local, now: int) -> m.Looked | m.Troubled | None:
-    """Carry one local effect out. `now` is the time for the event that may come of it.
+Changed = Callable[[frozenset[str]], None]
+
+
+def commit(
+    replica: DeviceReplica, effect: m.Local, now: int, changed: Changed = lambda streams: None
+) -> m.Looked | m.Troubled | None:
+    """Carry one local effect out.
+
+    Args:
+        now: the time for the event that may come of it. changed: told the streams whose view a page changed.
 
     Returns: what the machine has to hear; None where all went well and there is nothing to say.
     """
     try:
-        return _commit(replica, effect, now)
+        return _commit(replica, effect, now, changed)
     except Problem as problem:
         if problem.code == "receipt-foreign" and isinstance(effect, m.Acknowledge):
             return m.Troubled(now, str(problem), effect.head.epoch)
         return m.Troubled(now, str(problem))
 
 
-def _commit(replica: DeviceReplica, effect: m.Local, now: int) -> m.Looked | m.Troubled | None:
+def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed) -> m.Looked | m.Troubled | None:
     match effect:
         case m.Look():
             return m.Looked(now, view(replica, effect))
@@ -37,7 +47,7 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int) -> m.Looked | m.T
         case m.Refuse():
             replica.refuse(effect.epoch, effect.seq, effect.reason)
         case m.Receive():
-            replica.receive(effect.page)
+            changed(replica.receive(effect.page).streams)
         case m.Forget():
             replica.forget_cursors()
         case m.Remember():

@@ -46,13 +46,16 @@ class FileDesk:
 
     def items(self) -> tuple[FileItem, ...]:
         """What only this device has, the small ones first; then what is named but not here."""
-        out = [
-            FileItem(file.sha256, file.size, str(self._folder / file.sha256), file.size) for file in self._replica.files_waiting()
-        ]
+        out = [FileItem(file.sha256, file.size, self._place(file.sha256), file.size) for file in self._replica.files_waiting()]
         for file in self._replica.files_waiting("wanted"):
-            have = self._part(file.sha256).stat().st_size if self._part(file.sha256).exists() else 0
-            out.append(FileItem(file.sha256, file.size, str(self._folder / file.sha256), have, fetch=True))
+            part = self._part(file.sha256)
+            have = part.stat().st_size if part.exists() else 0
+            have = have if have < file.size else 0  # whole but not in its place: it was not the right one, or the power went
+            out.append(FileItem(file.sha256, file.size, self._place(file.sha256), have, fetch=True))
         return tuple(out)
+
+    def _place(self, sha256: str) -> str:
+        return str(self._folder / sha256)
 
     def _part(self, sha256: str) -> Path:
         return self._folder / f"{sha256}.part"

@@ -221,7 +221,8 @@ class Transport:
             silence: seconds without anything after which the stream counts as dead.
 
         Raises:
-            ConnectionError: it cannot be opened; while reading: it ended or fell silent.
+            TimeoutError: it fell silent. ConnectionError: it cannot be opened, or broke off; its second argument is how many
+                milliseconds the server asks to wait, or None.
         """
         nonce = secrets.token_urlsafe(12)
         headers = {**self._headers(nonce), "Accept": "text/event-stream"}
@@ -232,7 +233,9 @@ class Transport:
                     later = retry_after(response.headers, self._wall())
                     raise ConnectionError(f"no hints ({response.status_code})", later)
                 yield self._hints(response)
-        except self._errors.HTTPError as error:
+        except self._errors.ReadTimeout as error:
+            raise TimeoutError(str(error)) from error
+        except (self._errors.HTTPError, self._errors.StreamError) as error:
             raise ConnectionError(str(error), None) from error
 
     def _hints(self, response: httpx.Response) -> Iterator[bool]:

@@ -1,4 +1,4 @@
-"""Virtual time, a seeded scheduler, and a network that loses, delays, doubles and reorders. One thread; each seed replays exactly."""
+"""Virtual time, a seeded scheduler, a network that loses, delays, doubles and reorders. One thread; each seed replays exactly."""
 
 from __future__ import annotations
 

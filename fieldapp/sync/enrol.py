@@ -1,0 +1,108 @@
+"""Making this home a device of a person: a one-time code against an identity.
+
+The answer may get lost on the way after the code was used. The nonce is on the disk before the server is asked, and the server
+gives the same answer to the same code and nonce again: asking once more is always right.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import msgspec
+
+from fieldapp.domain.problem import Problem
+from fieldapp.store.home import Home, Identity, write_durably
+from fieldapp.sync import messages as m
+from fieldapp.sync.addresses import checked_url
+from fieldapp.sync.protocol import EnrolAnswer, EnrolRequest
+from fieldapp.sync.transport import Timeouts, Transport
+
+_HINT = "Nothing was changed here; the code can still be used."
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """An enrolment that was begun: the hash of address and code, and the nonce it is asked with."""
+
+    asked: str
+    nonce: str
+
+
+def enrol(
+    url: str,
+    code: str,
+    home: Home,
+    *,
+    device_name: str,
+    app_version: str = "",
+    ca_file: str = "",
+    proxy: str = "",
+    timeouts: Timeouts | None = None,
+) -> Identity:
+    """Enrol this home at a server. Done again with the code that worked, it changes nothing.
+
+    Args:
+        url: the server's address. code: the one-time code, in any writing. device_name: what the office calls this machine.
+
+    Raises:
+        Problem: `bad-url`, `plain-http`, `ca-file-unusable`; `already-enrolled`; `server-unreachable`, `sign-in-page`,
+            `server-busy`, `no-secure-connection`, `not-a-server`; or the server's own reason (`enrol-code-unknown` ...).
+    """
+    url = checked_url(url)
+    attempt_file = home.path / "enrolling.json"
+    asked = hashlib.sha256(f"{url} {''.join(code.split()).upper()}".encode("utf-8", "surrogatepass")).hexdigest()
+    attempt = _attempt(home, asked)
+    known = home.identity()
+    if known is not None:
+        if attempt is not None and known.url == url:
+            return known
+        raise Problem(
+            "already-enrolled",
+            f"This folder belongs to {known.name} at {known.url} already.",
+            "Nothing was changed. For another person or server choose another folder with --home.",
+        )
+    if attempt is None:
+        attempt = Attempt(asked, secrets.token_hex(16))
+        home.prepare()
+        write_durably(attempt_file, msgspec.json.encode(attempt))
+    transport = Transport(url, ca_file=ca_file, proxy=proxy, app_version=app_version, timeouts=timeouts)
+    try:
+        answer = transport.enrol(EnrolRequest(code, device_name, app_version, attempt.nonce))
+    finally:
+        transport.close()
+    if not isinstance(answer, EnrolAnswer):
+        raise _problem(url, answer)
+    identity = Identity(
+        url=url, device=answer.device, code=answer.code, secret=answer.secret, person=answer.person, name=answer.name,
+        role=answer.role, log=answer.log, logs=answer.logs, ca_file=ca_file,
+    )  # fmt: skip
+    home.save_identity(identity)
+    return identity
+
+
+def _attempt(home: Home, asked: str) -> Attempt | None:
+    """The attempt with the same address and code, if there was one."""
+    try:
+        found = msgspec.json.decode((home.path / "enrolling.json").read_bytes(), type=Attempt)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return found if found.asked == asked else None
+
+
+def _problem(url: str, answer: m.Refused | m.Fault) -> Problem:
+    if isinstance(answer, m.Refused):
+        return Problem(answer.detail.code, answer.detail.detail or answer.detail.title, answer.detail.hint)
+    words = f" ({answer.words})" if answer.words else ""
+    match answer.kind:
+        case "sign_in_page":
+            hint = f"Open a browser, sign in to this network, then try again. {_HINT}"
+            return Problem("sign-in-page", "A sign-in page answers instead of the server.", hint)
+        case "insecure":
+            return Problem("no-secure-connection", f"No secure connection to {url}: {answer.words}.", _HINT)
+        case "busy" | "too_large":
+            return Problem("server-busy", f"The server cannot answer now{words}.", f"Try again in a minute. {_HINT}")
+        case "garbled" | "local":
+            return Problem("not-a-server", f"What answers at {url} is not a Fieldapp server{words}.", f"Check the address. {_HINT}")
+        case _:
+            hint = f"Check the network and the address, then do the same again. {_HINT}"
+            return Problem("server-unreachable", f"The server at {url} cannot be reached{words}.", hint)

@@ -1,0 +1,108 @@
+"""The whole way over real HTTP on loopback: real server, real homes, real files."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+from fieldapp.domain.entry import FileRef
+from fieldapp.domain.entry_types.steps import FileAttached
+from fieldapp.store.rows import Draft
+from fieldapp.sync.once import sync_loop, sync_once
+from fieldapp.sync.protocol import PART_BYTES
+from fieldapp.sync.status import SyncStatus
+from tests.live_server import LiveServer, live_server  # noqa: F401
+from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
+
+
+def test_what_is_recorded_arrives_once_and_is_settled(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        saved = device.replica.append([new_job("1"), note("1"), note("1", "x" * 5000)])
+        report = sync_once(device, SETTINGS)
+        assert (report.online, report.sent, report.problem) == (True, 3, None)
+        counts = device.replica.counts()
+        assert (counts.unsent, counts.received, counts.settled) == (0, 0, 3)
+        again = sync_once(device, SETTINGS)
+        assert (again.online, again.sent, again.received, again.problem) == (True, 0, 0, None)
+        assert int(device.replica.setting("skew_ms") or 99_999) < 5_000
+    with device_of(live_server, "super", tmp_path / "b") as office:
+        report = sync_once(office, SETTINGS)
+        assert report.problem is None
+        with office.database.read() as conn:
+            ids = [row[0] for row in conn.exec_driver_sql("SELECT entry_id FROM log_rows WHERE log = 'north' ORDER BY pos")]
+        assert ids == list(saved.entries)
+
+
+def test_a_stopped_server_loses_nothing(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        live_server.stop()
+        device.replica.append([new_job("1")])
+        report = sync_once(device, SETTINGS)
+        assert not report.online
+        assert report.problem is not None
+        assert "not running" in report.problem
+        assert device.replica.counts().unsent == 1
+        live_server.start()
+        assert sync_once(device, SETTINGS).problem is None
+        assert device.replica.counts().settled == 1
+
+
+def test_a_large_file_goes_in_parts_after_its_fact(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    data = bytes(range(256)) * (PART_BYTES // 256 * 2) + b"the rest"
+    name = hashlib.sha256(data).hexdigest()
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        device.home.files.mkdir(exist_ok=True)
+        (device.home.files / name).write_bytes(data)
+        file = FileRef(name, len(data), "photo.bin")
+        body = FileAttached(name, len(data), "photo.bin", step="p/s1")
+        device.replica.append([new_job("1")])
+        device.replica.append([Draft(LOG, "job:1", body, files=(file,))])
+        report = sync_once(device, SETTINGS)
+        assert report.problem is None
+        assert device.replica.counts().files_waiting == 0
+        assert live_server.services.files.state(name).complete
+
+
+def test_a_revoked_device_hands_over_and_stops(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        sync_once(device, SETTINGS)
+        live_server.services.accounts.revoke(device.identity.device)
+        device.replica.append([new_job("1"), note("1")])
+        report = sync_once(device, SETTINGS)
+        assert report.connection == "revoked"
+        assert report.problem is not None
+        assert "revoked" in report.problem
+        assert device.replica.counts().refused == 2
+        with live_server.services.db.read() as conn:
+            assert conn.exec_driver_sql("SELECT count(*) FROM quarantine").scalar() == 2
+
+
+def test_the_loop_sends_by_itself_and_hears_hints(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    settled, heard = threading.Event(), threading.Event()
+    with device_of(live_server, "tech-1", tmp_path / "a") as first, device_of(live_server, "super", tmp_path / "b") as second:
+
+        def first_says(status: SyncStatus) -> None:
+            if first.replica.counts().settled == 1:
+                settled.set()
+
+        def second_says(status: SyncStatus) -> None:
+            if "job:1" in status.streams:
+                heard.set()
+
+        one = sync_loop(first, SETTINGS, first_says)
+        two = sync_loop(second, SETTINGS, second_says)
+        try:
+            first.replica.append([new_job("1")])
+            one.hurry("saved")
+            assert settled.wait(20)
+            assert heard.wait(20)
+            assert one.status.connection == two.status.connection == "online"
+        finally:
+            one.stop()
+            two.stop()
