@@ -86,6 +86,17 @@ _ALL = (
     Action("send_back", "b", L("send back"), L("Send marked steps back, with a note."), L("Review")),
     Action("mark", "space", L("mark"), L("Mark the step to be sent back."), L("Review")),
     Action("filter", "f", L("filter"), L("Only jobs of one state or person."), L("Office")),
+    Action("group", "g", L("group"), L("Jobs by promise, by state, or by technician."), L("Office")),
+    Action("new_job", "n", L("new job"), L("A new job for a customer."), L("Office")),
+    Action("step_order", "o", L("order"), L("Steps in their order, or what failed first."), L("Review")),
+    Action("other_side", "tab", L("steps/log"), L("Between the steps and the job's log."), L("Review")),
+    # The customer's turn
+    Action("page_on", "enter,f8", L("next"), L("The next page. Every question can be left out."), L("Handover")),
+    Action("page_back", "f7", L("back"), L("The page before. What was entered stays."), L("Handover")),
+    Action("customer_language", "f2", "English/中文", L("The next language of the customer's pages."), L("Handover")),
+    Action("clear_drawing", "f4", L("draw again"), L("Clear the drawn signature."), L("Handover")),
+    Action("new_pin", "f6", L("other PIN"), L("Choose another PIN for the locked screen."), L("Handover")),
+    Action("unlock", "escape", L("for staff"), L("Back to the app: asks for the technician's PIN."), L("Handover")),
 )
 
 ACTIONS: dict[str, Action] = {action.id: action for action in _ALL}

@@ -6,7 +6,7 @@ Sorting 10,000 names takes some milliseconds; a view is decoded only for a row t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import msgspec
 
@@ -22,6 +22,8 @@ SECTIONS: tuple[SectionName, ...] = ("overdue", "now", "today", "later", "done")
 _UNDER_WAY = "('travelling', 'on_site', 'in_progress', 'paused', 'sent_back')"
 _DONE = "('completed', 'cannot_complete')"
 _CLOSED = "('approved', 'cancelled', 'declined')"
+_ENDED = "('approved', 'cancelled')"
+"""What the office has nothing to do with any more; a declined job waits for another technician."""
 
 
 class Heading(msgspec.Struct, frozen=True):
@@ -96,49 +98,100 @@ class DayList:
         return row.stream if isinstance(row, JobCard) else ""
 
 
+Grouping = Literal["", "status", "assignee"]
+"""How the board lays its jobs together: '' by promise alone."""
+
+
+class GroupHeading(msgspec.Struct, frozen=True):
+    """A heading of the board: the status, or the id of the technician ('' for nobody), that the next `count` jobs share."""
+
+    by: Grouping
+    value: str
+    count: int
+
+
 class BoardList:
-    """Jobs of the branch, those at risk first.
+    """Jobs of the branch, the most urgent promise first, what waits for a review after what is to be done. A source of a WindowList.
 
     Args:
-        statuses, assignee, customer: only these ('' or () for all). closed: closed jobs as well, after the others.
+        statuses, assignee: only these (() or None for all; '' is nobody). closed: approved and cancelled jobs as well, last.
+        due_before: only those with an undecided promise due before this instant. group: with headings.
     """
 
     def __init__(
-        self, reader: Reader, *, statuses: tuple[str, ...] = (), assignee: str | None = None, closed: bool = False, words: str = ""
+        self,
+        reader: Reader,
+        *,
+        statuses: tuple[str, ...] = (),
+        assignee: str | None = None,
+        closed: bool = False,
+        due_before: int | None = None,
+        group: Grouping = "",
     ) -> None:
         self._reader = reader
-        where, values = ["1"], list[str]()
+        where, values = ["1"], list[str | int]()
         if statuses:
             where.append(f"status IN ({', '.join('?' for _ in statuses)})")
             values += statuses
         elif not closed:
-            where.append(f"status NOT IN {_CLOSED}")
+            where.append(f"status NOT IN {_ENDED}")
         if assignee is not None:
             where.append("assignee = ?")
             values.append(assignee)
-        if words:
-            where.append("(number LIKE ? OR customer LIKE ? OR site LIKE ?)")
-            values += [f"%{words}%"] * 3
+        if due_before is not None:
+            where.append(f"due < ? AND status NOT IN {_DONE} AND status NOT IN {_ENDED}")
+            values.append(due_before)
         rows = reader.rows(
-            f"""SELECT stream FROM jobs WHERE {" AND ".join(where)}
-            ORDER BY status IN {_CLOSED}, status IN {_DONE}, due IS NULL, due, coalesce(window_start, 1 << 62), number""",
+            f"""SELECT stream, status, assignee FROM jobs WHERE {" AND ".join(where)}
+            ORDER BY status IN {_ENDED}, status IN {_DONE}, due IS NULL, due, coalesce(window_start, 1 << 62), number""",
             values,
         )
-        self._rows: list[Heading | str] = [row["stream"] for row in rows]
+        self.jobs = len(rows)
+        self._rows: list[GroupHeading | str] = []
+        if not group:
+            self._rows += [row["stream"] for row in rows]
+            return
+        groups: dict[str, list[str]] = {}
+        for row in rows:
+            groups.setdefault(row[group], []).append(row["stream"])
+        for value in sorted(groups, key=(lambda name: _ORDER.index(name)) if group == "status" else None):
+            self._rows += [GroupHeading(group, value, len(groups[value])), *groups[value]]
 
     def count(self) -> int:
         return len(self._rows)
 
-    def window(self, offset: int, limit: int) -> Sequence[Heading | JobCard]:
-        return _with_cards(self._reader, self._rows[offset : offset + limit])
+    def window(self, offset: int, limit: int) -> Sequence[GroupHeading | JobCard]:
+        rows = self._rows[offset : offset + limit]
+        cards = cards_of(self._reader, [row for row in rows if isinstance(row, str)])
+        return [row if isinstance(row, GroupHeading) else cards[row] for row in rows if isinstance(row, GroupHeading) or row in cards]
 
     def key(self, row: object) -> str:
         return row.stream if isinstance(row, JobCard) else ""
 
 
+_ORDER: tuple[str, ...] = get_args(Status)
+
+
 def status_counts(reader: Reader) -> dict[str, int]:
     """Jobs on this device by status."""
     return {row["status"]: row["n"] for row in reader.rows("SELECT status, count(*) AS n FROM jobs GROUP BY status")}
+
+
+def open_counts(reader: Reader) -> dict[str, int]:
+    """Jobs that a technician still has to do, by technician; '' counts those that nobody has."""
+    rows = reader.rows(
+        f"""SELECT CASE WHEN status = 'declined' THEN '' ELSE assignee END AS person, count(*) AS n FROM jobs
+        WHERE status NOT IN {_ENDED} AND status NOT IN {_DONE} GROUP BY 1"""
+    )
+    return {row["person"]: row["n"] for row in rows}
+
+
+def due_count(reader: Reader, before: int) -> int:
+    """Jobs to be done that have an undecided promise due before this instant (milliseconds UTC)."""
+    rows = reader.rows(
+        f"SELECT count(*) AS n FROM jobs WHERE due < ? AND status NOT IN {_DONE} AND status NOT IN {_ENDED}", (before,)
+    )
+    return int(rows[0]["n"])
 
 
 def _with_cards(reader: Reader, rows: Sequence[Heading | str]) -> Sequence[Heading | JobCard]:
