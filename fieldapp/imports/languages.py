@@ -7,7 +7,7 @@ from typing import Any
 
 from fieldapp.domain.words import Words
 
-_CODE_IN_BRACKETS = re.compile(r"\(([A-Za-z][A-Za-z0-9_-]{1,19})\)\s*\Z")
+_CODE_IN_BRACKETS = re.compile(r"\(([A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*)\)\s*\Z")
 _BARE_CODE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*\Z")
 
 _CHINESE = {

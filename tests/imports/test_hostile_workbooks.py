@@ -115,6 +115,14 @@ def test_more_rows_than_are_read(monkeypatch: pytest.MonkeyPatch, write_book: Wr
         read_workbook(data, frozenset({"survey"}))
 
 
+def test_rows_are_counted_before_the_sheet_is_parsed(monkeypatch: pytest.MonkeyPatch, write_book: WriteBook) -> None:
+    monkeypatch.setattr(limits, "LISTED_ROWS", 30)
+    few, many = ({"survey": [HEAD, *[("text", "a", "A")] * count]} for count in (29, 30))
+    assert len(read_workbook(write_book(few).read_bytes(), frozenset({"survey"})).sheets["survey"].rows) == 29
+    with pytest.raises(Problem, match="more than 30 rows"):
+        read_workbook(write_book(many).read_bytes(), frozenset({"survey"}))
+
+
 def test_a_filled_cell_in_the_last_row_of_all(write_book: WriteBook) -> None:
     """Formatting down to the last row is common; it must cost nothing, and what was not looked at is said."""
     last = b'<row r="1048576"><c r="A1048576" t="inlineStr"><is><t>far away</t></is></c></row></sheetData>'

@@ -95,6 +95,16 @@ def test_facts_of_the_tickets() -> None:
     assert {draft.body.site for draft in drafts.jobs if isinstance(draft.body, JobCreated)} == sites
 
 
+def test_what_is_known_is_not_recorded_again_for_a_new_job() -> None:
+    tickets = read_tickets(OM).rows
+    first = tickets[0]
+    known = {f"customer:{first.customer}", f"site:{first.site}", f"asset:{first.asset}"}
+    drafts = ticket_entries(tickets[:1], log="east", known=known)
+    assert (len(drafts.jobs), drafts.reference, drafts.known) == (1, (), 0)
+    without_site = ticket_entries(tickets[:1], log="east", known=known - {f"site:{first.site}"})
+    assert [type(draft.body) for draft in without_site.reference] == [SiteRecorded]
+
+
 def test_numbers_are_unique_and_every_fact_fits_into_a_record() -> None:
     for path in (PV, OM):
         drafts = ticket_entries(read_tickets(path).rows, log="east")
