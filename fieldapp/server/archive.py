@@ -13,6 +13,7 @@ import base64
 import hashlib
 import json
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,10 @@ from fieldapp.store.journal import sync_folder
 FORMAT = 1
 _CHUNK = 1024 * 1024
 _LINE_LIMIT = 8 * 1024 * 1024
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError,
+)  # fmt: skip
+"""What the zip library raises on bytes that are not what they were."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -103,7 +108,7 @@ class ArchiveReader:
             self._zip = zipfile.ZipFile(source)
         except FileNotFoundError:
             raise Problem("backup-unreadable", f"There is no file {source}.", "Nothing was changed.") from None
-        except (zipfile.BadZipFile, OSError) as error:
+        except _DAMAGE as error:
             raise self._damaged(str(error)) from None
         try:
             self.manifest = self._read_manifest()
@@ -136,16 +141,7 @@ class ArchiveReader:
             with self._zip.open(name) as file:
                 while chunk := file.read(_CHUNK):
                     yield chunk
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            EOFError,
-            KeyError,
-            ValueError,
-            NotImplementedError,
-            RuntimeError,
-            zlib.error,
-        ) as error:
+        except _DAMAGE as error:
             raise self._damaged(str(error)) from None
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,7 @@ from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types import steps
 from fieldapp.domain.problem import Problem
 from fieldapp.server import backup as backups
+from fieldapp.server.archive import ArchiveReader, ArchiveWriter
 from fieldapp.server.backup import backup, restore
 from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices, open_server
@@ -122,6 +123,9 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(busy: ServerSer
             assert contents(opened) == contents(busy)
             opened.close()
             other.rename(tmp_path / f"fine-{place}")
+    for place in range(len(whole) - 4000, len(whole), 7):  # where the zip says what is in it
+        broken.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        assert code_of_checking(broken) in ("", "backup-unreadable")
     for size in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         broken.write_bytes(whole[:size])
         with pytest.raises(Problem, match="not a whole backup"):
@@ -134,6 +138,15 @@ def test_a_damaged_archive_is_refused_before_anything_is_touched(busy: ServerSer
 def code_of_restoring(archive: Path, settings: ServerSettings) -> str:
     try:
         restore(archive, settings.database_url, settings.files_dir)
+    except Problem as problem:
+        return problem.code
+    return ""
+
+
+def code_of_checking(archive: Path) -> str:
+    try:
+        with ArchiveReader(archive) as reader:
+            reader.check()
     except Problem as problem:
         return problem.code
     return ""
@@ -154,8 +167,6 @@ def test_a_forged_history_is_refused(busy: ServerServices, tmp_path: Path) -> No
 
 def forge(source: Path, target: Path, member: str, old: bytes, new: bytes) -> None:
     """Change a member and seal the archive again, as somebody would who knows how."""
-    from fieldapp.server.archive import ArchiveReader, ArchiveWriter
-
     writer = ArchiveWriter(target)
     with ArchiveReader(source) as reader, zipfile.ZipFile(source) as zipped:
         for name in reader.manifest.members:
