@@ -24,7 +24,7 @@ from fieldapp.domain.entry import chain_hash, sha256
 from fieldapp.domain.problem import Problem
 from fieldapp.server.accounts import INCARNATION
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
-from fieldapp.server.file_storage import FolderStorage
+from fieldapp.server.file_storage import FolderStorage, StorageFull
 from fieldapp.server.files import HERE, WANTED
 from fieldapp.server.services import wall_clock
 from fieldapp.store.database import Database, chunks
@@ -295,7 +295,11 @@ def _restore_files(reader: ArchiveReader, files_dir: Path) -> None:
     for name in reader.manifest.members:
         folder, _, digest = name.partition("/")
         if folder == "files" and not storage.has(digest):
-            storage.put_whole(digest, reader.chunks(name))
+            try:
+                storage.put_whole(digest, reader.chunks(name))
+            except StorageFull:
+                hint = "Nothing else was changed. Make room and restore again."
+                raise Problem("disk-full", f"There is no room for the files of the backup in {files_dir}.", hint) from None
 
 
 def _load(conn: Connection, reader: ArchiveReader) -> None:
