@@ -23,7 +23,7 @@ from fieldapp.domain.entry import (
     write_entry,
 )  # fmt: skip
 from fieldapp.domain.entry_types.base import Fact
-from fieldapp.domain.fold import empty_state, fold, read_state, state_bytes
+from fieldapp.domain.fold import FOLD_VERSION, empty_state, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database, chunks
@@ -37,6 +37,7 @@ from fieldapp.store.receiving import Receiver
 from fieldapp.store.rows import Draft, Head, Page, Run, Saved
 from fieldapp.store.tables import (
     CursorRow,
+    DocumentRow,
     EntryRow,
     FileRow,
     JobRow,
@@ -290,6 +291,11 @@ class DeviceReplica:
                 self._lines.adopt(conn, missing, self._clock.now())
                 logs = {stream: entry.envelope.log for entry in missing for stream in entry.envelope.streams}
                 refresh_jobs(self._db, conn, logs, self.identity.role)
+            another = conn.execute(
+                select(col(StreamStateRow.stream)).where(col(StreamStateRow.fold_version) != FOLD_VERSION).limit(1)
+            )
+            if another.first():
+                self._rebuild(conn)  # the rules of folding have changed with the program
         if content.damaged:
             self._journal.keep_damaged(content.damaged.values())
         self._rewrite_journal()
@@ -311,20 +317,30 @@ class DeviceReplica:
     def rebuild(self) -> int:
         """Drop every projection and fold it again from the rows. Returns the number of streams."""
         with self._db.write() as conn:
-            for table in (StreamStateRow, JobRow):
-                conn.execute(delete(table))
-            logs: dict[str, str] = {s: log for s, log in conn.execute(select(col(StreamRow.stream), col(StreamRow.log)).distinct())}
-            waiting = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))).scalars())
+            return self._rebuild(conn)
+
+    def _rebuild(self, conn: Connection) -> int:
+        logs: dict[str, str] = {s: log for s, log in conn.execute(select(col(StreamRow.stream), col(StreamRow.log)).distinct())}
+        waiting = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))).scalars())
+        streams = sorted(set(logs) - waiting)
+        for table in (StreamStateRow, DocumentRow):
+            kept = select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))
+            conn.execute(delete(table).where(col(table.stream).not_in(kept)))
+        for names in chunks(streams, 200):
             heads = StreamHeads(self._db, conn)
-            streams = sorted(set(logs) - waiting)
-            heads.load((stream, logs[stream]) for stream in streams)
-            for stream, pos, is_entry, fact in facts_of(conn, streams):
+            for stream in names:
+                heads.reset(stream, logs[stream])
+            for stream, pos, is_entry, fact in facts_of(conn, names):
                 heads.fold(fact, pos, [stream], is_entry=is_entry)
             heads.save()
-            own = conn.execute(
-                select(col(EntryRow.stream), col(EntryRow.log)).join(OwnEntryRow, col(OwnEntryRow.entry_id) == col(EntryRow.id))
-            )
-            refresh_jobs(self._db, conn, {**{s: log for s, log in own}, **logs}, self.identity.role)
+        own = conn.execute(
+            select(col(EntryRow.stream), col(EntryRow.log)).join(OwnEntryRow, col(OwnEntryRow.entry_id) == col(EntryRow.id))
+        )
+        shown = {**{s: log for s, log in own}, **logs}
+        gone = set(conn.execute(select(col(JobRow.stream))).scalars()) - set(shown)
+        for names in chunks(sorted(gone)):
+            conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
+        refresh_jobs(self._db, conn, shown, self.identity.role)
         return len(streams)
 
     def counts(self) -> SyncCounts:

@@ -130,7 +130,7 @@ def _keep(home: Home, blocks: Iterable[bytes], name: str, media: str, limit: int
     found, size, beginning = hashlib.sha256(), 0, b""
     try:
         home.files.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with coming.open("xb") as file:
+        with coming.open("wb") as file:
             for block in blocks:
                 size += len(block)
                 if size > limit:
@@ -177,7 +177,7 @@ def _kept_name(name: str) -> str:
 
 def _shown(name: str) -> str:
     """File names on Linux are bytes; those that are no text come with a replacement sign."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def _words(error: Exception) -> str:

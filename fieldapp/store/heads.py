@@ -132,11 +132,18 @@ class StreamHeads:
 
     def save(self) -> None:
         """Write what changed: states with their digests, and documents."""
-        rows = [_row(head) for head in self._heads.values() if head.changed]
-        for part in chunks(rows):
+        for part in chunks(self.rows()):
             self._db.upsert(self._conn, StreamStateRow, part)
-        for part in chunks(self._documents.values()):
+        for part in chunks(self.documents()):
             self._db.upsert(self._conn, DocumentRow, part)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Rows of the streams that changed."""
+        return [_row(head) for head in self._heads.values() if head.changed]
+
+    def documents(self) -> list[dict[str, Any]]:
+        """Rows of the documents that were folded, the newest of each kind and key."""
+        return list(self._documents.values())
 
 
 def _empty(stream: str) -> State | None:

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -24,20 +24,23 @@ from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import APPLIED
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database, chunks
-from fieldapp.store.entries import entry_row
+from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
 from fieldapp.store.judge import Decided, Judge, Writer, fact_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
 from fieldapp.store.scope import ScopeChanges
 from fieldapp.store.tables import (
     DeviceEpochRow,
+    DocumentRow,
     EntryRow,
     FileRow,
+    JobRow,
     LogHeadRow,
     LogRow,
     PositionRow,
     QuarantineRow,
     StreamRow,
+    StreamStateRow,
     table_of,
 )  # fmt: skip
 
@@ -152,6 +155,25 @@ class ServerReplica:
             head = Head(epoch, seq, chain, head.safe_seq)
             self._save_epoch(conn, head)
         return head
+
+    def rebuild(self, log: str) -> int:
+        """Drop the projections of a log and fold them again from its rows, as they were decided. Nobody writes to the log
+        meanwhile.
+
+        Returns: the number of streams.
+        """
+        with self._db.write() as conn:
+            self._lock_log(conn, log)
+            for table in (StreamStateRow, JobRow, DocumentRow):
+                conn.execute(delete(table).where(col(table.log) == log))
+            streams = list(conn.execute(select(col(StreamRow.stream)).where(col(StreamRow.log) == log).distinct()).scalars())
+            for names in chunks(sorted(streams), 200):
+                heads = StreamHeads(self._db, conn)
+                refold(conn, heads, log, names)
+                heads.save()
+                jobs = [(head.stream, head.state) for head in heads.changed() if isinstance(head.state, JobState)]
+                save_jobs(self._db, conn, (job_row(stream, log, job, b"") for stream, job in jobs if job.id))
+        return len(streams)
 
     # --- Positions in the device's epoch -------------------------------------------------------------------------------------
 
@@ -372,6 +394,16 @@ class ServerReplica:
             self._db.insert_new(conn, LogHeadRow, [{"log": log, "pos": 0, "chain": ""}])
             head = conn.execute(query).one()
         return int(head.pos), str(head.chain)
+
+
+def refold(conn: Connection, heads: StreamHeads, log: str, streams: Sequence[str]) -> None:
+    """Fold all rows of these streams of a log, each from nothing."""
+    for stream in streams:
+        heads.reset(stream, log)
+    for stream, pos, is_entry, fact in facts_of(conn, streams):
+        heads.fold(fact, pos, [stream], is_entry=is_entry)
+        if fact.entry.envelope.stream == stream and fact.entry.envelope.type == "job.created" and fact.outcome == "applied":
+            heads[stream].held = 0  # what it released has outcome rows of its own
 
 
 def _readable(entry: Entry) -> Body | None:
