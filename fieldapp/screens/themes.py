@@ -29,6 +29,7 @@ THEMES = (
             "block-cursor-foreground": "#ffffff",
             "block-cursor-blurred-background": "#24343f",
             "border": "#4ea1d3",
+            "text-muted": "#98a6b1",
         },
     ),
     Theme(
@@ -51,6 +52,7 @@ THEMES = (
             "block-cursor-foreground": "#ffffff",
             "block-cursor-blurred-background": "#cfdde4",
             "border": "#00628f",
+            "text-muted": "#5a6771",
         },
     ),
     Theme(

@@ -62,7 +62,9 @@ class WindowList(ScrollView, can_focus=True):
         height: 1fr;
         background: $background;
         color: $foreground;
+        overflow-x: hidden;
         scrollbar-size-vertical: 1;
+        overflow-x: hidden;
         & > .window-list--cursor { background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold; }
         & > .window-list--blurred { background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground; }
         & > .window-list--empty { color: $text-muted; }

@@ -180,6 +180,18 @@ class SearchIndex:
             Found(stream, "") for _, _, stream in hits[SHOWN:]
         ]
 
+    def meant(self, code: str) -> str | None:
+        """The stream of the one job that a code means: the only one found, or the only (open) one whose number it is, or whose
+        equipment has it as tag, serial or id. None where a person has to choose."""
+        whole = " ".join(fold(code).split())
+        found = self.find(code)
+        exact = [hit.stream for hit in found if whole in self._texts[hit.stream].exact]
+        still_open = [stream for stream in exact if not self._texts[stream].order[0]]
+        for streams in (still_open, exact, [hit.stream for hit in found]):
+            if len(streams) == 1:
+                return streams[0]
+        return None
+
     def _why(self, text: _Text, wanted: list[str], language: str) -> str:
         for word in wanted:
             at = text.folded.find(word)
