@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -15,8 +14,9 @@ from fieldapp.domain.words import Words
 from fieldapp.imports import limits
 from fieldapp.imports.criteria import Extras, read_extras
 from fieldapp.imports.finding import Finding
-from fieldapp.imports.form_columns import ROW_COLUMN, ExtraCells, filter_columns, snake
+from fieldapp.imports.form_columns import ROW_COLUMN, ExtraCells, filter_columns
 from fieldapp.imports.form_expressions import named_lists, quote_filter_words, reference_fault, references, syntax_fault
+from fieldapp.imports.form_lists import ChoiceLists
 from fieldapp.imports.form_types import GEOPOINT_PATTERN, TypeRule, type_defaults, type_rule
 from fieldapp.imports.languages import language_code, words_of
 from fieldapp.imports.workbook import Row
@@ -60,21 +60,21 @@ def read_form(
         extras: our cells by row. choice_columns, choice_rows: of the choices sheet.
         default: code of the form's own language.
     """
-    form = _Form(tree.get("choices") or {}, title, extras, filter_columns(choice_columns), default)
-    form.choice_rows = _choice_rows(choice_columns, choice_rows)
+    lists = ChoiceLists(tree.get("choices") or {}, choice_columns, choice_rows, default)
+    form = _Form(lists, title, extras, filter_columns(choice_columns), default)
     form.walk(tree.get("children", []), None)
     form.check_expressions()
     form.check_translations()
     used = {step.choices_from for step in form.steps if step.choices_from}
     used |= {name for _row, _column, text in form.expressions for name in named_lists(text)}
-    lists = {name: form.choices(name) for name in form.lists if name in used}
-    return FormParts(tuple(form.steps), tuple(form.groups), lists, form.rows, tuple(form.refused), tuple(form.warnings))
+    kept = {name: lists.choices(name) for name in lists.names if name in used}
+    return FormParts(tuple(form.steps), tuple(form.groups), kept, form.rows, tuple(form.refused), (*form.warnings, *lists.warnings))
 
 
 class _Form:
     def __init__(
         self,
-        lists: dict[str, list[dict[str, Any]]],
+        lists: ChoiceLists,
         title: str,
         extras: dict[int, ExtraCells],
         columns: frozenset[str],
@@ -92,8 +92,6 @@ class _Form:
         self.expressions: list[tuple[int, str, str]] = []
         self.dropped: dict[str, int] = {}
         self.counts: dict[str, str] = {}
-        self.read_lists: dict[str, tuple[Choice, ...]] = {}
-        self.choice_rows: dict[tuple[str, str], int] = {}
         self.titles: list[tuple[int, str]] = []
         self.last_row = 0
         self.rows: dict[str, int] = {}
@@ -203,7 +201,7 @@ class _Form:
         bind: dict[str, Any] = node.get("bind", {})
         step_type = self._step_type(node, kind, row, bind, rule)
         list_name = str(node.get("itemset", "")) if step_type in {"choice", "multiple_choice"} else ""
-        choices = frozenset(choice.id for choice in self.choices(list_name)) if list_name else _OF_A_CHECK
+        choices = frozenset(choice.id for choice in self.lists.choices(list_name)) if list_name else _OF_A_CHECK
         extras, faults = read_extras(self._cells(row), step_type, choices, self.default)
         for fault in faults:
             self.refuse(row, fault)
@@ -309,7 +307,7 @@ class _Form:
         written = str(node.get("choice_filter", "")).strip()
         if not written:
             return None
-        values = frozenset(value for choice in self.choices(list_name) for value in choice.columns.values())
+        values = frozenset(value for choice in self.lists.choices(list_name) for value in choice.columns.values())
         text, quoted, unknown = quote_filter_words(written, self.columns, values)
         if unknown:
             self.refuse(row, f"the choice_filter uses '{unknown}', which is no column of the choices sheet (a text needs quotes)")
@@ -320,33 +318,9 @@ class _Form:
             )
         return self._expression(row, "choice_filter", text)
 
-    def choices(self, list_name: str) -> tuple[Choice, ...]:
-        if list_name not in self.read_lists:
-            self.read_lists[list_name] = tuple(self._choices(list_name))
-        return self.read_lists[list_name]
-
-    def _choices(self, list_name: str) -> Iterator[Choice]:
-        for entry in self.lists.get(list_name, []):
-            name = str(entry.get("name", ""))
-            label = self.words(entry.get("label"))
-            if name == "other" and (list_name, name) not in self.choice_rows:
-                label = {"en": "Other", "fr": "Autre", "zh_CN": "其他", "zh_TW": "其他"}
-            elif not label:
-                self.warnings.append(
-                    Finding(
-                        "choices", self.choice_rows.get((list_name, name)), f"the choice '{name}' has no label; its name is shown"
-                    )
-                )
-            columns = {
-                key: value
-                for key, value in entry.items()
-                if isinstance(value, str) and key not in {"name", "label", "list name", "__row"}
-            }
-            yield Choice(name, label or {self.default: name}, columns)
-
     def check_expressions(self) -> None:
         """Check what was remembered, now that all names are known."""
-        lists = frozenset(self.lists)
+        lists = frozenset(self.lists.names)
         known = frozenset(step.id for step in self.steps) | frozenset(group.id for group in self.groups)
         for row, column, text in self.expressions:
             fault = reference_fault(text, known, self.dropped)
@@ -370,16 +344,6 @@ class _Form:
                 some = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
                 reason = f"{len(missing)} of {len(shown)} questions have no label in the language {language}: {some}"
                 self.warnings.append(Finding(self.title, None, reason))
-
-
-def _choice_rows(columns: tuple[str, ...], rows: tuple[Row, ...]) -> dict[tuple[str, str], int]:
-    """(list, choice) to the row on which it stands first."""
-    list_column = next((column for column in columns if snake(column) == "list_name"), "")
-    name_column = next((column for column in columns if snake(column) in {"name", "value"}), "")
-    found: dict[tuple[str, str], int] = {}
-    for row in rows:
-        found.setdefault((row.cells.get(list_column, ""), row.cells.get(name_column, "")), row.number)
-    return found
 
 
 def _of_extras(extras: Extras) -> dict[str, Any]:

@@ -7,6 +7,7 @@ what a terminal cannot do in the way the form meant it is said in a warning.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from fieldapp.domain.procedure import Procedure
 from fieldapp.imports import limits
 from fieldapp.imports.finding import Finding
 from fieldapp.imports.form_process import FormAnswer
+
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}\Z")
 
 
 class ImportedProcedure(msgspec.Struct, frozen=True):
@@ -41,9 +44,16 @@ def read_procedure(
     Raises:
         Problem: where the file as a whole cannot be read: `file-not-found`, `file-unreadable`, `not-a-spreadsheet`,
             `spreadsheet-encrypted`, `spreadsheet-damaged`, `spreadsheet-too-large`, `spreadsheet-macros`,
-            `spreadsheet-links`, `spreadsheet-sheets`, `not-a-form`, `import-took-too-long`.
+            `spreadsheet-links`, `spreadsheet-sheets`, `not-a-form`, `import-took-too-long`, `import-not-installed`; `bad-code` for a code that no stream may have.
     """
-    found = _run(_read(path), path.stem, code or "", version, kind)
+    if code and not _CODE.match(code):
+        raise Problem(
+            "bad-code",
+            f"'{code[:60]}' cannot be the code of a procedure.",
+            "Nothing was imported. Use up to 60 letters, digits, dots, hyphens and underscores.",
+        )
+    name = path.stem.encode("utf-8", "replace").decode("utf-8")  # a file's name need not be text
+    found = _run(_read(path), name, code or "", version, kind)
     if found.code:
         raise Problem(found.code, found.message, found.hint)
     return ImportedProcedure(found.procedure, found.warnings, found.refused)

@@ -12,7 +12,8 @@ from fieldapp.imports.languages import language_code, words_of
     [
         ("English (en)", "en"), ("english", "en"), ("Français (fr)", "fr"), ("français", "fr"), ("en", "en"), ("pt-br", "pt_BR"),
         ("中文 (zh)", "zh_CN"), ("Chinese", "zh_CN"), ("Chinese (Simplified)", "zh_CN"), ("简体中文 (zh-Hans)", "zh_CN"),
-        ("zh_CN", "zh_CN"), ("繁體中文 (zh-Hant)", "zh_TW"), ("zh-TW", "zh_TW"), ("Chinese (Traditional)", "zh_TW"), ("香港 (zh-HK)", "zh_TW"),
+        ("zh_CN", "zh_CN"), ("繁體中文 (zh-Hant)", "zh_TW"), ("zh-TW", "zh_TW"), ("Chinese (Traditional)", "zh_TW"),
+        ("香港 (zh-HK)", "zh_TW"),
         ("Swahili (sw)", "sw"), ("Portuguese (Brazil)", None), ("Klingon", None), ("", None),
     ],
 )  # fmt: skip

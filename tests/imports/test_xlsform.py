@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
+from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import AfterFailure, Choice, Criterion, Step
-from fieldapp.imports.xlsform import ImportedProcedure
+from fieldapp.imports.xlsform import ImportedProcedure, read_procedure
 from tests.imports.conftest import Form
 
 HEAD = ("type", "name", "label")
@@ -101,6 +105,22 @@ def test_settings_name_the_procedure(form: Form) -> None:
         {"de": "Damit es läuft"},
     )
     assert procedure.steps[0].title == {"de": "Frage"}
+
+
+@pytest.mark.parametrize("code", ["../x", "-x", "a b", "检查", "x" * 61])
+def test_codes_that_no_procedure_may_have(tmp_path: Path, code: str) -> None:
+    with pytest.raises(Problem) as caught:
+        read_procedure(tmp_path / "form.xlsx", code=code)
+    assert caught.value.code == "bad-code"
+
+
+def test_a_file_name_that_is_no_text(form: Form, tmp_path: Path) -> None:
+    form([HEAD, ("text", "a", "A")])
+    odd = tmp_path / os.fsdecode(b"form \xff.xlsx")
+    (tmp_path / "form.xlsx").rename(odd)
+    procedure = read_procedure(odd, version=3, kind="checklist").procedure
+    assert procedure is not None
+    assert (procedure.code, procedure.version, procedure.kind) == ("FORM", 3, "checklist")
 
 
 def test_groups_repeats_and_their_bounds(form: Form) -> None:
