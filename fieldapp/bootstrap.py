@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fieldapp.services.work import Keep, Work
     from fieldapp.store.database import Database
     from fieldapp.store.device import DeviceReplica
+    from fieldapp.store.drafts import Drafts
 
 
 class DeviceView:
