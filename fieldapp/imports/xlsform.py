@@ -44,8 +44,8 @@ def read_procedure(
     Raises:
         Problem: where the file as a whole cannot be read: `file-not-found`, `file-unreadable`, `not-a-spreadsheet`,
             `spreadsheet-encrypted`, `spreadsheet-damaged`, `spreadsheet-too-large`, `spreadsheet-macros`,
-            `spreadsheet-links`, `spreadsheet-sheets`, `not-a-form`, `import-took-too-long`, `import-not-installed`; `bad-code` for a code that no stream
-            may have.
+            `spreadsheet-links`, `spreadsheet-sheets`, `not-a-form`, `import-took-too-long`, `import-not-installed`;
+            `bad-code` for a code that no stream may have.
     """
     if code and not _CODE.match(code):
         raise Problem(
