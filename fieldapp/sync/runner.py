@@ -23,7 +23,8 @@ from fieldapp.sync.engine import quiet, step
 from fieldapp.sync.file_lane import FileEffect, FileEvent, FileLane, FilesLooked, Nudge, file_step, files_quiet
 from fieldapp.sync.files import FileDesk, waiting_words
 from fieldapp.sync.machine import MIN_GAP_MS, State
-from fieldapp.sync.status import SyncReport, SyncStatus, sentence
+from fieldapp.sync.protocol import PART_BYTES
+from fieldapp.sync.status import Moving, SyncReport, SyncStatus, sentence
 
 log = logging.getLogger(__name__)
 
@@ -224,7 +225,10 @@ class Runner:
     def _show(self) -> None:
         synced = wall_ms() if self._was_asking and quiet(self.facts) else self.status.synced
         self._was_asking = not quiet(self.facts)
-        self._set(syncing=self.facts.phase == "asking", files=waiting_words(self.files), synced=synced)
+        self._set(
+            syncing=self.facts.phase == "asking", files=waiting_words(self.files), synced=synced,
+            sending=_sending(self.facts), moving=_moving(self.files),
+        )  # fmt: skip
 
     def _set(self, **changes: object) -> None:
         """Publish what is news."""
@@ -264,6 +268,24 @@ class Runner:
             words = "; ".join(dict.fromkeys(waiting_words(self.files)))
             problem = "Facts are exchanged, but some files are not." + (f" ({words})" if words else "")
         return SyncReport(connection in ("online", "upgrade"), self.sent, self.received, problem, connection)
+
+
+def _sending(state: State) -> tuple[str, int, int] | None:
+    if state.phase != "asking" or not isinstance(state.request, m.AskPush):
+        return None
+    run = state.request.run
+    return run.epoch, run.from_seq, run.from_seq + len(run.entries) - 1
+
+
+def _moving(lane: FileLane) -> Moving | None:
+    item = lane.item
+    if item is None or lane.phase == "stopped" or (lane.phase == "rest" and lane.idle):
+        return None
+    parts = max(1, -(-item.size // PART_BYTES))
+    if item.fetch:
+        return Moving(item.sha256, item.have // PART_BYTES, parts, fetch=True)
+    held = len(lane.held[1]) if lane.held is not None and lane.held[0] == item.sha256 else 0
+    return Moving(item.sha256, min(held, parts), parts)
 
 
 def sync_once(

@@ -19,11 +19,21 @@ _SENTENCES: dict[Connection, str] = {
 }
 
 
+class Moving(msgspec.Struct, frozen=True):
+    """The file that is on its way: `done` of `parts`. fetch: it comes in."""
+
+    sha256: str
+    done: int
+    parts: int
+    fetch: bool = False
+
+
 class SyncStatus(msgspec.Struct, frozen=True):
     """What the header and the sync centre show.
 
     since: ms UTC by this machine's clock since when the connection stands like this. synced: when everything was last exchanged.
     syncing: a request is in flight. files: why files wait, in words. streams: what a screen showing them should read again.
+    sending: (epoch, first, last) of own entries in the request in flight. moving: the file on its way.
     """
 
     connection: Connection = "unknown"
@@ -34,6 +44,8 @@ class SyncStatus(msgspec.Struct, frozen=True):
     synced: int | None = None
     files: tuple[str, ...] = ()
     streams: frozenset[str] = frozenset()
+    sending: tuple[str, int, int] | None = None
+    moving: Moving | None = None
 
     @property
     def sentence(self) -> str:
