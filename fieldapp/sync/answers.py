@@ -38,11 +38,8 @@ UPGRADE_WAIT_MS = BACKOFF_MAX_MS
 
 def answered(state: State, now: int, answer: m.Answer) -> Step:
     request = state.request
-    if not isinstance(answer, m.Good):
-        if isinstance(request, m.AskPull):
-            state = new(state, pull_due=True, pull_first=False)
-        elif isinstance(request, m.AskPush):
-            state = new(state, pull_first=True)  # whatever hinders pushing must not keep the device from reading
+    if isinstance(request, m.AskPull) and not isinstance(answer, m.Good):
+        state = new(state, pull_due=True, pull_first=False)
     match request, answer:
         case _, m.Fault():
             return _fault(state, now, answer)
@@ -284,7 +281,7 @@ def _count_timeout(state: State) -> State:
         return state
     run = request.run
     known = state.stuck if state.stuck and state.stuck[:2] == (run.epoch, run.from_seq) else (run.epoch, run.from_seq, 0)
-    times = known[2] + 1
-    if times >= PATIENCE and state.report.connection == "online":
+    times = known[2] + (state.report.connection == "online")  # otherwise it is the network that does not answer
+    if times >= PATIENCE:
         return new(state, stuck=None, poison=(run.epoch, run.from_seq, "the server does not answer when it is sent"))
     return new(state, stuck=(*known[:2], times))

@@ -80,7 +80,7 @@ def _hurried(state: State, event: m.Hurried) -> Step:
     if event.why == "network":
         spread, seed = draw(state.seed, NETWORK_SPREAD_MS)
         state = new(state, seed=seed, fruitless=min(state.fruitless, 1))
-        return wait(state, max(state.not_before, min(state.wake, event.now + spread)))
+        return wait(state, max(event.now, state.not_before, min(state.wake, event.now + spread)))
     if event.why == "asked" and event.now < state.not_before:
         return wait(state, state.not_before)
     if event.why != "asked" and state.fruitless:

@@ -110,6 +110,8 @@ def correct(state: State, now: int, *before: m.Effect) -> Step:
 
 def back_off(state: State, now: int, retry_after: int | None, connection: m.Connection, words: str, *before: m.Effect) -> Step:
     """Commit what there is to commit, and try again later."""
+    if isinstance(state.request, m.AskPush):
+        state = new(state, pull_due=True, pull_first=True)  # whatever hinders pushing must not keep the device from reading
     state = new(state, fruitless=state.fruitless + 1)
     delay, seed = backoff(state.seed, state.fruitless, retry_after)
     if retry_after is not None:

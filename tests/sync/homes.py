@@ -6,11 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import uuid6
+
 from fieldapp.bootstrap import DeviceServices, open_device
 from fieldapp.domain.entry_types.lifecycle import JobCreated
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.settings import DeviceSettings
-from fieldapp.store.home import Home
+from fieldapp.store.database import Database
+from fieldapp.store.device import DeviceReplica
+from fieldapp.store.home import Home, Identity, SystemClock
+from fieldapp.store.journal import Journal
+from fieldapp.store.migrations import migrate_device
 from fieldapp.store.rows import Draft
 from fieldapp.sync.enrol import enrol
 from tests.live_server import LiveServer
@@ -34,3 +40,17 @@ def new_job(number: str) -> Draft:
 
 def note(job: str, text: str = "seen") -> Draft:
     return Draft(LOG, f"job:{job}", NoteAdded(text))
+
+
+@contextmanager
+def a_replica(folder: Path) -> Iterator[tuple[DeviceReplica, Database]]:
+    """A device's replica on a real database, without a server."""
+    db = Database(f"sqlite:///{folder / 'device.db'}")
+    migrate_device(db)
+    journal = Journal(folder / "journal.jsonl")
+    identity = Identity("http://127.0.0.1:1", "dev-1", "A1", "secret", "tech-1", "Ann Berg", "technician", LOG, ("org", LOG))
+    try:
+        yield DeviceReplica(db, journal, identity, SystemClock(), lambda: str(uuid6.uuid7())), db
+    finally:
+        journal.close()
+        db.close()

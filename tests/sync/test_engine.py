@@ -1,0 +1,564 @@
+"""The rules of sending, and each row of the table of answers."""
+
+from __future__ import annotations
+
+import base64
+
+import msgspec
+import pytest
+
+from fieldapp.domain.entry import chain_hash
+from fieldapp.store.rows import Head
+from fieldapp.sync import messages as m
+from fieldapp.sync.engine import quiet, step
+from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS
+from fieldapp.sync.protocol import BackfillDone, EpochHead, StreamAdded
+from tests.sync.table import (
+    EPOCH,
+    HISTORY,
+    LOG,
+    UNSENT,
+    VIEW,
+    Hand,
+    a_page,
+    a_run,
+    a_token,
+    hash_after,
+    receipt_for,
+    refused,
+)  # fmt: skip
+
+REPORT = m.Report
+
+
+def reports(said: list[m.Effect]) -> list[str]:
+    return [effect.connection for effect in said if isinstance(effect, m.Report)]
+
+
+def kinds(said: list[m.Effect]) -> list[type]:
+    return [type(effect) for effect in said if not isinstance(effect, m.Report | m.Arm | m.Ask)]
+
+
+# --- The straight road -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sync_without_news_is_one_request() -> None:
+    hand = Hand()
+    assert isinstance(hand.start(), m.AskPull)
+    said = hand.answer(a_page())
+    assert quiet(hand.state)
+    assert reports(said) == ["online"]
+    assert POLL_MS * 3 // 4 <= hand.pause <= POLL_MS
+
+
+def test_unsent_goes_first_then_the_log_is_read() -> None:
+    hand = Hand(UNSENT)
+    request = hand.start()
+    assert isinstance(request, m.AskPush)
+    assert request.run == UNSENT.run
+    said = hand.answer(receipt_for(request.run), VIEW)
+    head = Head(EPOCH, 3, hash_after(request.run))
+    assert m.Acknowledge(head, 5_000, 3) in said
+    assert isinstance(hand.request, m.AskPull)
+
+
+def test_the_first_contact_asks_for_a_token_and_remembers_the_history() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, token="", incarnation=""))
+    request = hand.start()
+    assert isinstance(request, m.AskToken)
+    said = hand.answer(a_token(), msgspec.structs.replace(VIEW, incarnation=""))
+    assert m.Remember({"token": "t2"}) in said
+    said = hand.answer(a_page())
+    assert m.Remember({"incarnation": HISTORY}) in said
+    assert m.Forget() not in said
+
+
+def test_a_renewal_whose_answer_was_lost_is_asked_for_with_the_same_nonce() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, token=""))
+    first = hand.start()
+    hand.answer(m.Fault("timeout"))
+    hand.wait()
+    assert hand.request == first
+    hand.answer(a_token(), VIEW, after=MIN_GAP_MS)
+    hand.answer(refused(401), VIEW)
+    while hand.state.phase == "rest":
+        hand.wait()
+    assert isinstance(hand.request, m.AskToken)
+    assert hand.request != first
+
+
+def test_more_is_read_until_there_is_no_more() -> None:
+    hand = Hand()
+    hand.start()
+    hand.answer(a_page(more=True, cursors={"org": "9:00000000", LOG: "0:"}))
+    assert isinstance(hand.request, m.AskPull)
+    hand.answer(a_page(cursors={"org": "9:00000000", LOG: "0:"}))
+    assert quiet(hand.state)
+
+
+def test_what_is_to_be_backfilled_is_asked_for() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, backfills=((LOG, "job:1", 0, 9),)))
+    request = hand.start()
+    assert isinstance(request, m.AskPull)
+    assert [(wanted.stream, wanted.after, wanted.upto) for wanted in request.request.backfills] == [("job:1", 0, 9)]
+    said = hand.answer(a_page(backfilled=(BackfillDone("job:1", 9, True),)), VIEW)
+    assert next(effect.page.backfilled for effect in said if isinstance(effect, m.Receive)) == (("job:1", 9, True),)
+    assert quiet(hand.state)
+
+
+def test_a_server_that_says_more_and_sends_nothing_is_not_asked_for_ever() -> None:
+    hand = Hand()
+    hand.start()
+    hand.answer(a_page(more=True))
+    assert hand.state.phase == "rest"
+    assert hand.state.fruitless == 1
+
+
+def test_hints_and_new_facts_wake_it_at_once_and_the_timer_reads_the_log() -> None:
+    hand = Hand()
+    hand.start()
+    hand.answer(a_page())
+    hand.hurry("hint")
+    assert isinstance(hand.request, m.AskPull)
+    hand.answer(a_page())
+    hand.view = UNSENT
+    hand.hurry("saved")
+    assert isinstance(hand.request, m.AskPush)
+    hand.answer(receipt_for(a_run()), VIEW)
+    hand.answer(a_page())
+    hand.wait()
+    assert isinstance(hand.request, m.AskPull)
+
+
+def test_a_hint_during_a_pull_is_not_lost() -> None:
+    hand = Hand()
+    hand.start()
+    hand.hurry("hint")
+    hand.answer(a_page())
+    assert isinstance(hand.request, m.AskPull)
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    before = hand.state
+    assert hand.feed(m.Answered(hand.now, hand.state.number - 1, receipt_for(a_run()))) == []
+    assert hand.state == before
+
+
+def test_a_request_that_hangs_is_given_up() -> None:
+    hand = Hand()
+    hand.start()
+    number = hand.state.number
+    hand.now += DEADLINE_MS
+    said = hand.feed(m.TimerFired(hand.now))
+    assert reports(said) == ["offline"]
+    assert hand.state.phase == "rest"
+    hand.wait()
+    assert hand.state.number == number + 1
+
+
+# --- No answer of the server -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "connection"),
+    [
+        (m.Fault("offline"), "offline"),
+        (m.Fault("timeout"), "offline"),
+        (m.Fault("insecure"), "offline"),
+        (m.Fault("garbled"), "offline"),
+        (m.Fault("sign_in_page"), "sign_in_page"),
+        (m.Fault("busy"), "busy"),
+        (refused(408), "busy"),
+        (refused(425), "busy"),
+        (refused(429), "busy"),
+        (refused(500), "busy"),
+        (refused(503), "busy"),
+        (refused(507), "server_full"),
+        (refused(404), "other_server"),
+        (refused(418), "busy"),
+    ],
+)
+@pytest.mark.parametrize("view", [VIEW, UNSENT])
+def test_no_answer_backs_off_and_keeps_everything(fault: m.Answer, connection: str, view: m.View) -> None:
+    hand = Hand(view)
+    request = hand.start()
+    said = hand.answer(fault)
+    assert kinds(said) == []
+    assert reports(said) == [connection]
+    assert hand.state.phase == "rest"
+    while hand.state.phase == "rest":
+        hand.wait()
+    asked = {type(request), type(hand.request)}
+    assert asked <= {m.AskPush, m.AskPull}
+
+
+def test_back_off_grows_with_full_jitter_and_has_an_end() -> None:
+    first, late = [], []
+    for seed in range(300):
+        hand = Hand(seed=seed)
+        hand.start()
+        for tries in range(12):
+            hand.answer(m.Fault("offline"))
+            if tries == 0:
+                first.append(hand.pause)
+            if tries == 11:
+                late.append(hand.pause)
+            while hand.state.phase == "rest":
+                hand.wait()
+    assert 0 <= min(first) < 100
+    assert 900 < max(first) <= 1_000
+    assert min(late) >= 150_000
+    assert max(late) <= 300_000
+
+
+def test_no_progress_five_times_running_slows_down_and_says_so() -> None:
+    hand = Hand()
+    hand.start()
+    said: list[m.Effect] = []
+    for _ in range(5):
+        said = hand.answer(m.Fault("offline"))
+        if hand.state.fruitless < 5:
+            assert not hand.state.report.slow
+            while hand.state.phase == "rest":
+                hand.wait()
+    assert REPORT("offline", "", slow=True) in said
+    assert hand.pause >= 30_000
+
+
+def test_retry_after_wins_over_everybody() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(503, wait=90_000))
+    assert 90_000 <= hand.pause <= 99_000
+    until = hand.state.wake
+    for why in ("saved", "hint", "asked", "network"):
+        hand.hurry(why)  # type: ignore[arg-type]
+        assert hand.state.phase == "rest"
+        assert hand.state.wake == until
+
+
+def test_a_person_or_a_new_network_ends_a_back_off() -> None:
+    for why, within in (("asked", 0), ("network", 5_000)):
+        hand = Hand()
+        hand.start()
+        for _ in range(8):
+            hand.answer(m.Fault("offline"))
+            while hand.state.phase == "rest":
+                hand.wait()
+        hand.answer(m.Fault("offline"), after=MIN_GAP_MS)
+        hand.hurry("saved")
+        assert hand.pause > 5_000
+        hand.hurry(why)  # type: ignore[arg-type]
+        if hand.state.phase == "rest":
+            assert hand.pause <= within
+            hand.wait()
+        assert hand.state.phase == "asking"
+
+
+def test_what_hinders_pushing_does_not_hinder_reading() -> None:
+    hand = Hand(UNSENT)
+    assert isinstance(hand.start(), m.AskPush)
+    hand.answer(m.Fault("busy"))
+    hand.wait()
+    assert isinstance(hand.request, m.AskPull)
+    hand.answer(a_page(), after=MIN_GAP_MS)
+    assert isinstance(hand.request, m.AskPush)
+
+
+# --- Refusals --------------------------------------------------------------------------------------------------------------------
+
+
+def test_401_renews_the_token_and_goes_on() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    assert kinds(hand.answer(refused(401), after=MIN_GAP_MS)) == []
+    assert isinstance(hand.request, m.AskToken)
+    hand.answer(a_token(), after=MIN_GAP_MS)
+    assert isinstance(hand.request, m.AskPush | m.AskPull)
+
+
+def test_a_server_that_refuses_every_token_is_not_asked_all_the_time() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    asked, began = 0, hand.now
+    while hand.now < began + 60_000:
+        asked += 1
+        hand.answer(a_token() if isinstance(hand.request, m.AskToken) else refused(401), after=1)
+        while hand.state.phase == "rest":
+            hand.wait()
+    assert asked <= 20
+
+
+def test_a_server_that_does_not_know_the_device_is_another_server() -> None:
+    hand = Hand(msgspec.structs.replace(UNSENT, token=""))
+    hand.start()
+    said = hand.answer(refused(401, "secret-unknown"))
+    assert reports(said) == ["other_server"]
+    assert kinds(said) == []
+    assert hand.pause >= 150_000
+
+
+def test_403_revoked_hands_over_once_then_stops() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(403, "device-revoked"), after=MIN_GAP_MS)
+    assert UNSENT.run is not None
+    for left in (3, 2, 1):
+        request = hand.request
+        assert isinstance(request, m.AskQuarantine)
+        wanted = request.request
+        rest = a_run(left - 1, 5 - left, wanted.hash) if left > 1 else None
+        head = m.Good(m.Receipt(EPOCH, wanted.seq, wanted.hash, 0, 1))
+        said = hand.answer(head, msgspec.structs.replace(VIEW, run=rest))
+        assert m.Refuse(EPOCH, wanted.seq, "the device was revoked") in said
+    assert hand.state.phase == "stopped"
+    assert hand.state.report.connection == "revoked"
+    assert hand.hurry("asked") == []
+
+
+def test_403_revoked_even_for_handing_over_stops() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(403, "device-revoked"), after=MIN_GAP_MS)
+    said = hand.answer(refused(403, "device-revoked"))
+    assert hand.state.phase == "stopped"
+    assert kinds(said) == []
+
+
+def test_403_otherwise_waits() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    assert kinds(hand.answer(refused(403, "person-unknown"))) == []
+    assert hand.state.phase == "rest"
+
+
+def test_409_gap_rewinds_and_offers_again() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    said = hand.answer(refused(409, "gap", head=EpochHead(EPOCH, 1, "h1")), after=MIN_GAP_MS)
+    assert kinds(said) == [m.Rewind]
+    assert m.Rewind(Head(EPOCH, 1, "h1")) in said
+
+
+def test_a_rewind_to_what_is_no_longer_kept_opens_a_new_epoch() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.now += MIN_GAP_MS
+    gap = refused(409, "gap", head=EpochHead(EPOCH, 0, ""))
+    hand.state, effects = step(hand.state, m.Answered(hand.now, hand.state.number, gap))
+    assert isinstance(effects[0], m.Rewind)
+    said = hand.feed(m.Troubled(hand.now, "not kept", EPOCH))
+    assert m.Fork(EPOCH) in said
+
+
+@pytest.mark.parametrize("code", ["fork", "gap"])
+def test_409_fork_or_a_gap_without_a_head_opens_a_new_epoch(code: str) -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    assert m.Fork(EPOCH) in hand.answer(refused(409, code), after=MIN_GAP_MS)
+
+
+@pytest.mark.parametrize("status", [409, 410])
+def test_410_reads_everything_again_and_touches_nothing_unsent(status: int) -> None:
+    hand = Hand()
+    hand.start()
+    assert kinds(hand.answer(refused(status, "cursor-diverged"), after=MIN_GAP_MS)) == [m.Forget]
+    assert isinstance(hand.request, m.AskPull)
+
+
+def test_another_history_in_an_answer_means_the_same() -> None:
+    hand = Hand()
+    hand.start()
+    said = hand.answer(a_page(incarnation="h-2", added=(StreamAdded(LOG, "job:1", 3),)), after=MIN_GAP_MS)
+    assert kinds(said) == [m.Forget, m.Remember]
+    hand = Hand(UNSENT)
+    hand.start()
+    good = receipt_for(a_run())
+    assert isinstance(good.body, m.PushAnswer)
+    said = hand.answer(m.Good(msgspec.structs.replace(good.body, incarnation="h-2")), VIEW)
+    assert kinds(said) == [m.Acknowledge, m.Forget, m.Remember]
+
+
+def test_413_halves_down_to_one_group_then_hands_it_over() -> None:
+    run = a_run(8)
+    hand = Hand(msgspec.structs.replace(VIEW, run=run))
+    hand.start()
+    sizes = []
+    while isinstance(hand.request, m.AskPush | m.AskPull):
+        if isinstance(hand.request, m.AskPull):
+            hand.answer(a_page(), after=MIN_GAP_MS)
+            continue
+        sizes.append(len(hand.request.run.entries))
+        count = max(1, min(hand.state.entries, sizes[-1]) // 2)
+        cut = msgspec.structs.replace(run, entries=run.entries[:count])
+        hand.answer(refused(413), msgspec.structs.replace(VIEW, run=cut), after=MIN_GAP_MS)
+        while hand.state.phase == "rest":
+            hand.wait()
+    assert sizes == [8, 4, 2, 1]
+    assert isinstance(hand.request, m.AskQuarantine)
+    wanted = hand.request.request
+    entry = run.entries[0]
+    assert (wanted.epoch, wanted.seq, wanted.prev_hash) == (EPOCH, 1, "")
+    assert wanted.hash == chain_hash("", 1, entry.hash)
+    assert base64.b64decode(wanted.raw) == entry.raw + b"\n" + (entry.body_raw or b"")
+
+
+def test_a_group_is_never_split_by_halving() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, run=a_run(4, groups=[1, 1, 1, 1])))
+    hand.start()
+    hand.answer(refused(413), after=MIN_GAP_MS)
+    while hand.state.phase == "rest" or isinstance(hand.request, m.AskPull):
+        hand.wait() if hand.state.phase == "rest" else hand.answer(a_page(), after=MIN_GAP_MS)
+    assert isinstance(hand.request, m.AskQuarantine)
+
+
+def test_time_outs_halve_too_but_hand_nothing_over_while_the_network_is_what_is_slow() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, run=a_run(8)))
+    hand.start()
+    for _ in range(20):
+        assert not isinstance(hand.request, m.AskQuarantine)
+        hand.answer(m.Fault("timeout"))
+        hand.view = msgspec.structs.replace(VIEW, run=a_run(hand.state.entries))
+        while hand.state.phase == "rest":
+            hand.wait()
+    assert hand.state.entries == 1
+    assert hand.state.budget == 16 * 1024
+
+
+def test_an_entry_that_makes_the_server_hang_is_handed_over() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, run=a_run(1)))
+    hand.start()
+    for _ in range(40):
+        if isinstance(hand.request, m.AskQuarantine):
+            break
+        hand.answer(m.Fault("timeout") if isinstance(hand.request, m.AskPush) else a_page(), after=1_000)
+        while hand.state.phase == "rest":
+            hand.wait()
+    assert isinstance(hand.request, m.AskQuarantine)
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_an_entry_that_the_server_cannot_read_goes_to_quarantine_and_the_rest_goes_on(status: int) -> None:
+    run = a_run(3)
+    hand = Hand(msgspec.structs.replace(VIEW, run=run))
+    hand.start()
+    hand.answer(refused(status, "unreadable-entry", seq=2), after=MIN_GAP_MS)
+    if isinstance(hand.request, m.AskPull):
+        hand.answer(a_page(), after=MIN_GAP_MS)
+    request = hand.request
+    assert isinstance(request, m.AskPush)
+    assert request.run.entries == run.entries[:1]
+    first = hash_after(request.run)
+    hand.answer(receipt_for(request.run), msgspec.structs.replace(VIEW, run=a_run(2, 2, first)))
+    request = hand.request
+    assert isinstance(request, m.AskQuarantine)
+    assert request.request.seq == 2
+    receipt = m.Receipt(EPOCH, 2, request.request.hash, 0, 1)
+    said = hand.answer(m.Good(receipt), msgspec.structs.replace(VIEW, run=a_run(1, 3, request.request.hash)))
+    assert kinds(said)[:2] == [m.Refuse, m.Acknowledge]
+    request = hand.request
+    assert isinstance(request, m.AskPush)
+    assert request.run.from_seq == 3
+
+
+def test_a_refused_run_without_a_name_is_halved_to_find_the_entry() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, run=a_run(4)))
+    hand.start()
+    hand.answer(refused(422), msgspec.structs.replace(VIEW, run=a_run(2)), after=MIN_GAP_MS)
+    assert hand.state.entries == 2
+    assert hand.state.poison is None
+
+
+def test_a_log_that_the_server_does_not_know_is_no_fault_of_the_entries() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    said = hand.answer(refused(422, "log-unknown"))
+    assert kinds(said) == []
+    assert hand.state.poison is None
+
+
+def test_426_stops_reading_says_so_and_keeps_pushing() -> None:
+    hand = Hand()
+    hand.start()
+    said = hand.answer(refused(426, "upgrade-needed"))
+    assert reports(said) == ["upgrade"]
+    hand.view = UNSENT
+    hand.hurry("saved")
+    assert isinstance(hand.request, m.AskPush)
+    said = hand.answer(receipt_for(a_run()), VIEW)
+    assert reports(said) == []
+    assert hand.state.phase == "rest"
+    until = hand.now + 300_000
+    while hand.state.phase == "rest":
+        assert hand.now < until
+        hand.wait()
+    assert isinstance(hand.request, m.AskPull)
+
+
+def test_507_waits_long() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(507, "disk-full"))
+    assert hand.pause >= 150_000
+
+
+# --- Receipts and heads ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_receipt_for_something_else_moves_nothing() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    assert kinds(hand.answer(receipt_for(a_run(), epoch="other"), after=MIN_GAP_MS)) == []
+    hand = Hand(msgspec.structs.replace(VIEW, run=a_run(2, 5, "h")))
+    hand.start()
+    assert kinds(hand.answer(receipt_for(a_run(2, 5, "h"), seq=4), after=MIN_GAP_MS)) == []
+
+
+def test_a_receipt_with_a_foreign_hash_opens_a_new_epoch() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.now += MIN_GAP_MS
+    hand.state, effects = step(hand.state, m.Answered(hand.now, hand.state.number, receipt_for(a_run(), hash="f" * 64)))
+    assert isinstance(effects[1], m.Acknowledge)
+    assert m.Fork(EPOCH) in hand.feed(m.Troubled(hand.now, "foreign", EPOCH))
+
+
+def test_a_server_that_stands_further_back_gets_everything_again() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, heads=(Head(EPOCH, 5, "h5"),)))
+    hand.start()
+    assert m.Rewind(Head(EPOCH, 3, "h3")) in hand.answer(a_page(epochs=(EpochHead(EPOCH, 3, "h3"),)))
+
+
+def test_a_server_that_stands_further_on_is_believed_by_its_hash() -> None:
+    hand = Hand()
+    hand.start()
+    said = hand.answer(a_page(epochs=(EpochHead(EPOCH, 3, "h3"),)))
+    assert m.Acknowledge(Head(EPOCH, 3, "h3"), 1_000) in said
+
+
+def test_a_commit_that_fails_is_tried_again_later() -> None:
+    hand = Hand()
+    hand.start()
+    hand.state, effects = step(hand.state, m.Answered(hand.now, hand.state.number, a_page()))
+    assert any(isinstance(effect, m.Receive) for effect in effects)
+    said = hand.feed(m.Troubled(hand.now, "The disk is full."))
+    assert hand.state.phase == "rest"
+    assert hand.state.report.words == "The disk is full."
+    assert said
+    while hand.state.phase == "rest":
+        hand.wait()
+    assert isinstance(hand.request, m.AskPull)
+
+
+def test_the_skew_is_remembered_when_it_moved() -> None:
+    hand = Hand()
+    hand.start()
+    page = a_page(time=61_000)
+    said = hand.answer(page)
+    assert any(isinstance(effect, m.Remember) and effect.values.get("skew_ms") == "60000" for effect in said)
+    hand = Hand(msgspec.structs.replace(VIEW, skew=60_400))
+    hand.start()
+    said = hand.answer(page)
+    assert not any(isinstance(effect, m.Remember) and "skew_ms" in effect.values for effect in said)

@@ -1,0 +1,209 @@
+"""The machine for files: parts, resuming, putting aside, and that it never stops trying."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from fieldapp.store.tables import FileRow
+from fieldapp.sync import messages as m
+from fieldapp.sync.file_lane import (
+    FileEffect,
+    FileItem,
+    FileLane,
+    FileSent,
+    FilesLooked,
+    KeepChunk,
+    LookFiles,
+    Nudge,
+    file_step,
+    files_quiet,
+)  # fmt: skip
+from fieldapp.sync.files import FileDesk
+from fieldapp.sync.machine import DEADLINE_MS
+from fieldapp.sync.protocol import PART_BYTES, FileState
+from tests.sync.homes import a_replica
+from tests.sync.table import refused
+
+SMALL = FileItem("a" * 64, 10, "/x/a", 10)
+LARGE = FileItem("b" * 64, 2 * PART_BYTES + 1, "/x/b", 2 * PART_BYTES + 1)
+WANTED = FileItem("c" * 64, PART_BYTES + 5, "/x/c", 0, fetch=True)
+
+
+class Hand:
+    def __init__(self, *items: FileItem) -> None:
+        self.now, self.items, self.busy = 1_000, items, False
+        self.lane = FileLane(1)
+        self.asked: m.Request | None = None
+        self.feed(m.Started(self.now))
+
+    def feed(self, event: m.Started | m.Hurried | m.TimerFired | m.Answered | m.Troubled) -> list[FileEffect]:
+        said: list[FileEffect] = []
+        events: list[object] = [event]
+        while events:
+            self.lane, effects = file_step(self.lane, events.pop(0))  # type: ignore[arg-type]
+            for effect in effects:
+                if isinstance(effect, FileSent):
+                    self.items = tuple(item for item in self.items if item.sha256 != effect.sha256)
+                if isinstance(effect, m.Ask):
+                    self.asked = effect.request
+                if isinstance(effect, LookFiles):
+                    events.append(FilesLooked(self.now, self.items, self.busy))
+                else:
+                    said.append(effect)
+        return said
+
+    def answer(self, answer: m.Answer) -> list[FileEffect]:
+        self.now += 10
+        return self.feed(m.Answered(self.now, self.lane.number, answer))
+
+    def wait(self) -> None:
+        self.now = max(self.now, self.lane.wake)
+        self.feed(m.TimerFired(self.now))
+
+    @property
+    def request(self) -> m.Request:
+        assert self.lane.phase == "asking"
+        assert self.asked is not None
+        return self.asked
+
+
+def held(item: FileItem, *parts: int, complete: bool = False) -> m.Good:
+    return m.Good(FileState(item.sha256, parts, complete))
+
+
+def test_a_file_goes_part_by_part_from_where_it_was_interrupted() -> None:
+    hand = Hand(LARGE)
+    assert hand.request == m.AskParts(LARGE.sha256)
+    hand.answer(held(LARGE, 1))
+    assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size)
+    hand.answer(held(LARGE, 0, 1))
+    assert hand.request == m.SendPart(LARGE.sha256, 2, LARGE.path, LARGE.size)
+    hand.answer(held(LARGE, 0, 1, 2))
+    assert hand.request == m.AskComplete(LARGE.sha256, LARGE.size)
+    assert FileSent(LARGE.sha256) in hand.answer(held(LARGE, complete=True))
+    assert files_quiet(hand.lane)
+
+
+def test_a_file_the_server_has_already_is_done() -> None:
+    hand = Hand(SMALL)
+    assert FileSent(SMALL.sha256) in hand.answer(held(SMALL, complete=True))
+
+
+def test_a_stuck_file_lets_the_next_one_pass_and_gets_another_turn() -> None:
+    hand = Hand(SMALL, LARGE)
+    hand.answer(refused(404, "file-unknown"))
+    assert hand.request == m.AskParts(LARGE.sha256)
+    hand.answer(held(LARGE, complete=True))
+    assert hand.lane.phase == "rest"
+    for _ in range(3):
+        if hand.lane.phase == "rest":
+            hand.wait()
+    assert hand.request == m.AskParts(SMALL.sha256)
+
+
+def test_a_file_whose_content_arrived_wrong_is_sent_from_the_start() -> None:
+    hand = Hand(SMALL)
+    hand.answer(held(SMALL))
+    hand.answer(held(SMALL, 0))
+    hand.answer(refused(422, "wrong-hash"))
+    while hand.lane.phase == "rest":
+        hand.wait()
+    assert hand.request == m.AskParts(SMALL.sha256)
+
+
+def test_a_server_that_keeps_nothing_is_not_sent_the_part_for_ever() -> None:
+    hand = Hand(SMALL)
+    hand.answer(held(SMALL))
+    hand.answer(held(SMALL))
+    assert hand.lane.phase == "rest"
+    assert hand.lane.aside
+
+
+def test_facts_go_first() -> None:
+    hand = Hand()
+    hand.items, hand.busy = (SMALL,), True
+    hand.feed(m.Hurried(hand.now, "hint"))
+    assert hand.lane.phase == "rest"
+    assert not files_quiet(hand.lane)
+    hand.busy = False
+    hand.wait()
+    assert hand.lane.phase == "asking"
+
+
+def test_a_refused_token_asks_the_other_machine_to_renew_it() -> None:
+    hand = Hand(SMALL)
+    assert Nudge("renew") in hand.answer(refused(401))
+    assert hand.lane.phase == "rest"
+
+
+def test_a_wanted_file_comes_piece_by_piece() -> None:
+    hand = Hand(WANTED)
+    assert hand.request == m.FetchPart(WANTED.sha256, 0)
+    first = m.Chunk(b"x" * PART_BYTES, WANTED.size)
+    assert KeepChunk(WANTED.sha256, 0, first.raw, WANTED.size) in hand.answer(m.Good(first))
+
+
+def test_a_file_that_cannot_be_written_here_is_put_aside() -> None:
+    hand = Hand(WANTED)
+    hand.lane, _ = file_step(hand.lane, m.Answered(hand.now, hand.lane.number, m.Good(m.Chunk(b"x", WANTED.size))))
+    hand.feed(m.Troubled(hand.now, "the disk is full"))
+    assert hand.lane.aside[0].words == "the disk is full"
+    assert hand.lane.phase == "rest"
+
+
+def test_a_request_that_hangs_is_given_up() -> None:
+    hand = Hand(SMALL)
+    hand.now += DEADLINE_MS
+    hand.feed(m.TimerFired(hand.now))
+    assert hand.lane.phase == "rest"
+
+
+ANSWERS = st.sampled_from(
+    [
+        held(SMALL), held(SMALL, 0), held(SMALL, complete=True), held(LARGE, 0), held(LARGE, 0, 1, 2), m.Good(m.Chunk(b"x", 7)),
+        m.Good(m.Chunk(b"", 7)), refused(401), refused(404), refused(409, "parts-missing"), refused(413), refused(422),
+        refused(500), refused(503, wait=10_000), refused(507), m.Fault("offline"), m.Fault("timeout"), m.Fault("local"),
+        m.Fault("sign_in_page"), m.Fault("too_large"),
+    ]
+)  # fmt: skip
+
+
+@given(st.lists(ANSWERS, max_size=80))
+def test_whatever_is_answered_it_goes_on_and_asks_at_most_once_a_second_in_vain(answers: list[m.Answer]) -> None:
+    hand = Hand(SMALL, LARGE, WANTED)
+    for answer in answers:
+        rounds = 0
+        while hand.lane.phase == "rest":
+            rounds += 1
+            assert hand.lane.wake > hand.now or hand.items == ()
+            assert rounds < 20
+            hand.wait()
+            if not hand.items:
+                return
+        assert hand.lane.phase == "asking"
+        hand.answer(answer)
+
+
+def test_what_is_fetched_gets_its_place_only_when_its_hash_is_right(tmp_path: Path) -> None:
+    data = b"a procedure"
+    name = hashlib.sha256(data).hexdigest()
+    folder = tmp_path / "files"
+    with a_replica(tmp_path) as (replica, db):
+        with db.write() as conn:
+            conn.execute(insert(FileRow), {"sha256": name, "size": len(data), "name": "p.json", "state": "wanted"})
+        desk = FileDesk(replica, folder)
+        assert desk.commit(KeepChunk(name, 0, data[:4], len(data)), 0) is None
+        assert not (folder / name).exists()
+        assert desk.items() == (FileItem(name, len(data), str(folder / name), 4, fetch=True),)
+        assert isinstance(desk.commit(KeepChunk(name, 4, b"another", len(data)), 0), m.Troubled)
+        assert list(folder.iterdir()) == []
+        assert desk.items()[0].have == 0
+        assert desk.commit(KeepChunk(name, 0, data[:4], len(data)), 0) is None
+        assert desk.commit(KeepChunk(name, 4, data[4:], len(data)), 0) is None
+        assert (folder / name).read_bytes() == data
+        assert desk.items() == ()
