@@ -7,6 +7,7 @@ top of the server's order, so it never leaves the view.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
@@ -100,6 +101,8 @@ class DeviceReplica:
     ) -> None:
         self._db, self._journal, self._clock, self._ids = db, journal, clock, ids
         self._lines = Lines(db, identity, ids, remember)
+        self._both = threading.RLock()
+        """Held while database and journal change together: the app records in one thread and hears of receipts in another."""
 
     @property
     def identity(self) -> Identity:
@@ -119,12 +122,13 @@ class DeviceReplica:
             Problem: `group-too-large`, `body-too-large`, `disk-full`, `database-busy`; then nothing of it was recorded.
                 `journal-failed`: it is recorded, its second copy is not.
         """
-        with self._db.write() as conn:
-            entries = self._write_group(conn, drafts)
-            self._store(conn, entries)
-            lines = self._lines.take(conn, entries, self._clock.now())
-            self._show(conn, entries)
-        self._journal.append(lines)
+        with self._both:
+            with self._db.write() as conn:
+                entries = self._write_group(conn, drafts)
+                self._store(conn, entries)
+                lines = self._lines.take(conn, entries, self._clock.now())
+                self._show(conn, entries)
+            self._journal.append(lines)
         return Saved(
             tuple(entry.id for entry in entries), frozenset(stream for entry in entries for stream in entry.envelope.streams)
         )
@@ -204,12 +208,13 @@ class DeviceReplica:
         Raises:
             Problem: `receipt-foreign` where the receipt's hash is not the one this device wrote there; nothing is moved.
         """
-        with self._db.write() as conn:
-            ids = self._lines.acknowledge(conn, head, time)
-            left = self._lines.unsent_count(conn)
-        if ids and not left:
-            with suppress(Problem):  # a journal that is too long does no harm: what it holds is known
-                self._journal.replace(())
+        with self._both:
+            with self._db.write() as conn:
+                ids = self._lines.acknowledge(conn, head, time)
+                left = self._lines.unsent_count(conn)
+            if ids and not left:
+                with suppress(Problem):  # a journal that is too long does no harm: what it holds is known
+                    self._journal.replace(())
         return Saved(tuple(ids), frozenset())
 
     def rewind(self, head: Head) -> bool:
@@ -219,9 +224,10 @@ class DeviceReplica:
 
     def fork(self, log: str) -> None:
         """After a fork: a new line of writing, in which everything that no receipt names is chained anew."""
-        with self._db.write() as conn:
-            self._lines.open(conn, log)
-        self._rewrite_journal()
+        with self._both:
+            with self._db.write() as conn:
+                self._lines.open(conn, log)
+            self._rewrite_journal()
 
     def log_of(self, epoch: str) -> str:
         """The log that an epoch of this device writes to; the own branch's for one that is not known."""
@@ -265,13 +271,17 @@ class DeviceReplica:
 
     def forget_cursors(self) -> None:
         """The server's history is not the one this device saw: read everything again."""
+        with self._both:
+            self._forget_cursors()
+            self._rewrite_journal()
+
+    def _forget_cursors(self) -> None:
         with self._db.write() as conn:
             for table in (CursorRow, ScopeRow, StreamRow, StreamStateRow, LogRow):
                 conn.execute(delete(table))
             conn.execute(update(OwnEntryRow).where(col(OwnEntryRow.lane) != "refused").values(lane="unsent", outcome="", reason=""))
             for log in self.identity.logs:
                 self._lines.open(conn, log)
-        self._rewrite_journal()
 
     # --- Keeping ----------------------------------------------------------------------------------------------------
 
