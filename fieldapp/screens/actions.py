@@ -89,7 +89,7 @@ _ALL = (
     Action("group", "g", L("group"), L("Jobs by promise, by state, or by technician."), L("Office")),
     Action("new_job", "n", L("new job"), L("A new job for a customer."), L("Office")),
     Action("step_order", "o", L("order"), L("Steps in their order, or what failed first."), L("Review")),
-    Action("other_side", "tab", L("steps/log"), L("Between the steps and the job's log."), L("Review")),
+    Action("other_side", "tab", L("side"), L("Between the steps and the job's log."), L("Review")),
     # The customer's turn
     Action("page_on", "enter,f8", L("next"), L("The next page. Every question can be left out."), L("Handover")),
     Action("page_back", "f7", L("back"), L("The page before. What was entered stays."), L("Handover")),
@@ -120,7 +120,7 @@ def bindings(*ids: str) -> list[Binding]:
 
 
 _SHOWN = {
-    "enter": "Enter", "escape": "Esc", "space": "Space", "slash": "/", "plus": "+", "question_mark": "?",
+    "enter": "Enter", "tab": "Tab", "escape": "Esc", "space": "Space", "slash": "/", "plus": "+", "question_mark": "?",
     "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 

@@ -20,6 +20,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
+from fieldapp.language import later
+
 RowT = TypeVar("RowT", covariant=True)
 _WINDOW = 64
 """Rows read at a time."""
@@ -78,7 +80,7 @@ class WindowList(ScrollView, can_focus=True):
         Binding("pagedown", "page(1)", show=False),
         Binding("home", "edge(-1)", show=False),
         Binding("end", "edge(1)", show=False),
-        Binding("enter", "choose", show=False),
+        Binding("enter", "focused.choose", later("open"), key_display="Enter", id="open"),
     ]
     cursor: reactive[int] = reactive(0, repaint=False)
 

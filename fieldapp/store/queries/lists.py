@@ -111,7 +111,7 @@ class GroupHeading(msgspec.Struct, frozen=True):
 
 
 class BoardList:
-    """Jobs of the branch, the most urgent promise first, what waits for a review after what is to be done. A source of a WindowList.
+    """Jobs of the branch, the most urgent promise first, what waits for a review after them. A source of a WindowList.
 
     Args:
         statuses, assignee: only these (() or None for all; '' is nobody). closed: approved and cancelled jobs as well, last.
@@ -163,7 +163,9 @@ class BoardList:
     def window(self, offset: int, limit: int) -> Sequence[GroupHeading | JobCard]:
         rows = self._rows[offset : offset + limit]
         cards = cards_of(self._reader, [row for row in rows if isinstance(row, str)])
-        return [row if isinstance(row, GroupHeading) else cards[row] for row in rows if isinstance(row, GroupHeading) or row in cards]
+        return [
+            row if isinstance(row, GroupHeading) else cards[row] for row in rows if isinstance(row, GroupHeading) or row in cards
+        ]
 
     def key(self, row: object) -> str:
         return row.stream if isinstance(row, JobCard) else ""

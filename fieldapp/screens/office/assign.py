@@ -1,0 +1,119 @@
+"""Who gets a job: the technicians of the branch with what they have to do already, and whether their skills fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Static
+
+from fieldapp.domain.documents import Person
+from fieldapp.domain.job import JobState
+from fieldapp.domain.roles import FIELD
+from fieldapp.domain.words import say
+from fieldapp.language import _, language, plural
+from fieldapp.screens.actions import bindings
+from fieldapp.screens.base import FieldModal
+from fieldapp.screens.states import status
+from fieldapp.services.names import name_of_person
+from fieldapp.store.queries.lists import open_counts
+from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.window_list import Rows, WindowList
+
+_UNDER_WAY = ("travelling", "on_site", "in_progress", "paused", "sent_back")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A technician: `load` open jobs, `missing` of the job's skills."""
+
+    person: Person
+    load: int
+    missing: tuple[str, ...]
+    has_it: bool
+
+
+class AssignScreen(FieldModal[str]):
+    """Gives back the id of the person chosen. Those whose skills fit come first, the least busy of them on top."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
+    CSS_PATH = "assign.tcss"
+
+    def __init__(self, job: JobState) -> None:
+        super().__init__()
+        self._job = job
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="window") as window:
+            window.border_title = _("Who does {number}?").format(number=safe_text(self._job.number).plain)
+            window.border_subtitle = _("Enter gives the job, Esc closes")
+            yield Static(self._about(), markup=False)
+            yield WindowList(self._draw, empty=_("There is no technician in this branch yet."))
+            yield Static(self._unsent(), markup=False, classes="muted")
+
+    def on_mount(self) -> None:
+        found = self._candidates()
+        people = self.query_one(WindowList)
+        people.styles.height = max(1, min(12, len(found)))
+        people.show(Rows[object](found, lambda row: row.person.id if isinstance(row, Candidate) else ""))
+        people.focus()
+
+    def _candidates(self) -> list[Candidate]:
+        identity, documents = self.field.session.identity, self.field.session.documents
+        loads = open_counts(self.field.session.reader)
+        found = [
+            Candidate(
+                person,
+                loads.get(person.id, 0),
+                tuple(skill for skill in self._job.skills if skill not in person.skills),
+                person.id == self._job.assignee,
+            )
+            for person in documents.people()
+            if person.role in FIELD and person.branch == identity.log
+        ]
+        return sorted(found, key=lambda one: (one.person.role != "technician", len(one.missing), one.load, one.person.name))
+
+    def _about(self) -> Content:
+        job = self._job
+        skills = ", ".join(job.skills)
+        lines = [Content.assemble(safe_text(say(job.title, language()), "bold"), "  ", status(job.status))]
+        if skills:
+            lines.append(Content.assemble((_("Skills asked for: "), "$text-muted"), safe_text(skills)))
+        return Content("\n").join(lines)
+
+    def _unsent(self) -> Content:
+        """What is known here about the device of whoever has the job now: nothing, and the words say so."""
+        job = self._job
+        if not job.assignee or job.status in ("unassigned", "declined"):
+            return Content(_("Nobody has the job now."))
+        name = safe_text(name_of_person(self.field.session.documents, job.assignee)).plain
+        words = _("{name} has it now. What is unsent on {name}'s device is not known here.").format(name=name)
+        if job.status in _UNDER_WAY:
+            words += " " + _("The work is under way: call {name} first.").format(name=name)
+        return Content(words + " " + _("Nothing recorded there is lost: it comes in with the next sync."))
+
+    def _draw(self, row: object, width: int) -> Content:
+        assert isinstance(row, Candidate)
+        load = plural("{count} open job", "{count} open jobs", row.load).format(count=row.load)
+        if row.has_it:
+            fits = Content.styled(_("has it now"), "$text-muted")
+        elif row.missing:
+            fits = Content.styled(
+                "▲ " + _("not known to have: {skills}").format(skills=safe_text(", ".join(row.missing)).plain), "$text-warning"
+            )
+        else:
+            fits = Content.styled("✓ " + _("skills fit"), "$text-success") if self._job.skills else Content("")
+        return Content.assemble(
+            " ", safe_text(row.person.name, "bold").truncate(20, ellipsis=True, pad=True), " ",
+            Content(load).truncate(13, ellipsis=True, pad=True), " ", fits.truncate(max(8, width - 37), ellipsis=True),
+        )  # fmt: skip
+
+    @on(WindowList.Chosen)
+    def _chosen(self, event: WindowList.Chosen) -> None:
+        assert isinstance(event.row, Candidate)
+        self.dismiss(event.row.person.id)

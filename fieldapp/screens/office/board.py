@@ -1,0 +1,195 @@
+"""Board: all jobs of the branch by state, technician and promise risk; what the office does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from fieldapp.domain.job import JobState, Status
+from fieldapp.domain.lifecycle import allowed
+from fieldapp.domain.roles import OFFICE
+from fieldapp.language import _, later
+from fieldapp.screens.actions import bindings
+from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.jobcards import draw_card, job_summary
+from fieldapp.screens.office.board_filter import DUE_SOON_MS, BoardFilter, FilterScreen, filter_words, person_word
+from fieldapp.screens.office.planning import PlansJobs
+from fieldapp.screens.states import STATUS
+from fieldapp.store.queries.lists import BoardList, GroupHeading, Grouping, JobCard, due_count, status_counts, view_of_job
+from fieldapp.widgets.window_list import WindowList
+
+GROUPINGS: dict[Grouping, str] = {"": later("by promise"), "status": later("by state"), "assignee": later("by technician")}
+TALLIES: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
+    ("○", later("{count} to assign"), "$text-warning", ("unassigned", "declined")),
+    ("◌", later("{count} waiting"), "$text-primary", ("assigned", "accepted")),
+    ("▶", later("{count} under way"), "$text-accent", ("travelling", "on_site", "in_progress", "paused")),
+    ("↩", later("{count} sent back"), "$text-error", ("sent_back",)),
+    ("●", later("{count} to review (F4)"), "$text-success", ("completed", "cannot_complete")),
+)
+"""The line on top: glyph, words, colour, and the statuses that it counts."""
+_MOVES = {"assign": "job.assigned", "reschedule": "job.rescheduled", "cancel_job": "job.cancelled"}
+
+
+class BoardScreen(PlansJobs, FieldScreen):
+    """The list on the left; from 110 columns on, the job under the cursor on the right."""
+
+    TITLE_TEXT = later("Board")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(
+            "open", "assign", "reschedule", "new_job", "filter", "group", "sync_centre", "search", "cancel_job", "review_queue"
+        )
+    ]  # fmt: skip
+    CSS_PATH = "board.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wanted = BoardFilter()
+        self.grouping: Grouping = ""
+        self._names: dict[str, str] = {}
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(id="counts", markup=False)
+        yield Static(id="shown", markup=False)
+        with Horizontal():
+            yield WindowList(self._draw, skip=lambda row: isinstance(row, GroupHeading), id="jobs")
+            yield Static(id="preview", markup=False)
+
+    @property
+    def _list(self) -> WindowList:
+        return self.query_one("#jobs", WindowList)
+
+    def shows(self, streams: frozenset[str]) -> bool:
+        return any(stream.partition(":")[0] in ("job", "customer", "person") for stream in streams)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._list.focus()
+        self.set_interval(30, self.reload)
+
+    def reload(self) -> None:
+        reader, wanted, now = self.field.session.reader, self.wanted, self.field.now()
+        self._names = {person.id: person.name for person in self.field.session.documents.people()}
+        shown = BoardList(
+            reader,
+            statuses=wanted.statuses,
+            assignee=wanted.person,
+            due_before=now + DUE_SOON_MS if wanted.due else None,
+            group=self.grouping,
+        )
+        nothing_at_all = not wanted.chosen
+        self._list.set_empty(
+            _("No open jobs. Press n for a new one, s to fetch what the server has.")
+            if nothing_at_all
+            else _("No job is like that. Press f to choose other jobs.")
+        )
+        self._list.show(shown)
+        self._head(now, shown.jobs)
+
+    def _head(self, now: int, jobs: int) -> None:
+        counts = status_counts(self.field.session.reader)
+        parts: list[Content] = []
+        for glyph, words, colour, statuses in TALLIES:
+            count = sum(counts.get(status, 0) for status in statuses)
+            style = colour if count else "$text-muted"
+            parts.append(Content.styled(f"{glyph} {_(words).format(count=count)}", style))
+        self.query_one("#counts", Static).update(Content("  ").join(parts))
+        late = due_count(self.field.session.reader, now)
+        shown = Content.assemble(
+            filter_words(self.wanted, self._names), f"  {jobs}  ", _(GROUPINGS[self.grouping]),
+            *((("   ! " + _("{count} promises overdue").format(count=late), "$text-error"),) if late else ()),
+        )  # fmt: skip
+        self.query_one("#shown", Static).update(shown)
+
+    def _draw(self, row: object, width: int) -> Content:
+        if isinstance(row, GroupHeading):
+            if row.by == "status":
+                glyph, word, _colour = STATUS[row.value]  # type: ignore[index]
+                name = f"{glyph} {_(word)}"
+            else:
+                name = person_word(row.value, self._names)
+            return Content.assemble((f" {name}", "bold $text-muted"), (f"  {row.count}", "$text-muted"))
+        assert isinstance(row, JobCard)
+        who = person_word(row.assignee, self._names) if self.grouping != "assignee" else ""
+        return draw_card(row, width, self.field.now(), who=who)
+
+    @on(WindowList.Moved)
+    def _moved(self, event: WindowList.Moved) -> None:
+        self.refresh_bindings()
+        preview = self.query_one("#preview", Static)
+        if not preview.display:
+            return
+        job = self.job()
+        preview.update(Content("") if job is None else job_summary(self.field, job))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(lambda: self._list.post_message(WindowList.Moved(self._list, self._list.row)))
+
+    @on(WindowList.Chosen)
+    def _chosen(self, event: WindowList.Chosen) -> None:
+        self.action_open()
+
+    def job(self) -> JobState | None:
+        row = self._list.row
+        return view_of_job(self.field.session.reader, row.stream) if isinstance(row, JobCard) else None
+
+    # --- Actions ------------------------------------------------------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        row = self._list.row
+        if isinstance(row, JobCard):
+            from fieldapp.screens.office.review_job import ReviewJobScreen
+
+            self.app.push_screen(ReviewJobScreen(row.stream))
+
+    def action_filter(self) -> None:
+        def chosen(wanted: BoardFilter | None) -> None:
+            if wanted is not None:
+                self.wanted = wanted
+                self.reload()
+
+        self.app.push_screen(FilterScreen(self.wanted, self._names), chosen)
+
+    def action_group(self) -> None:
+        names = list(GROUPINGS)
+        self.grouping = names[(names.index(self.grouping) + 1) % len(names)]
+        self.reload()
+
+    def action_review_queue(self) -> None:
+        from fieldapp.screens.office.review import ReviewScreen
+
+        self.app.push_screen(ReviewScreen())
+
+    def action_sync_centre(self) -> None:
+        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
+
+        self.app.push_screen(SyncCentreScreen())
+
+    def action_search(self) -> None:
+        from fieldapp.screens.search import SearchScreen
+
+        self.app.push_screen(SearchScreen())
+
+    def action_back(self) -> None:
+        """The board is the first screen: Esc only takes a filter away."""
+        self.wanted = BoardFilter()
+        self.reload()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        row = self._list.row if self.is_mounted else None
+        if action == "open" and not isinstance(row, JobCard):
+            return None
+        if action in _MOVES:
+            moves = isinstance(row, JobCard) and allowed(row.status, _MOVES[action], self.field.session.identity.role)
+            return True if moves else None
+        if action == "new_job" and self.field.session.identity.role not in OFFICE:
+            return None
+        if action == "back":
+            return True if self.wanted.chosen else None
+        return super().check_action(action, parameters)

@@ -1,0 +1,99 @@
+"""What the office plans from any screen that shows a job: who does it, when, whether at all, and what else is to be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fieldapp.domain.job import JobState
+from fieldapp.language import _
+from fieldapp.widgets.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from fieldapp.screens.base import FieldScreen
+    from fieldapp.services.office import Assigned, Created
+
+
+class PlansJobs:
+    """Mixed into a screen that has `job()`: assign, reschedule, cancel_job and new_job."""
+
+    def job(self) -> JobState | None:
+        raise NotImplementedError
+
+    def action_assign(self) -> None:
+        from fieldapp.screens.office.assign import AssignScreen
+
+        screen, job = cast("FieldScreen", self), self.job()
+        if job is None:
+            return
+        number = job.number
+
+        def chosen(person: str | None) -> None:
+            if person is not None:
+                screen.field.record(lambda services: services.office.assign(number, person), then=told)
+
+        def told(done: Assigned) -> None:
+            words = _("{number} is given to {name}. Saved.").format(number=done.number, name=done.person.name)
+            if done.before:
+                taken = _("{name} will see that it was taken away; what {name} has recorded and not sent still comes in.")
+                words += " " + taken.format(name=done.before)
+            _say(screen, words, done.warnings)
+
+        screen.app.push_screen(AssignScreen(job), chosen)
+
+    def action_reschedule(self) -> None:
+        from fieldapp.screens.office.reschedule import RescheduleScreen
+
+        screen, job = cast("FieldScreen", self), self.job()
+        if job is None:
+            return
+        number = job.number
+
+        def chosen(answer: tuple[str, str] | None) -> None:
+            if answer is not None:
+                when, reason = answer
+                told = _("{number} has another time window. Saved.").format(number=number)
+                screen.field.record(lambda services: services.office.reschedule(number, when, reason=reason), told=told)
+
+        screen.app.push_screen(RescheduleScreen(job), chosen)
+
+    def action_cancel_job(self) -> None:
+        from fieldapp.screens.asking import ReasonScreen
+
+        screen, job = cast("FieldScreen", self), self.job()
+        if job is None:
+            return
+        number = job.number
+
+        def given(answer: tuple[str, str] | None) -> None:
+            if answer is not None:
+                reason = ": ".join(part for part in answer if part)
+                told = _("{number} is cancelled. Saved.").format(number=number)
+                screen.field.record(lambda services: services.office.cancel(number, reason), told=told)
+
+        screen.app.push_screen(ReasonScreen.for_move(screen.field, job, "cancel"), given)
+
+    def action_new_job(self) -> None:
+        from fieldapp.screens.office.new_job import NewJob, NewJobScreen
+
+        screen = cast("FieldScreen", self)
+
+        def filled(wanted: NewJob | None) -> None:
+            if wanted is not None:
+                screen.field.record(lambda services: services.office.create(wanted.wish, person=wanted.person), then=told)
+
+        def told(made: Created) -> None:
+            words = _("{number} is created. Saved.").format(number=made.number)
+            if made.person:
+                words = _("{number} is created and given to {name}. Saved.").format(number=made.number, name=made.person)
+            _say(screen, words, made.warnings)
+            self.job_created(made.job)
+
+        screen.app.push_screen(NewJobScreen(), filled)
+
+    def job_created(self, stream: str) -> None:
+        """A job was made from here."""
+
+
+def _say(screen: FieldScreen, words: str, warnings: tuple[str, ...]) -> None:
+    text = safe_text(" ".join((words, *(_(warning) for warning in warnings)))).plain
+    screen.notify(text, severity="warning" if warnings else "information", timeout=8 if warnings else 4, markup=False)

@@ -1,0 +1,156 @@
+"""Review: the finished jobs that wait for somebody in the office, the riskiest first, each with the reasons in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.words import say
+from fieldapp.language import _, language, later, plural
+from fieldapp.screens.actions import bindings
+from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.jobcards import hanging, job_summary
+from fieldapp.screens.office.board_filter import person_word
+from fieldapp.screens.office.finding_words import finding_words, findings_line
+from fieldapp.screens.states import STATUS
+from fieldapp.screens.values import day_time
+from fieldapp.store.queries.lists import view_of_job
+from fieldapp.store.queries.reader import Reader
+from fieldapp.store.queries.review import ReviewLine, ReviewQueue
+from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.window_list import Rows, WindowList
+
+
+class ReviewScreen(FieldScreen):
+    """Two lines a job: what it is, and why to look at it. From 110 columns on, the job under the cursor on the right."""
+
+    TITLE_TEXT = later("Review")
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "board", "sync_centre", "search")]
+    CSS_PATH = "review.tcss"
+
+    class QueueRead(Message):
+        """The findings of all waiting jobs are worked out."""
+
+        def __init__(self, lines: tuple[ReviewLine, ...]) -> None:
+            super().__init__()
+            self.lines = lines
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._queue = ReviewQueue()
+        self._names: dict[str, str] = {}
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(id="about", markup=False)
+        with Horizontal():
+            yield WindowList(self._draw, row_height=2, id="queue")
+            yield Static(id="preview", markup=False)
+
+    @property
+    def _list(self) -> WindowList:
+        return self.query_one("#queue", WindowList)
+
+    def shows(self, streams: frozenset[str]) -> bool:
+        return any(stream.startswith("job:") for stream in streams)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._list.focus()
+
+    def reload(self) -> None:
+        self._names = {person.id: person.name for person in self.field.session.documents.people()}
+        self._read(self.field.now())
+
+    @work(thread=True, group="queue", exclusive=True, exit_on_error=False)
+    def _read(self, now: int) -> None:
+        """Works out what is new in a thread: ten thousand waiting jobs would take seconds."""
+        reader = Reader(self.field.session.reader.path)
+        try:
+            self.post_message(self.QueueRead(self._queue.read(reader, now)))
+        except Problem as problem:
+            self.app.call_from_thread(self.field.tell, problem)
+        finally:
+            reader.close()
+
+    def on_review_screen_queue_read(self, event: ReviewScreen.QueueRead) -> None:
+        lines = event.lines
+        self._list.set_empty(_("Nothing waits for a review.\nFinished jobs come here as soon as a device has sent them."))
+        self._list.show(Rows[object](lines, lambda row: row.stream if isinstance(row, ReviewLine) else ""))
+        count = plural("{count} job waits for a review", "{count} jobs wait for a review", len(lines)).format(count=len(lines))
+        about = Content.assemble((count, "bold"), ("   " + _("the riskiest first") if lines else "", "$text-muted"))
+        self.query_one("#about", Static).update(about)
+
+    def _draw(self, row: object, width: int) -> Content:
+        assert isinstance(row, ReviewLine)
+        glyph, _word, colour = STATUS[row.status]  # type: ignore[index]
+        finished = day_time(row.finished) if row.finished is not None else ""
+        name_width = min(20, max(10, width // 5))
+        customer = self.field.session.documents.customer(row.customer)
+        customer_name = say(customer.name, language()) if customer else row.customer
+        room = width - 3 - 10 - name_width - len(finished) - 3
+        title_width = room * 3 // 5 if room > 40 else room
+        parts = [
+            Content.styled(f" {glyph} ", colour),
+            _cell(safe_text(row.number, "bold"), 10),
+            _cell(safe_text(say(row.title, language())), title_width),
+        ]
+        if room > title_width:
+            parts.append(Content(" ") + _cell(safe_text(customer_name, "$text-muted"), room - title_width - 1))
+        parts += [Content(" "), _cell(Content(person_word(row.assignee, self._names)), name_width), Content(" "), Content(finished)]
+        why = Content.assemble("   ", findings_line(row.found, self.field.session.documents)).truncate(width - 1, ellipsis=True)
+        return Content.assemble(*parts, "\n", why)
+
+    @on(WindowList.Moved)
+    def _moved(self, event: WindowList.Moved) -> None:
+        self.refresh_bindings()
+        preview, row = self.query_one("#preview", Static), event.row
+        if not preview.display:
+            return
+        if not isinstance(row, ReviewLine):
+            preview.update("")
+            return
+        job = view_of_job(self.field.session.reader, row.stream)
+        documents = self.field.session.documents
+        why = [line for one in row.found for line in hanging(finding_words(one, documents), 53, 2)]
+        summary = job_summary(self.field, job) if job is not None else Content("")
+        preview.update(Content("\n").join([*why, Content(""), summary]))
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(lambda: self._list.post_message(WindowList.Moved(self._list, self._list.row)))
+
+    @on(WindowList.Chosen)
+    def _chosen(self, event: WindowList.Chosen) -> None:
+        self.action_open()
+
+    def action_open(self) -> None:
+        row = self._list.row
+        if isinstance(row, ReviewLine):
+            from fieldapp.screens.office.review_job import ReviewJobScreen
+
+            self.app.push_screen(ReviewJobScreen(row.stream))
+
+    def action_board(self) -> None:
+        self.action_back()
+
+    def action_sync_centre(self) -> None:
+        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
+
+        self.app.push_screen(SyncCentreScreen())
+
+    def action_search(self) -> None:
+        from fieldapp.screens.search import SearchScreen
+
+        self.app.push_screen(SearchScreen())
+
+
+def _cell(text: Content, width: int) -> Content:
+    return text.truncate(max(1, width), ellipsis=True, pad=True)
