@@ -9,7 +9,7 @@ import msgspec
 
 from fieldapp.domain.documents import Asset, Branch, Calendar, Contract, Customer, Pack, Person, Product, Segment, Site
 from fieldapp.domain.entry import sha256
-from fieldapp.domain.entry_types import reference
+from fieldapp.domain.entry_types import reference, type_of
 from fieldapp.domain.job import PinnedProcedure
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Procedure
@@ -18,8 +18,14 @@ from fieldapp.store.queries.reader import Reader
 BodyT = TypeVar("BodyT", bound=reference.Reference)
 
 _ONE = "SELECT body FROM documents WHERE stream = ? AND type = ? AND key = ?"
-_OF_STREAM = "SELECT body FROM documents WHERE stream = ? AND type = ? ORDER BY key"
-_OF_TYPE = "SELECT body FROM documents WHERE type = ? ORDER BY stream, key"
+_OF_STREAM = "SELECT stream, key, body FROM documents WHERE stream = ? AND type = ?"
+_OF_TYPE = "SELECT stream, key, body FROM documents WHERE type = ?"
+_OWN = """
+SELECT e.stream, e.type, e.hash, e.body FROM own_entries o JOIN entries e ON e.id = o.entry_id
+WHERE o.outcome = '' AND o.lane IN ('unsent', 'received') AND (e.type LIKE '%.recorded' OR e.type LIKE '%.published')
+ORDER BY o.saved_at, o.epoch, o.seq
+"""
+"""What this device recorded and the server has not decided on yet: it counts here like own work on a job does."""
 _PINNED = """
 SELECT e.body FROM stream_rows s JOIN entries e ON e.id = s.entry_id
 WHERE s.stream = ? AND e.type = 'procedure.published' AND e.hash = ?
@@ -45,7 +51,9 @@ class Documents:
 
     def __init__(self, reader: Reader, files: Path) -> None:
         self._reader, self._files = reader, files
-        self._procedures: dict[tuple[str, int, str], Procedure | None] = {}
+        self._procedures: dict[tuple[str, int, str], Procedure] = {}
+        self._own_documents: dict[tuple[str, str, str], tuple[bytes, str]] = {}
+        self._own_seen = -1
 
     def branch(self, branch: str) -> Branch | None:
         body = self._one(reference.BranchRecorded, f"branch:{branch}")
@@ -116,28 +124,35 @@ class Documents:
 
     def versions(self, code: str) -> tuple[Version, ...]:
         """Published versions of a procedure, the newest last."""
-        rows = self._reader.rows(
-            "SELECT body, entry_hash FROM documents WHERE stream = ? AND type = ?", (f"procedure:{code}", "procedure.published")
-        )
+        stream, name = f"procedure:{code}", reference.ProcedurePublished.NAME
+        rows = self._reader.rows("SELECT key, body, entry_hash FROM documents WHERE stream = ? AND type = ?", (stream, name))
+        bodies = {row["key"]: (row["body"], row["entry_hash"]) for row in rows}
+        bodies |= {key: found for (of, kind, key), found in self._own().items() if (of, kind) == (stream, name)}
         found = []
-        for row in rows:
-            body = _decode(reference.ProcedurePublished, row["body"])
+        for raw, entry_hash in bodies.values():
+            body = _decode(reference.ProcedurePublished, raw)
             if body is not None:
-                found.append(Version(body.code, body.version, body.kind, body.title, row["entry_hash"]))
+                found.append(Version(body.code, body.version, body.kind, body.title, entry_hash))
         return tuple(sorted(found, key=lambda version: version.version))
 
     def procedure_codes(self) -> tuple[str, ...]:
-        rows = self._reader.rows("SELECT DISTINCT stream FROM documents WHERE type = 'procedure.published' ORDER BY stream")
-        return tuple(row["stream"].partition(":")[2] for row in rows)
+        name = reference.ProcedurePublished.NAME
+        rows = self._reader.rows("SELECT DISTINCT stream FROM documents WHERE type = ?", (name,))
+        streams = {row["stream"] for row in rows} | {stream for stream, kind, _ in self._own() if kind == name}
+        return tuple(sorted(stream.partition(":")[2] for stream in streams))
 
     def procedure(self, code: str, version: int, entry: str = "") -> Procedure | None:
         """A procedure version. With `entry` (the hash a job pins) exactly what that entry published, also where a later entry
         published the same version anew. None where it, or the file it lies in, is not here yet."""
         key = (code, version, entry)
-        if key not in self._procedures:
-            body = self._published(code, version, entry)
-            self._procedures[key] = self._procedure_in(body) if body is not None else None
-        return self._procedures[key]
+        known = self._procedures.get(key)
+        if known is not None:
+            return known
+        body = self._published(code, version, entry)
+        found = self._procedure_in(body) if body is not None else None
+        if found is not None and entry:  # only what a hash pins never changes
+            self._procedures[key] = found
+        return found
 
     def pinned(self, procedures: tuple[PinnedProcedure, ...]) -> dict[str, Procedure]:
         """Code to procedure for those that a job pins and that are here."""
@@ -146,6 +161,9 @@ class Documents:
 
     def _published(self, code: str, version: int, entry: str) -> reference.ProcedurePublished | None:
         stream = f"procedure:{code}"
+        own = self._own().get((stream, reference.ProcedurePublished.NAME, str(version)))
+        if own is not None and entry in ("", own[1]):
+            return _decode(reference.ProcedurePublished, own[0])
         row = self._reader.row(
             "SELECT body, entry_hash FROM documents WHERE stream = ? AND type = 'procedure.published' AND key = ?",
             (stream, str(version)),
@@ -175,14 +193,42 @@ class Documents:
     # --- Rows -------------------------------------------------------------------------------------------------------------------
 
     def _one(self, kind: type[BodyT], stream: str, key: str = "") -> BodyT | None:
+        own = self._own().get((stream, kind.NAME, key))
+        if own is not None:
+            return _decode(kind, own[0])
         row = self._reader.row(_ONE, (stream, kind.NAME, key))
         return _decode(kind, row["body"]) if row is not None else None
 
     def _of(self, kind: type[BodyT], stream: str) -> list[BodyT]:
-        return _all(kind, [row["body"] for row in self._reader.rows(_OF_STREAM, (stream, kind.NAME))])
+        rows = self._reader.rows(_OF_STREAM, (stream, kind.NAME))
+        return self._with_own(kind, {(row["stream"], row["key"]): row["body"] for row in rows}, stream)
 
     def _all(self, kind: type[BodyT]) -> list[BodyT]:
-        return _all(kind, [row["body"] for row in self._reader.rows(_OF_TYPE, (kind.NAME,))])
+        rows = self._reader.rows(_OF_TYPE, (kind.NAME,))
+        return self._with_own(kind, {(row["stream"], row["key"]): row["body"] for row in rows})
+
+    def _with_own(self, kind: type[BodyT], bodies: dict[tuple[str, str], bytes], only: str = "") -> list[BodyT]:
+        """The documents of these rows with own ones in their place, by stream and key."""
+        for (stream, name, key), (raw, _) in self._own().items():
+            if name == kind.NAME and only in ("", stream):
+                bodies[stream, key] = raw
+        found = (_decode(kind, bodies[place]) for place in sorted(bodies))
+        return [body for body in found if body is not None]
+
+    def _own(self) -> dict[tuple[str, str, str], tuple[bytes, str]]:
+        """(stream, type, key) to (body, entry hash) of own unsettled documents; read again only when the database changed."""
+        changed = self._reader.rows("PRAGMA data_version")[0][0]
+        if changed != self._own_seen:
+            self._own_documents = {}
+            for row in self._reader.rows(_OWN):
+                kind = type_of(row["type"])
+                if kind is None or not issubclass(kind, reference.Reference) or row["body"] is None:
+                    continue
+                body = _decode(kind, row["body"])
+                if body is not None:
+                    self._own_documents[row["stream"], row["type"], body.key()] = (row["body"], row["hash"])
+            self._own_seen = changed
+        return self._own_documents
 
 
 def _decode_procedure(raw: bytes, body: reference.ProcedurePublished) -> Procedure:
@@ -198,8 +244,3 @@ def _decode(kind: type[BodyT], raw: bytes) -> BodyT | None:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-
-
-def _all(kind: type[BodyT], bodies: list[bytes]) -> list[BodyT]:
-    found = (_decode(kind, body) for body in bodies)
-    return [body for body in found if body is not None]
