@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from fieldapp.language import _, later
+from fieldapp.language import _, later, plural
 from fieldapp.widgets.safe_text import safe_text
 
 CONNECTIONS: dict[str, tuple[str, str, str]] = {
@@ -66,7 +66,7 @@ class StatusHeader(Widget):
             words += _(" {minutes} min").format(minutes=minutes) if minutes < 120 else _(" {hours} h").format(hours=minutes // 60)
         unsent = _("{count} unsent").format(count=line.unsent) if line.unsent else _("all sent")
         if line.files:
-            unsent += _(", {count} files").format(count=line.files)
+            unsent += plural(", {count} file", ", {count} files", line.files).format(count=line.files)
         clock = time.strftime("%H:%M")
         synced = time.strftime("%H:%M", time.localtime(line.synced / 1000)) if line.synced else "--:--"
         right = Content.assemble(

@@ -1,0 +1,339 @@
+"""The sync centre: what is only here, what the server has, what does not stand, and whether it is safe to leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Static
+
+from fieldapp.domain.words import say
+from fieldapp.language import _, language, later, plural
+from fieldapp.screens.actions import bindings
+from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.jobcards import hanging, labelled
+from fieldapp.screens.states import LANE
+from fieldapp.screens.story import Story
+from fieldapp.screens.values import day_time
+from fieldapp.store.queries.lists import view_of_job
+from fieldapp.store.queries.outbox import setting
+from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, own_files, own_lines, own_places
+from fieldapp.store.queries.reader import Reader
+from fieldapp.widgets.header import CONNECTIONS
+from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.window_list import WindowList
+
+SENTENCES = {
+    "unknown": later("The server has not been asked yet."),
+    "online": later("Connected."),
+    "offline": later("The server cannot be reached. Work on: everything is saved here and is sent later."),
+    "sign_in_page": later("A sign-in page answers instead of the server. Open a browser and sign in to this network."),
+    "busy": later("The server is busy. Work on: everything is saved here and is sent later."),
+    "revoked": later("This device was revoked by the office. What was not sent yet was handed over."),
+    "upgrade": later("The server wants a newer version of Fieldapp before it sends news. What you record is still sent."),
+    "server_full": later("The server's disk is full. Everything is saved here; tell the office."),
+    "other_server": later("The server does not know this device. Everything is saved here; ask the office for a new code."),
+}
+"""How the connection stands: what happened, what is safe, what to do."""
+WHAT_TO_DO = {
+    "conflict": later("Somebody else changed the same before this arrived. Both are kept; the office decides which stands."),
+    "late": later("The job had left this device before this arrived. It is kept and shown; the office decides on it."),
+    "held": later("It builds on something that has not arrived yet. It is tried again by itself; after a day the office looks."),
+    "quarantined": later("The server could not take it as it is. It is kept there and here: tell the office, then record it anew."),
+}  # fmt: skip
+"""What can be done about an entry that does not stand, by outcome."""
+LANE_HELP = {
+    "sending": later("On its way to the server at this moment."),
+    "unsent": later("Saved on this device, twice. It is sent as soon as the server can be reached."),
+    "received": later("The server has it. What becomes of it comes with the next exchange."),
+    "settled": later("The server has it, and it stands."),
+}
+BAR = 16
+"""Columns of a file's progress bar."""
+
+
+class Heading:
+    """A heading between the rows: a section and how many it has."""
+
+    def __init__(self, section: str, count: int) -> None:
+        self.section, self.count = section, count
+
+
+class OwnList:
+    """All sections as rows of one list; entries are read when they come into view."""
+
+    def __init__(self, reader: Reader, places: dict[Section, list[Place]], files: Sequence[OwnFile]) -> None:
+        self._reader = reader
+        self._rows: list[Heading | OwnFile | tuple[Section, Place]] = []
+        for section in SECTIONS:
+            if places[section]:
+                self._rows += [Heading(section, len(places[section])), *((section, place) for place in places[section])]
+            if section == "unsent" and files:
+                self._rows += [Heading("files", len(files)), *files]
+
+    def count(self) -> int:
+        return len(self._rows)
+
+    def window(self, offset: int, limit: int) -> Sequence[object]:
+        part = self._rows[offset : offset + limit]
+        found: dict[Place, OwnLine] = {}
+        for section in SECTIONS:
+            places = [row[1] for row in part if isinstance(row, tuple) and row[0] == section]
+            found |= {line.place: line for line in own_lines(self._reader, section, places)}
+        rows = [found.get(row[1]) if isinstance(row, tuple) else row for row in part]
+        return [row for row in rows if row is not None]
+
+    def key(self, row: object) -> object:
+        if isinstance(row, OwnLine):
+            return row.place
+        return row.sha256 if isinstance(row, OwnFile) else None
+
+
+class SyncCentreScreen(FieldScreen):
+    """Safe to leave on top; the lanes with their counts; the entries in them; what the one under the cursor is about."""
+
+    TITLE_TEXT = later("Sync centre")
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "sync_now", "export_unsent", "diagnose", "search")]
+    CSS_PATH = "sync_centre.tcss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stories: dict[str, Story] = {}
+        self._places: dict[Section, list[Place]] = {section: [] for section in SECTIONS}
+        self._files: list[OwnFile] = []
+
+    def body(self) -> Iterable[Widget]:
+        yield Static(id="safe", markup=False)
+        yield Static(id="connection", markup=False)
+        yield Static(id="lanes", markup=False)
+        with Horizontal():
+            yield WindowList(self._draw, skip=lambda row: isinstance(row, Heading), id="own")
+            with Vertical(id="about-box"):
+                yield Static(id="about", markup=False)
+
+    @property
+    def _list(self) -> WindowList:
+        return self.query_one("#own", WindowList)
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self._list.focus()
+        self.set_interval(20, self._show_connection)
+
+    def sync_moved(self) -> None:
+        self.reload()
+
+    def reload(self) -> None:
+        reader, status = self.field.session.reader, self.field.sync_status
+        self._places = own_places(reader, status.sending if status else None)
+        self._files = own_files(reader)
+        self._stories.clear()
+        self._list.set_empty(_("Nothing was recorded on this device yet.\nWhat you record shows here, with how far it has come."))
+        self._list.show(OwnList(reader, self._places, self._files))
+        self._show_safe()
+        self._show_connection()
+        self._show_lanes()
+
+    # --- The top ------------------------------------------------------------------------------------------------------------------
+
+    def _only_here(self) -> tuple[int, int, int]:
+        """Facts, photos and other files that are only on this device."""
+        here = [file for file in self._files if file.state == "here"]
+        photos = sum(1 for file in here if file.media.startswith("image/"))
+        return len(self._places["unsent"]) + len(self._places["sending"]), photos, len(here) - photos
+
+    def _show_safe(self) -> None:
+        facts, photos, others = self._only_here()
+        box = self.query_one("#safe", Static)
+        box.set_class(facts + photos + others == 0, "-yes")
+        if facts + photos + others == 0:
+            box.update(
+                Content.assemble(
+                    (f"✓ {_('Safe to leave: yes')}", "bold"), "  ", _("Everything recorded here is at the server too.")
+                )
+            )
+            return
+        box.update(Content.assemble((f"! {_('Safe to leave: no')}", "bold"), _(", "), only_here_words(facts, photos, others)))
+
+    def _show_connection(self) -> None:
+        status = self.field.sync_status
+        connection = status.connection if status else "unknown"
+        glyph, words, colour = CONNECTIONS[connection]
+        reader = self.field.session.reader
+        contact = setting(reader, "last_contact")
+        facts = [Content.styled(f"{glyph} {_(words)}", f"bold {colour}")]
+        if status and status.since is not None:
+            facts.append(Content.styled(_("since {time}").format(time=day_time(status.since)), "$text-muted"))
+        last = day_time(int(contact)) if contact and contact.isdigit() else _("never")
+        facts.append(Content.styled(_("last contact {time}").format(time=last), "$text-muted"))
+        if status and status.syncing:
+            facts.append(Content.styled(_("asking the server now"), "$text-primary"))
+        elif status and status.slow:
+            facts.append(Content.styled(_("trying less often; s tries at once"), "$text-warning"))
+        sentence = _(SENTENCES[connection])
+        cause = status.words if status and connection not in ("online", "sign_in_page") else ""
+        second = Content.assemble(sentence, safe_text(f" ({_(cause)})", "$text-muted") if cause else "")
+        self.query_one("#connection", Static).update(Content(" · ").join(facts) + Content("\n") + second)
+
+    def _show_lanes(self) -> None:
+        parts = []
+        for name in ("unsent", "sending", "received", "settled", "refused"):
+            glyph, word, colour = LANE[name]
+            count = len(self._places[name])
+            parts.append(
+                Content.assemble(
+                    (f"{glyph} {_(word)} ", colour if count else "$text-muted"), (f"{count}", "bold" if count else "$text-muted")
+                )
+            )
+        self.query_one("#lanes", Static).update(Content("    ").join(parts))
+
+    # --- The rows -----------------------------------------------------------------------------------------------------------------
+
+    def _draw(self, row: object, width: int) -> Content:
+        if isinstance(row, Heading):
+            word = _("files on their way") if row.section == "files" else _(LANE[row.section][1])
+            return Content.styled(f" {word.upper()}  {row.count}", "bold $text-muted")
+        if isinstance(row, OwnFile):
+            return self._draw_file(row, width)
+        assert isinstance(row, OwnLine)
+        glyph, _word, colour = LANE[row.section]
+        when = day_time(row.saved)
+        number = safe_text(row.number or row.stream).truncate(9, ellipsis=True, pad=True)
+        what = self._story(row.stream).what(row.line).truncate(max(8, width - 16 - len(when)), ellipsis=True, pad=True)
+        return Content.assemble((f"  {glyph} ", colour), number, " ", what, " ", (when, "$text-muted"), " ")
+
+    def _draw_file(self, file: OwnFile, width: int) -> Content:
+        done, parts, words = self._progress(file)
+        filled = BAR * done // parts
+        right = Content.assemble(("█" * filled, "$text-primary"), ("░" * (BAR - filled), "$text-muted"), f" {words} ")
+        right = right.pad_left(max(0, BAR + 20 - right.cell_length))
+        left = Content.assemble("    ", safe_text(file.name or file.sha256[:12]), (f"  {size_words(file.size)}", "$text-muted"))
+        return left.truncate(max(8, width - right.cell_length), ellipsis=True, pad=True) + right
+
+    def _progress(self, file: OwnFile) -> tuple[int, int, str]:
+        """(parts done, parts in all, words)."""
+        status = self.field.sync_status
+        moving = status.moving if status else None
+        if moving is not None and moving.sha256 == file.sha256:
+            share = f"{100 * moving.done // moving.parts} %"
+            return moving.done, moving.parts, f"{_('coming') if moving.fetch else _('sending')} {share}"
+        return 0, 1, _("to be fetched") if file.state == "wanted" else _("only here")
+
+    def _story(self, stream: str) -> Story:
+        if stream not in self._stories:
+            session = self.field.session
+            job = view_of_job(session.reader, stream)
+            procedures = session.documents.pinned(job.procedures) if job else {}
+            self._stories[stream] = Story(session.documents, procedures, session.documents.zone(session.identity.log))
+        return self._stories[stream]
+
+    # --- What the row under the cursor is about
+
+    @on(WindowList.Moved)
+    def _moved(self) -> None:
+        self._show_about()
+        self.refresh_bindings()
+
+    def on_resize(self) -> None:
+        if self.is_mounted:
+            self._show_about()
+
+    def _show_about(self) -> None:
+        about = self.query_one("#about", Static)
+        width = max(30, about.size.width or self.size.width - 4)
+        about.update(Content("\n").join(self._about(self._list.row, width)))
+
+    def _about(self, row: object, width: int) -> list[Content]:
+        if isinstance(row, OwnFile):
+            waits = [
+                safe_text(_(words), "$text-warning") for words in (self.field.sync_status.files if self.field.sync_status else ())
+            ]
+            words = _("Facts go first, then files, the small ones before the large ones.")
+            return [*hanging(safe_text(row.name, "bold"), width, 2), *hanging(Content(words), width, 0), *waits]
+        if not isinstance(row, OwnLine):
+            return []
+        session = self.field.session
+        job = view_of_job(session.reader, row.stream)
+        lines = hanging(self._story(row.stream).what(row.line), width, 2)
+        if job is not None:
+            lines += labelled(_("Job"), safe_text(f"{job.number} {say(job.title, language())}"), width)
+        if row.section == "refused":
+            lines += hanging(
+                Content.styled(_(WHAT_TO_DO.get(row.line.outcome or "", WHAT_TO_DO["quarantined"])), "$text-warning"), width, 0
+            )
+            if row.line.reason:
+                lines += labelled(_("Reason"), safe_text(_(row.line.reason)), width)
+        else:
+            lines += hanging(Content.styled(_(LANE_HELP[row.section]), "$text-muted"), width, 0)
+        return lines
+
+    # --- Actions ------------------------------------------------------------------------------------------------------------------
+
+    def action_sync_now(self) -> None:
+        if self.field.hurry():
+            self.notify(_("Trying now. Go on working meanwhile."), timeout=2)
+        else:
+            self.notify(_("This app was started without a network. What you record is saved here."), timeout=4)
+
+    def action_export_unsent(self) -> None:
+        from fieldapp.screens.technician.export import ExportScreen
+
+        self.app.push_screen(ExportScreen.for_device(self.field, time.localtime()))
+
+    def action_diagnose(self) -> None:
+        from fieldapp.screens.technician.diagnosis import DiagnosisScreen
+
+        self.app.push_screen(DiagnosisScreen())
+
+    @on(WindowList.Chosen)
+    def action_open(self) -> None:
+        """The job that the entry belongs to."""
+        from fieldapp.screens.search import job_screen
+
+        row = self._list.row
+        if isinstance(row, OwnLine) and row.number:
+            self.app.push_screen(job_screen(self, row.stream))
+
+    def action_search(self) -> None:
+        from fieldapp.screens.search import SearchScreen
+
+        self.app.push_screen(SearchScreen())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "export_unsent" and self.is_mounted and not any(self._only_here()):
+            return None
+        if action == "open" and self.is_mounted:
+            row = self._list.row
+            return True if isinstance(row, OwnLine) and row.number else None
+        return super().check_action(action, parameters)
+
+
+def only_here_words(facts: int, photos: int, files: int) -> str:
+    """`2 facts and 1 photo are only on this device`."""
+    parts = [
+        text.format(count=count)
+        for text, count in (
+            (plural("{count} fact", "{count} facts", facts), facts),
+            (plural("{count} photo", "{count} photos", photos), photos),
+            (plural("{count} file", "{count} files", files), files),
+        )
+        if count
+    ]
+    what = _(" and ").join(parts) if len(parts) < 3 else _("{a}, {b} and {c}").format(a=parts[0], b=parts[1], c=parts[2])
+    return plural("{what} is only on this device", "{what} are only on this device", facts + photos + files).format(what=what)
+
+
+def size_words(size: int) -> str:
+    """Bytes as people say them: `340 kB`, `2.1 MB` (powers of ten)."""
+    if size < 1000:
+        return f"{size} B"
+    if size < 1_000_000:
+        return f"{(size + 500) // 1000} kB"
+    tenths = (size + 50_000) // 100_000
+    return f"{tenths // 10}.{tenths % 10} MB"

@@ -1,0 +1,87 @@
+"""Own work by how far it has come: what the sync centre lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from fieldapp.domain.entry import read_entry
+from fieldapp.store.queries.log import LogLine
+from fieldapp.store.queries.reader import Reader
+
+Section = Literal["refused", "sending", "unsent", "received", "settled"]
+SECTIONS: tuple[Section, ...] = ("refused", "sending", "unsent", "received", "settled")
+"""In the order shown: what needs a person first."""
+Place = tuple[str, int]
+"""Epoch and position."""
+Sending = tuple[str, int, int]
+"""Epoch, first and last position of the request in flight."""
+
+
+class OwnLine(msgspec.Struct, frozen=True):
+    """One own entry: where it stands, what it says, the number of its job ('' where it is none). `saved`: milliseconds UTC."""
+
+    place: Place
+    section: Section
+    line: LogLine
+    stream: str
+    number: str
+    saved: int
+
+
+class OwnFile(msgspec.Struct, frozen=True):
+    """A file that is only here (`here`), to be fetched (`wanted`) or at both ends (`sent`)."""
+
+    sha256: str
+    name: str
+    media: str
+    size: int
+    state: str
+
+
+_PLACES = """
+SELECT epoch, seq, CASE
+    WHEN lane = 'refused' OR outcome NOT IN ('', 'applied') THEN 'refused'
+    WHEN lane = 'unsent' AND epoch = :epoch AND seq BETWEEN :first AND :last THEN 'sending'
+    ELSE lane END AS section
+FROM own_entries ORDER BY saved_at DESC, epoch, seq DESC
+"""
+_LINES = """
+SELECT o.epoch, o.seq, o.lane, o.outcome, o.reason, o.received_at, o.saved_at, o.stream, e.raw, e.body, j.number
+FROM own_entries o JOIN entries e ON e.id = o.entry_id LEFT JOIN jobs j ON j.stream = o.stream
+WHERE (o.epoch, o.seq) IN (VALUES {marks})
+"""
+
+
+def own_places(reader: Reader, sending: Sending | None = None) -> dict[Section, list[Place]]:
+    """Positions of all own entries by section, the newest first. `sending`: the request in flight, from the sync loop."""
+    epoch, first, last = sending or ("", 0, 0)
+    found: dict[Section, list[Place]] = {section: [] for section in SECTIONS}
+    for row in reader.rows(_PLACES, {"epoch": epoch, "first": first, "last": last}):
+        if row["section"] in found:
+            found[row["section"]].append((row["epoch"], row["seq"]))
+    return found
+
+
+def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list[OwnLine]:
+    """These entries, in the order asked for; positions that are gone are left out."""
+    if not places:
+        return []
+    values = [part for place in places for part in place]
+    rows = reader.rows(_LINES.format(marks=", ".join("(?, ?)" for _ in places)), values)
+    found = {}
+    for row in rows:
+        entry = read_entry(row["raw"], row["body"], trusted=True)
+        outcome = row["outcome"] or ("quarantined" if row["lane"] == "refused" else None)
+        line = LogLine(entry, None, row["received_at"], outcome, row["reason"], row["lane"])
+        place = (row["epoch"], row["seq"])
+        found[place] = OwnLine(place, section, line, row["stream"], row["number"] or "", row["saved_at"])
+    return [found[place] for place in places if place in found]
+
+
+def own_files(reader: Reader) -> list[OwnFile]:
+    """Files that have still to go or to come, the small ones first: the order in which they do."""
+    rows = reader.rows("SELECT sha256, name, media, size, state FROM files WHERE state IN ('here', 'wanted') ORDER BY state, size")
+    return [OwnFile(row["sha256"], row["name"], row["media"], row["size"], row["state"]) for row in rows]
