@@ -222,8 +222,7 @@ def _not_taken(state: State, now: int, run: Run, seq: int | None, words: str) ->
 
 def _long_wait(state: State, now: int, answer: m.Refused, connection: m.Connection, words: str) -> Step:
     """Somebody has to do something first; asking often does not help."""
-    wait = BACKOFF_MAX_MS // 2 if answer.retry_after is None else answer.retry_after
-    return back_off(state, now, wait, connection, words)
+    return back_off(state, now, answer.retry_after, connection, words, least=BACKOFF_MAX_MS // 2)
 
 
 # --- No answer of the server ---------------------------------------------------------------------------------------------------

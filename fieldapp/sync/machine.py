@@ -108,14 +108,19 @@ def correct(state: State, now: int, *before: m.Effect) -> Step:
     return back_off(state, now, None, state.report.connection, state.report.words, *before)
 
 
-def back_off(state: State, now: int, retry_after: int | None, connection: m.Connection, words: str, *before: m.Effect) -> Step:
-    """Commit what there is to commit, and try again later."""
+def back_off(
+    state: State, now: int, retry_after: int | None, connection: m.Connection, words: str, *before: m.Effect, least: int = 0
+) -> Step:
+    """Commit what there is to commit, and try again later, not before `least` milliseconds unless a person asks for it."""
     if isinstance(state.request, m.AskPush):
         state = new(state, pull_due=True, pull_first=True)  # whatever hinders pushing must not keep the device from reading
     state = new(state, fruitless=state.fruitless + 1)
     delay, seed = backoff(state.seed, state.fruitless, retry_after)
     if retry_after is not None:
         state = new(state, not_before=now + delay)
+    else:
+        extra, seed = draw(seed, least + 1)
+        delay = max(delay, least + extra)
     state, news = told(new(state, seed=seed), connection, words)
     return wait(state, now + delay, *before, *news)
 

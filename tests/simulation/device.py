@@ -17,7 +17,7 @@ from fieldapp.sync.commits import commit
 from fieldapp.sync.engine import step
 from fieldapp.sync.machine import State
 from tests.simulation.company import LOG, PEOPLE, field_work, make_id
-from tests.simulation.storage import CutDatabase, CutJournal, PowerCut, VirtualClock
+from tests.simulation.storage import CutDatabase, CutJournal, PowerCut, VirtualClock, copy_database
 
 
 class SimDevice:
@@ -54,6 +54,7 @@ class SimDevice:
         self.journal = CutJournal(folder / person / "journal" / "unsent.jsonl", self._boundary)
         db.boundary = self._boundary
         self.saved: list[str] = []
+        self._copy: Path | None = None
         self.state = State(0)
         self.replica: DeviceReplica
 
@@ -93,6 +94,17 @@ class SimDevice:
     def lose_power(self) -> None:
         self.up = False
         self.journal.close()
+
+    def copy_database(self) -> None:
+        self._copy = self._folder / self.name / "copy.db"
+        self._copy.parent.mkdir(parents=True, exist_ok=True)
+        copy_database(self.db.path, self._copy)
+
+    def roll_back(self) -> bool:
+        """Put the copy back. False where there is none."""
+        if self._copy is not None:
+            copy_database(self._copy, self.db.path)
+        return self._copy is not None
 
     # --- The machine ------------------------------------------------------------------------------------------------------------
 

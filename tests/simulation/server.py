@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from fieldapp.store.server import ServerReplica, Writer
 from fieldapp.sync import messages as m
 from fieldapp.sync.protocol import Detail, EpochHead, PullAnswer, PullRequest, PushAnswer, Receipt, TokenAnswer, from_wire, to_wire
 from tests.simulation.company import PEOPLE, ROLES
-from tests.simulation.storage import CutDatabase
+from tests.simulation.storage import CutDatabase, copy_database
 
 
 class SimServer:
@@ -43,13 +42,13 @@ class SimServer:
 
     def back_up(self) -> None:
         self._backup = self.db.path.with_suffix(".backup")
-        _copy(self.db.path, self._backup)
+        copy_database(self.db.path, self._backup)
 
     def restore(self) -> bool:
         """Go back to the backup: what came after it is gone here, and the incarnation says so."""
         if self._backup is None:
             return False
-        _copy(self._backup, self.db.path)
+        copy_database(self._backup, self.db.path)
         self.incarnation += 1
         self.restart()
         return True
@@ -99,11 +98,3 @@ class SimServer:
         done = self.replica.receive(writer, msgspec.structs.replace(run, entries=entries))
         receipt = Receipt(done.head.epoch, done.head.seq, done.head.hash, done.head.safe_seq, self._clock())
         return PushAnswer(receipt, done.statuses, str(self.incarnation), done.wanted)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a database into another one that may be open."""
-    with sqlite3.connect(source) as old, sqlite3.connect(target, timeout=5) as new:
-        old.backup(new)
-    old.close()
-    new.close()

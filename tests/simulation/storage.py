@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +77,11 @@ class VirtualClock:
 
 def _nothing(place: str) -> None:
     pass
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database into another one that may be open."""
+    with sqlite3.connect(source) as old, sqlite3.connect(target, timeout=5) as new:
+        old.backup(new)
+    old.close()
+    new.close()

@@ -1,4 +1,4 @@
-"""Two hundred seeds in every run of the suite; more with `python -m tests.simulation`. Seeds that once failed stay here for ever."""
+"""Two hundred seeds in every run of the suite, more by `python -m tests.simulation`. Seeds that once failed are kept."""
 
 from __future__ import annotations
 

@@ -28,7 +28,10 @@ YEAR_MS = 365 * 86_400_000
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The faults of one run, as chances of each request or step; drawn from the seed."""
+    """The faults of one run, as chances of each request or step, or as things that happen once; drawn from the seed.
+
+    Each is drawn by a generator of its own name, so that a new kind of fault does not change what older seeds do.
+    """
 
     second: str
     faults_ms: int
@@ -41,25 +44,40 @@ class Plan(msgspec.Struct, frozen=True):
     power: float
     server_power: float
     restore: bool
+    roll_back: bool
     lost_tokens: bool
     clock_jumps: bool
     reassign: bool
     hints: bool
 
 
-def draw_plan(chance: random.Random) -> Plan:
-    def some(highest: float) -> float:
+def draw_plan(seed: int) -> Plan:
+    def of(name: str) -> random.Random:
+        return random.Random(f"{seed} {name}")
+
+    def some(name: str, highest: float) -> float:
+        chance = of(name)
         return chance.random() * highest if chance.random() < 0.5 else 0.0
 
+    restore = of("restore").random() < 0.15
     return Plan(
-        second=chance.choice(("tech-2", "tech-2", "super")),
-        faults_ms=chance.choice((20_000, 40_000, 80_000)),
-        actions=chance.randrange(4, 12),
-        drop_request=some(0.4), drop_answer=some(0.4), delay=some(0.5), double=some(0.3), portal=some(0.2),
-        power=some(0.5), server_power=some(0.3),
-        restore=chance.random() < 0.15, lost_tokens=chance.random() < 0.2, clock_jumps=chance.random() < 0.2,
-        reassign=chance.random() < 0.5, hints=chance.random() < 0.7,
-    )  # fmt: skip
+        second=of("second").choice(("tech-2", "tech-2", "super")),
+        faults_ms=of("time").choice((20_000, 40_000, 80_000)),
+        actions=of("actions").randrange(4, 12),
+        drop_request=some("drop request", 0.4),
+        drop_answer=some("drop answer", 0.4),
+        delay=some("delay", 0.5),
+        double=some("double", 0.3),
+        portal=some("portal", 0.2),
+        power=some("power", 0.5),
+        server_power=some("server power", 0.3),
+        restore=restore,
+        roll_back=of("roll back").random() < 0.15 and not restore,  # both at once lose what only the two of them had
+        lost_tokens=of("tokens").random() < 0.2,
+        clock_jumps=of("clocks").random() < 0.2,
+        reassign=of("reassign").random() < 0.5,
+        hints=of("hints").random() < 0.7,
+    )
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -106,7 +124,7 @@ class World:
     def __init__(self, seed: int, disks: Disks, plan: Plan | None = None) -> None:
         self.seed = seed
         self.chance = random.Random(seed)
-        self.plan = plan or draw_plan(self.chance)
+        self.plan = plan or draw_plan(seed)
         self.now = 0
         self.trace: list[str] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -198,6 +216,11 @@ class World:
             first = self.chance.randrange(end)
             self.at(first, self.server.back_up)
             self.at(self.chance.randrange(first, end), self._restore)
+        if self.plan.roll_back:
+            name = self.chance.choice(list(self.devices))
+            first = self.chance.randrange(end)
+            self.at(first, self.devices[name].copy_database)
+            self.at(self.chance.randrange(first, end), lambda: self._roll_back(name))
         if self.plan.clock_jumps:
             for name in self.devices:
                 self.at(self.chance.randrange(end), lambda name=name: self._jump(name))  # type: ignore[misc]
@@ -246,11 +269,14 @@ class World:
             action()
         except PowerCut:
             self.cuts += 1
-            device.lose_power()
-            device.cut_in = 0
-            self._timers.pop(name, None)
-            self._flying[name] = set()
-            self.at(self.now + self.chance.randrange(100, 5_000), lambda: self._boot(name))
+            self._switch_off(name)
+
+    def _switch_off(self, name: str) -> None:
+        self.devices[name].lose_power()
+        self.devices[name].cut_in = 0
+        self._timers.pop(name, None)
+        self._flying[name] = set()
+        self.at(self.now + self.chance.randrange(100, 5_000), lambda: self._boot(name))
 
     def _boot(self, name: str) -> None:
         if self.devices[name].up:
@@ -280,6 +306,13 @@ class World:
         self.devices[name].cut_in = 0
         self._hear(name, m.Hurried(self._time(), "network"))
 
+    def _roll_back(self, name: str) -> None:
+        """The device's database is put back to an older copy; journal and identity lie elsewhere and stay."""
+        device = self.devices[name]
+        if device.roll_back():
+            self.note(f"{name} database rolled back")
+            self._switch_off(name)
+
     def _jump(self, name: str) -> None:
         error = self.chance.choice((-YEAR_MS, YEAR_MS, -3_600_000, 90_000))
         self.note(f"{name} clock jumps {error}")
@@ -299,32 +332,32 @@ class World:
         self.requests += 1
         self._flying[name].add(number)
         self.note(f"{name} asks {number} {_short(request)}")
-        token = self.devices[name].token
+        token, boot = self.devices[name].token, self._flying[name]
         if self._happens(self.plan.portal):
-            self._reply(name, number, m.Fault("sign_in_page", "a sign-in page"), 50)
+            self._reply(name, boot, number, m.Fault("sign_in_page", "a sign-in page"), 50)
             return
         if self._happens(self.plan.drop_request):
             self.note("  request lost")
-            self._lost(name, number)
+            self._lost(name, boot, number)
         else:
-            self.at(self.now + self._latency(), lambda: self._arrive(name, number, token, request))
+            self.at(self.now + self._latency(), lambda: self._arrive(name, boot, number, token, request))
         if self._happens(self.plan.double):
             later = self.now + self.chance.randrange(1, 20_000)
-            self.at(later, lambda: self._arrive(name, -number, token, request))
+            self.at(later, lambda: self._arrive(name, boot, -number, token, request))
 
     def _latency(self) -> int:
         if self._happens(self.plan.delay):
             return self.chance.randrange(1_000, 20_000)
         return self.chance.randrange(5, 60)
 
-    def _lost(self, name: str, number: int) -> None:
+    def _lost(self, name: str, boot: set[int], number: int) -> None:
         """Silence: the transport's own time-out, or, in a third of the cases, nothing at all."""
         if self.chance.random() < 0.33:
-            self._flying[name].discard(number)
+            boot.discard(number)
             return
-        self._reply(name, number, m.Fault("timeout", "no answer"), min(30_000, DEADLINE_MS))
+        self._reply(name, boot, number, m.Fault("timeout", "no answer"), min(30_000, DEADLINE_MS))
 
-    def _arrive(self, name: str, number: int, token: str, request: m.Request) -> None:
+    def _arrive(self, name: str, boot: set[int], number: int, token: str, request: m.Request) -> None:
         if self._happens(self.plan.server_power):
             self._server_cut_in = self.chance.randrange(1, 3)
         try:
@@ -341,12 +374,12 @@ class World:
         if number < 0:
             return  # a doubled request: its answer goes nowhere
         if answer is None:
-            self._reply(name, number, m.Fault("offline", "connection reset"), 10)
+            self._reply(name, boot, number, m.Fault("offline", "connection reset"), 10)
         elif self._happens(self.plan.drop_answer):
             self.note("  answer lost")
-            self._lost(name, number)
+            self._lost(name, boot, number)
         else:
-            self._reply(name, number, answer, self._latency())
+            self._reply(name, boot, number, answer, self._latency())
 
     def _hint(self, writer: str) -> None:
         """Other devices hear that a log moved."""
@@ -354,13 +387,11 @@ class World:
             if self.plan.hints and name != writer and not self._happens(0.3):
                 self.at(self.now + 50, lambda name=name: self._hear(name, m.Hurried(self._time(), "hint")))  # type: ignore[misc]
 
-    def _reply(self, name: str, number: int, answer: m.Answer, after: int) -> None:
-        boots = self._flying[name]
-
+    def _reply(self, name: str, boot: set[int], number: int, answer: m.Answer, after: int) -> None:
         def arrive() -> None:
-            if self._flying[name] is not boots:
+            if self._flying[name] is not boot:
                 return  # the device was switched off meanwhile
-            boots.discard(number)
+            boot.discard(number)
             self.note(f"{name} hears {number} {_short(answer)}")
             self._hear(name, m.Answered(self._time(), number, answer))
 
