@@ -5,21 +5,27 @@ The first frame needs Textual, the domain and plain sqlite3 only; what writes an
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from textual import work
+from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
+from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.session import Session
 from fieldapp.screens.themes import THEMES
 from fieldapp.widgets.header import StatusHeader, SyncLine
@@ -27,6 +33,8 @@ from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
+    from fieldapp.sync.loop import SyncLoop
+    from fieldapp.sync.status import SyncStatus
 
 ResultT = TypeVar("ResultT")
 
@@ -36,28 +44,35 @@ class FieldApp(App[None]):
 
     Args:
         session: the enrolled home. loop: makes the object that keeps in step with the server (None: this device stays offline).
-        network: for the demo, a switch that cuts and restores the network.
+        network: for the demo, a switch that cuts and restores the network. scanner_prefix: what a code scanner sends first.
     """
 
     TITLE = "Fieldapp"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual's own type)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("help", "language", "theme")]
 
     def __init__(
         self,
         session: Session,
         *,
-        loop: Callable[[DeviceServices, Callable[[Any], None]], Any] | None = None,
+        loop: Callable[[DeviceServices, Callable[[SyncStatus], None]], SyncLoop] | None = None,
         network: Callable[[], bool] | None = None,
+        scanner_prefix: str = "",
     ) -> None:
         super().__init__()
         self.session = session
         self.sync_line = SyncLine()
         self._make_loop, self._network = loop, network
-        self._sync_loop: Any = None
+        self._sync_loop: SyncLoop | None = None
+        self.sync_status: SyncStatus | None = None
+        self._unsent: frozenset[str] = frozenset()
         self._stale: set[FieldScreen] = set()
+        self.keys = KeyGate(
+            prefix=scanner_prefix, after=self.set_timer, scanned=self._scanned, released=self._typed_again,
+            slash=self._slash_scans, begun=self._search_begun,
+        )  # fmt: skip
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
@@ -99,33 +114,53 @@ class FieldApp(App[None]):
 
     @work(group="write", exit_on_error=False)
     async def record(
-        self, action: Callable[[DeviceServices], ResultT], then: Callable[[ResultT], object] | None = None, told: str = ""
+        self,
+        action: Callable[[DeviceServices], ResultT],
+        then: Callable[[ResultT], object] | None = None,
+        told: str = "",
+        refused: Callable[[Problem], object] | None = None,
     ) -> None:
         """Write something; then say so and show it. What is refused is told and changes nothing.
 
         Args:
             action: runs in the writing thread. then: called with its result, on the screen's thread. told: said when it is saved.
+            refused: called after a refusal was told.
         """
         try:
             result = await self.session.write(action)
         except Problem as problem:
             self.tell(problem)
+            if refused is not None:
+                refused(problem)
             return
         saved = getattr(result, "saved", result)
         self.streams_changed(getattr(saved, "streams", frozenset()))
         if told:
             self.notify(told, timeout=3)
         if self._sync_loop is not None:
-            self._sync_loop.hurry()
+            self._sync_loop.hurry("saved")
         if then is not None:
             outcome = then(result)
             if isinstance(outcome, Awaitable):
                 await outcome
 
+    def keep(self, action: Callable[[DeviceServices], object]) -> None:
+        """Write something that no screen shows and nobody waits for, such as a draft. Only what goes wrong is told."""
+        loop = asyncio.get_running_loop()
+
+        def done(future: Future[object]) -> None:
+            problem = future.exception()
+            if isinstance(problem, Problem):
+                loop.call_soon_threadsafe(self.tell, problem)
+
+        self.session.later(action).add_done_callback(done)
+
     def streams_changed(self, streams: frozenset[str]) -> None:
         """Refresh the screen in view if it shows one of these; the others when they come into view again."""
         self.refresh_line()
-        front: Screen[Any] = self.screen
+        if not streams:
+            return
+        front: object = self.screen
         for screen in self.screen_stack:
             if isinstance(screen, FieldScreen) and screen.shows(streams):
                 if screen is front:
@@ -140,16 +175,29 @@ class FieldApp(App[None]):
             return True
         return False
 
-    def _heard(self, status: Any) -> None:
-        """From the sync loop's thread: the connection, or streams, have changed."""
-        self.call_from_thread(self._show_heard, status)
+    class SyncMoved(Message):
+        """The connection, what is on its way, or streams have changed. Posted from the sync loop's thread, which never waits."""
 
-    def _show_heard(self, status: Any) -> None:
+        def __init__(self, status: SyncStatus) -> None:
+            super().__init__()
+            self.status = status
+
+    def _heard(self, status: SyncStatus) -> None:
+        self.post_message(self.SyncMoved(status))
+
+    @on(SyncMoved)
+    def _sync_moved(self, event: SyncMoved) -> None:
+        status = self.sync_status = event.status
         self.sync_line = SyncLine(status.connection, status.since, self.sync_line.unsent, self.sync_line.files, status.synced)
-        if status.streams:
-            self.streams_changed(status.streams)
-        else:
-            self.refresh_line()
+        before, self._unsent = self._unsent, self._unsent_streams()
+        self.streams_changed(status.streams | (before ^ self._unsent))
+        for screen in self.screen_stack:
+            if isinstance(screen, FieldScreen):
+                screen.sync_moved()
+
+    def _unsent_streams(self) -> frozenset[str]:
+        rows = self.session.reader.rows("SELECT DISTINCT stream FROM own_entries WHERE lane = 'unsent'")
+        return frozenset(row["stream"] for row in rows)
 
     def refresh_line(self) -> None:
         """Read again how much is unsent, and show it in every header."""
@@ -160,6 +208,34 @@ class FieldApp(App[None]):
         for screen in self.screen_stack:
             for header in screen.query(StatusHeader):
                 header.line = self.sync_line
+
+    # --- Keys ---------------------------------------------------------------------------------------------------------------------
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded and self.keys.takes(event):
+            return
+        await super().on_event(event)
+
+    def _typed_again(self, keys: list[events.Key]) -> None:
+        for key in keys:
+            self.post_message(key)
+
+    def _slash_scans(self) -> bool:
+        """`/` begins a code, or a search, wherever nothing is typed."""
+        return isinstance(self.screen, FieldScreen) and not isinstance(self.focused, Input | TextArea)
+
+    def _scanned(self, code: str) -> None:
+        if isinstance(self.screen, FieldScreen):
+            self.screen.scanned(code)
+        elif isinstance(self.focused, Input):
+            self.focused.insert_text_at_cursor(plain_text(code))
+
+    def _search_begun(self) -> None:
+        self.call_later(self._search_then_release)
+
+    async def _search_then_release(self) -> None:
+        await self.run_action("search", default_namespace=self.screen)
+        self.call_after_refresh(self.keys.release)
 
     # --- Words to the person ------
 
@@ -219,10 +295,12 @@ class FieldApp(App[None]):
             up = self._network()
             self.notify(_("The network is back.") if up else _("The network is cut. Work goes on."), timeout=3)
 
-    def hurry(self) -> None:
-        """Ask the sync loop to try now."""
-        if self._sync_loop is not None:
-            self._sync_loop.hurry()
+    def hurry(self) -> bool:
+        """Ask the sync loop to try now. False where this device does not sync in the app."""
+        if self._sync_loop is None:
+            return False
+        self._sync_loop.hurry("asked")
+        return True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "network":

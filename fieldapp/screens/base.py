@@ -9,7 +9,9 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
+from fieldapp.domain.safe import plain_text
 from fieldapp.screens.actions import bindings
 from fieldapp.widgets.footer import KeyFooter
 from fieldapp.widgets.header import StatusHeader
@@ -47,8 +49,28 @@ class FieldScreen(Screen[None]):
         """Whether a change of these streams concerns this screen."""
         return True
 
+    def sync_moved(self) -> None:
+        """The exchange with the server has moved on (`field.sync_status`). Only screens that show it care."""
+
     def reload(self) -> None:
         """Read again what is shown. Keeps cursor, scroll position and everything typed."""
+
+    def scanned(self, code: str) -> None:
+        """A code from a scanner: into the field that has the focus, else into the search. It never fires actions."""
+        focused = self.focused
+        if isinstance(focused, Input):
+            focused.insert_text_at_cursor(plain_text(code))
+        else:
+            self.app.call_later(self._search_for, code)
+
+    async def _search_for(self, code: str) -> None:
+        await self.app.run_action("search", default_namespace=self)
+        self.app.call_after_refresh(self._fill_search, code)
+
+    def _fill_search(self, code: str) -> None:
+        focused = self.app.focused
+        if isinstance(focused, Input):
+            focused.value = plain_text(code)
 
     def on_mount(self) -> None:
         self.query_one(StatusHeader).line = self.field.sync_line

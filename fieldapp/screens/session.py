@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.reader import Reader
+from fieldapp.store.queries.search import SearchIndex
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
@@ -31,6 +32,7 @@ class Session:
         self.home, self.identity = home, identity
         self.reader = Reader(home.database_file)
         self.documents = Documents(self.reader, home.files)
+        self.search = SearchIndex(home.database_file, home.files)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
         self._services: DeviceServices | None = None
         self._close: Callable[[], None] = lambda: None
@@ -42,6 +44,10 @@ class Session:
             Problem: whatever the action refuses; `home-locked` where another program holds the home.
         """
         return await asyncio.get_running_loop().run_in_executor(self._writer, lambda: action(self._open()))
+
+    def later(self, action: Callable[[DeviceServices], ResultT]) -> Future[ResultT]:
+        """Put something that writes at the end of the queue; nobody waits for it. It is done even if the app ends now."""
+        return self._writer.submit(lambda: action(self._open()))
 
     async def open(self) -> None:
         """Import and open what writing needs, off the screen's thread."""

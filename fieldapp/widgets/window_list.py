@@ -263,7 +263,7 @@ class WindowList(ScrollView, can_focus=True):
         self._refresh_row(self.cursor)
 
     def render_line(self, y: int) -> Strip:
-        width = self.size.width
+        width = self.scrollable_content_region.width
         line = y + self.scroll_offset.y
         index, part = divmod(line, self._row_height)
         if self._count == 0:

@@ -1,0 +1,127 @@
+"""What is typed while a screen is changing goes to the place it was meant for, and a scanner's burst never fires actions.
+
+Keys are looked at before anything else sees them. While a step is being recorded they wait, in order, for the next step's field.
+After the scanner's prefix, or after `/` where nothing is typed, they are taken for a code until Enter or a pause longer than any
+scanner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import events
+
+PAUSE_S = 0.1
+"""A scanner sends its keys milliseconds apart; a person pauses longer."""
+HELD_S = 2.0
+"""Keys are never held longer, whatever happens."""
+_LET_THROUGH = frozenset({"ctrl+q", "ctrl+c"})
+
+
+class KeyGate:
+    """One for the whole app.
+
+    Args:
+        prefix: what the scanner sends before a code: one character or the name of a key; '' for none.
+        after: calls back after so many seconds. scanned: takes a code. released: takes held keys, in order.
+        slash: whether `/` begins a code now; `begun` is called where it turned out to be typed by hand.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefix: str,
+        after: Callable[[float, Callable[[], None]], object],
+        scanned: Callable[[str], None],
+        released: Callable[[list[events.Key]], None],
+        slash: Callable[[], bool],
+        begun: Callable[[], None],
+    ) -> None:
+        self._prefix, self._after, self._scanned, self._released = prefix, after, scanned, released
+        self._slash, self._begun = slash, begun
+        self._held: list[events.Key] | None = None
+        self._code: list[events.Key] | None = None
+        self._again: list[events.Key] = []
+        self._by_slash = False
+        self._turn = 0
+
+    def takes(self, event: events.Key) -> bool:
+        """Whether the key was taken; otherwise it goes where keys go."""
+        if self._again and event is self._again[0]:
+            self._again.pop(0)
+            if not self._again:
+                self.release()
+            return False
+        if event.key in _LET_THROUGH:
+            return False
+        if self._code is not None:
+            self._collect(event)
+            return True
+        if self._held is not None:
+            self._held.append(event)
+            return True
+        by_prefix = bool(self._prefix) and self._prefix in (event.key, event.character)
+        if by_prefix or (event.character == "/" and self._slash()):
+            self._code, self._by_slash = [], not by_prefix
+            self._wait()
+            return True
+        return False
+
+    def hold(self) -> None:
+        """Keep what is typed from now on until `release`."""
+        if self._held is None:
+            self._held = []
+            self._turn += 1
+            turn = self._turn
+            self._after(HELD_S, lambda: self.release() if turn == self._turn else None)
+
+    def release(self) -> None:
+        """Hand on what was typed meanwhile."""
+        held, self._held = self._held, None
+        self._turn += 1
+        if held:
+            self._send(held)
+
+    def _send(self, keys: list[events.Key]) -> None:
+        """Hand keys on; what is typed before they have all gone by waits behind them."""
+        self._again = [events.Key(key.key, key.character) for key in keys]
+        self._held = []
+        self._released(list(self._again))
+
+    def _collect(self, event: events.Key) -> None:
+        assert self._code is not None
+        if event.key in ("enter", "tab", "ctrl+j"):
+            self._deliver()
+        elif event.is_printable:
+            self._code.append(event)
+            self._wait()
+        else:
+            keys = [*self._code, event]
+            self._code = None
+            self._turn += 1
+            self._send(keys)
+
+    def _deliver(self) -> None:
+        code = "".join(key.character or "" for key in self._code or ())
+        self._code = None
+        self._turn += 1
+        if code:
+            self._scanned(code)
+
+    def _wait(self) -> None:
+        self._turn += 1
+        turn = self._turn
+        self._after(PAUSE_S, lambda: self._paused() if turn == self._turn else None)
+
+    def _paused(self) -> None:
+        """Nothing came for a while: a scanner that sends no Enter, or a person who typed `/`."""
+        if self._code is None:
+            return
+        if not self._by_slash or len(self._code) > 3:
+            self._deliver()
+            return
+        keys, self._code = self._code, None
+        self.hold()
+        if self._held is not None:
+            self._held += keys
+        self._begun()

@@ -1,0 +1,157 @@
+"""What is said about a step besides its value: left out and why, remarks, files, questions; what a failure asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.content import Content
+
+from fieldapp.domain.entry_types.steps import FollowUpOpened
+from fieldapp.domain.progress import StepPlace
+from fieldapp.domain.words import say
+from fieldapp.language import _, language
+from fieldapp.screens.asking import ConfirmScreen, NoteScreen, ReasonScreen
+from fieldapp.widgets.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fieldapp.bootstrap import DeviceServices
+    from fieldapp.screens.technician.step_runner import StepRunnerScreen
+    from fieldapp.services.work import Recorded
+
+
+class AroundStep:
+    """Mixed into the step runner: the actions on the open step that are not its value."""
+
+    @property
+    def _runner(self) -> StepRunnerScreen:
+        return cast("StepRunnerScreen", self)
+
+    # --- Left out ---------------------------------------------------------------------------------------------------------------
+
+    def action_not_applicable(self) -> None:
+        self._leave_out("not_applicable")
+
+    def action_not_done(self) -> None:
+        self._leave_out("not_done")
+
+    def _leave_out(self, action: str) -> None:
+        runner = self._runner
+        if runner.place is not None:
+            asked = ReasonScreen.for_step(runner.field, runner.place.step.reasons, action)
+            runner.app.push_screen(asked, partial(self._left_out, runner.place, action))
+
+    def _left_out(self, place: StepPlace, action: str, answer: tuple[str, str] | None) -> None:
+        runner = self._runner
+        if answer is None or runner.steps is None:
+            return
+        number, version, stream = runner.steps.job.number, place.procedure.version, runner.stream
+        reason, note = answer
+
+        def write(services: DeviceServices) -> Recorded:
+            leave = services.work.not_applicable if action == "not_applicable" else services.work.not_done
+            recorded = leave(number, place.key, reason, note=note)
+            services.drafts.forget(stream, place.key, version)
+            return recorded
+
+        runner.drafts.drop()
+        runner.write(write, lambda problem: None)
+
+    # --- Remarks, questions, suggestions ----------------------------------------------------------------------------------------
+
+    def action_step_note(self) -> None:
+        self._say(
+            _("Note on this step"), "note", _("Note saved."), lambda work, number, key, text: work.note(number, text, step=key)
+        )
+
+    def action_ask_expert(self) -> None:
+        hint = _("Enter sends it with the next sync; the answer comes back to this step.")
+        self._say(
+            _("Ask an expert"), "ask", _("Question saved; it goes out with the next sync."),
+            lambda work, number, key, text: work.question(number, text, step=key), hint,
+        )  # fmt: skip
+
+    def action_suggest(self) -> None:
+        hint = _("What should this step say or ask for instead? The process manager decides.")
+        self._say(
+            _("Suggest a better way"), "suggest", _("Suggestion saved."),
+            lambda work, number, key, text: work.suggestion(number, key, text), hint,
+        )  # fmt: skip
+
+    def _say(self, title: str, name: str, told: str, write: Callable[..., Recorded], hint: str = "") -> None:
+        runner, place = self._runner, self._runner.place
+        if place is None or runner.steps is None:
+            return
+        number = runner.steps.job.number
+
+        def given(text: str | None) -> None:
+            if text is not None:
+                runner.field.record(lambda services: write(services.work, number, place.key, text), told=told)
+
+        runner.drafts.flush()
+        runner.app.push_screen(NoteScreen(title, runner.drafts, f"{name}:{place.key}", hint), given)
+
+    # --- Files ------------------------------------------------------------------------------------------------------------------
+
+    def action_step_file(self) -> None:
+        from fieldapp.screens.technician.file_picker import FilePickerScreen
+
+        runner, place = self._runner, self._runner.place
+        if place is not None and runner.steps is not None:
+            attached = place.state.files if place.state else ()
+            runner.drafts.flush()
+            picker = FilePickerScreen(runner.field.session.home.inbox, say(place.step.title, language()), attached)
+            runner.app.push_screen(picker, partial(self._picked, place))
+
+    def _picked(self, place: StepPlace, path: Path | None) -> None:
+        runner = self._runner
+        if path is None or runner.steps is None:
+            return
+        number = runner.steps.job.number
+        told = _("Attached and saved here: {name}").format(name=safe_text(path.name).plain)
+        runner.field.record(lambda services: services.work.attach(number, place.key, path), then=self._attached, told=told)
+
+    def _attached(self, recorded: Recorded) -> None:
+        if recorded.plan is not None and recorded.plan.bodies:
+            self.say_consequences(recorded)
+
+    # --- What follows -----------------------------------------------------------------------------------------------------------
+
+    def say_consequences(self, recorded: Recorded) -> StepPlace | None:
+        """Say what a failure asks for. Returns the corrective step that it opened, if any."""
+        runner, plan = self._runner, recorded.plan
+        if plan is None or runner.steps is None:
+            return None
+        for warning in plan.warnings:
+            runner.notify(safe_text(warning).plain, severity="warning", timeout=8, markup=False)
+        opened: StepPlace | None = None
+        for body in plan.bodies:
+            if not isinstance(body, FollowUpOpened):
+                continue
+            if body.kind == "stop_work":
+                text = Content.assemble(
+                    (_("This failure stops the work until the step passes."), "bold $text-error"),
+                    "\n\n",
+                    safe_text(body.text, lines=True),
+                )
+                runner.app.push_screen(ConfirmScreen("⚠ " + _("Stop work"), text, _("understood")))
+            elif body.kind == "corrective_step":
+                opened = next((place for place in runner.steps.visible if place.opened_by == body.step and not place.done), None)
+                runner.notify(
+                    _follow(_("Failed. This opens a corrective step:"), body.text), severity="warning", timeout=8, markup=False
+                )
+            else:
+                runner.notify(
+                    _follow(_("Failed. The office plans a follow-up visit:"), body.text),
+                    severity="warning",
+                    timeout=8,
+                    markup=False,
+                )
+        return opened
+
+
+def _follow(said: str, text: str) -> str:
+    return f"{said} {safe_text(text).plain}".strip()

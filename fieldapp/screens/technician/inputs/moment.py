@@ -1,0 +1,33 @@
+"""A date, a time of day, or both."""
+
+from __future__ import annotations
+
+from textual import events
+
+from fieldapp.language import _
+from fieldapp.screens.technician.inputs.base import LineInput
+from fieldapp.screens.values import moment_words
+
+
+class MomentInput(LineInput):
+    """Space in an empty field means now."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.first = moment_words(self.first)
+
+    def hint(self) -> str:
+        return {
+            "date": _("2026-11-20; space for today"),
+            "time": _("09:30; space for now"),
+        }.get(self.asked.place.step.type, _("2026-11-20 09:30; space for now"))
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "space" and not self.text.strip():
+            event.stop()
+            event.prevent_default()
+            self.fill(self._now())
+
+    def _now(self) -> str:
+        day, clock = self.asked.now.split("T")
+        return {"date": day, "time": clock}.get(self.asked.place.step.type, f"{day} {clock}")

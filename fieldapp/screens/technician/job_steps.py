@@ -1,0 +1,135 @@
+"""The steps of one job as they stand now, read at once from this device: what the step runner, the job and its check look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldapp.domain.expression import Answers, filter_choices, prefill
+from fieldapp.domain.job import JobState
+from fieldapp.domain.lifecycle import AMENDING, RECORDING
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.procedure import Choice, Procedure
+from fieldapp.domain.progress import Progress, StepPlace, by_person, progress_of, walk
+from fieldapp.store.queries.lists import view_of_job
+from fieldapp.store.queries.reader import Reader
+
+if TYPE_CHECKING:
+    from fieldapp.screens.session import Session
+
+
+class JobSteps:
+    """A snapshot; `read` takes a new one.
+
+    Raises:
+        Problem: `job-unknown` where the job is no longer on this device.
+    """
+
+    def __init__(self, session: Session, stream: str, now_ms: int) -> None:
+        reader: Reader = session.reader
+        job = view_of_job(reader, stream)
+        if job is None:
+            raise Problem("job-unknown", "This job is no longer on this device.", "What you recorded on it is safe.")
+        self.job: JobState = job
+        self.now_ms, self.zone = now_ms, session.documents.zone(session.identity.log)
+        self.procedures: dict[str, Procedure] = session.documents.pinned(job.procedures)
+        self.places: tuple[StepPlace, ...] = ()
+        self._answers: dict[str, Answers] = {}
+        for pin in job.procedures:
+            procedure = self.procedures.get(pin.code)
+            if procedure is not None:
+                answers, places = walk(job, procedure, now_ms=now_ms, zone=self.zone)
+                self._answers[procedure.code] = answers
+                self.places += places
+
+    # --- Places -----------------------------------------------------------------------------------------------------------------
+
+    @property
+    def visible(self) -> tuple[StepPlace, ...]:
+        """The steps that apply now."""
+        return tuple(place for place in self.places if place.relevant)
+
+    @property
+    def progress(self) -> Progress:
+        return progress_of(self.places)
+
+    @property
+    def required_open(self) -> int:
+        return self.progress.required_open
+
+    def place(self, key: str) -> StepPlace | None:
+        """The step, if it applies now."""
+        return next((place for place in self.places if place.key == key and place.relevant), None)
+
+    def number(self, key: str) -> int:
+        """Which of the steps that a person does it is, from 1; 0 for a text or a calculation."""
+        counted = [place.key for place in self.places if place.counts]
+        return counted.index(key) + 1 if key in counted else 0
+
+    def first_open(self) -> StepPlace | None:
+        """What was sent back, else the first step that is open."""
+        open_ones = [place for place in self.places if place.counts and not place.done]
+        back = [place for place in open_ones if place.state is not None and place.state.sent_back is not None]
+        return next(iter((*back, *open_ones)), None)
+
+    def after(self, key: str) -> StepPlace | None:
+        """Where Enter goes on: the next open step or text to read, then the first open one; None where all is done."""
+        visible = self.visible
+        keys = [place.key for place in visible]
+        begin = keys.index(key) + 1 if key in keys else 0
+        for place in visible[begin:]:
+            waits = place.counts and not place.done
+            first_turn = place.extra and by_person(place.step) and not self._begun(place)
+            if waits or first_turn or place.step.type == "note":
+                return place
+        return self.first_open()
+
+    def neighbour(self, key: str, step: int) -> StepPlace | None:
+        """The step before (-1) or after (1), whatever is recorded there."""
+        visible = self.visible
+        keys = [place.key for place in visible]
+        target = keys.index(key) + step if key in keys else 0
+        return visible[target] if 0 <= target < len(visible) else None
+
+    def _begun(self, place: StepPlace) -> bool:
+        """Whether something is recorded in an earlier turn of the section: then another turn is the person's choice."""
+        return any(
+            other.step.id == place.step.id and other.procedure.code == place.procedure.code and not other.extra
+            for other in self.places
+        )
+
+    # --- One step -----------------------------------------------------------------------------------------------------------------
+
+    def answers(self, place: StepPlace) -> Answers:
+        return self._answers[place.procedure.code]
+
+    def offered(self, place: StepPlace) -> tuple[Choice, ...]:
+        """Options that the other answers let through; all where the filter cannot be worked out."""
+        if place.step.type not in ("choice", "multiple_choice"):
+            return ()
+        try:
+            return filter_choices(self.answers(place), place.step, place.instance, now_ms=self.now_ms, zone=self.zone)
+        except Problem:
+            return place.procedure.choices_of(place.step)
+
+    def default(self, place: StepPlace) -> str:
+        """What stands in the field before anything was recorded."""
+        try:
+            return prefill(self.answers(place), place.step, place.instance, now_ms=self.now_ms, zone=self.zone)
+        except Problem:
+            return ""
+
+    def recordable(self, place: StepPlace) -> bool:
+        """Whether something can be recorded at the step now."""
+        standing = place.state is not None and place.state.result is not None
+        return by_person(place.step) and self.job.status in (AMENDING if standing else RECORDING)
+
+    def worked_ms(self) -> int:
+        """Milliseconds of work in progress so far, by the clocks of who recorded it."""
+        total, since = 0, None
+        for change in self.job.history:
+            working = change.status == "in_progress"
+            if working and since is None:
+                since = change.by.at
+            elif not working and since is not None:
+                total, since = total + max(0, change.by.at - since), None
+        return total + (max(0, self.now_ms - since) if since is not None else 0)

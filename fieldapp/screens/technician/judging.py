@@ -1,0 +1,64 @@
+"""What a half-typed value is worth, worked out while it is typed. Nothing of it is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fieldapp.domain.expression import Answers
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.progress import StepPlace, files_of
+from fieldapp.domain.verdict import Verdict, canonical, judge
+from fieldapp.language import _, language, later
+from fieldapp.screens.values import value_words
+
+_WANTED = {
+    "number": later("This is no number yet. Digits with one decimal point or comma, such as 1.3 or 1,3."),
+    "date": later("This is no date yet. Year, month and day, such as 2026-11-20."),
+    "time": later("This is no time of day yet. Hours and minutes, such as 09:30."),
+    "datetime": later("This is no date with a time yet, such as 2026-11-20 09:30."),
+    "duration": later("This is no duration yet. Minutes (90) or hours and minutes (1:30)."),
+    "timer": later("This is no number of minutes yet."),
+}
+_NOTHING = {
+    "check": later("Choose yes or no first."),
+    "choice": later("Choose an option first: arrow keys, or its number."),
+    "multiple_choice": later("Mark at least one option first: space, or its number."),
+}
+
+
+@dataclass(frozen=True)
+class Live:
+    """value: as it would be stored, '' while it will not do. words: the same for people. wrong: why it will not do."""
+
+    value: str = ""
+    words: str = ""
+    verdict: Verdict | None = None
+    wrong: str = ""
+
+
+def live(place: StepPlace, typed: str, answers: Answers, *, now_ms: int, zone: str) -> Live:
+    """Hold what is typed against the step. Cheap enough for every key.
+
+    Args:
+        answers: of the step's procedure. now_ms, zone: for expressions that ask for today or now.
+    """
+    step = place.step
+    if not typed.strip():
+        return Live(wrong=_(_NOTHING.get(step.type, later("Nothing is entered yet."))))
+    try:
+        value = canonical(place.procedure, step, typed)
+    except Problem as problem:
+        if step.integer and step.type == "number" and "whole" in problem.message:
+            return Live(wrong=_("This step takes whole numbers only."))
+        return Live(wrong=_(_WANTED.get(step.type, "")) or _(problem.message))
+    words = value_words(place.procedure, step, value)
+    try:
+        verdict = judge(
+            place.procedure, step, value, answers, files_of(place.state),
+            instance=place.instance, now_ms=now_ms, zone=zone, language=language(),
+        )  # fmt: skip
+    except Problem as problem:
+        if problem.code == "constraint":
+            return Live(words=words, wrong=problem.message)
+        return Live(value, words)
+    return Live(value, words, verdict)

@@ -1,0 +1,356 @@
+"""The step runner: one step fills the screen; Enter records it and goes to the next one that is open."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+
+from fieldapp.domain.lifecycle import AMENDING
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.progress import StepPlace, by_person
+from fieldapp.language import _, later
+from fieldapp.screens.actions import bindings
+from fieldapp.screens.asking import AskScreen, Question, ReasonScreen
+from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.technician.around_step import AroundStep
+from fieldapp.screens.technician.drafting import DraftKeeper
+from fieldapp.screens.technician.inputs import Asked, StepInput, input_for
+from fieldapp.screens.technician.job_steps import JobSteps
+from fieldapp.screens.technician.judging import Live, live
+from fieldapp.screens.technician.last_time import LastTime
+from fieldapp.screens.technician.outline import OutlineList, StepRow
+from fieldapp.screens.technician.step_facts import above, below, judged_line, progress_line
+from fieldapp.screens.values import value_words
+from fieldapp.store.queries.drafts import drafted_steps
+from fieldapp.widgets.paragraphs import Paragraphs
+from fieldapp.widgets.window_list import WindowList
+
+if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
+    from fieldapp.services.work import Recorded
+
+
+class StepRunnerScreen(AroundStep, FieldScreen):
+    """Runs the steps of one job.
+
+    Args:
+        stream: of the job. key: step to open; '' for where the person left off: a half-typed step, else the first open one.
+    """
+
+    AUTO_FOCUS = ""
+    TITLE_TEXT = later("Steps")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(
+            *("record", "outline", "not_applicable", "not_done", "step_note", "step_file", "previous_step", "next_step"),
+            *("ask_expert", "suggest", "complete", "search"),
+        ),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+    ]
+    CSS_PATH = "step_runner.tcss"
+
+    def __init__(self, stream: str, key: str = "") -> None:
+        super().__init__()
+        self.stream, self._wanted = stream, key
+        self.steps: JobSteps | None = None
+        self.place: StepPlace | None = None
+        self._standing = ""
+        self._trouble = False
+        self._opened: tuple[object, ...] = ()
+        self._opening = asyncio.Lock()
+        self._recording = False
+        self.input: StepInput | None = None
+
+    def body(self) -> Iterable[Widget]:
+        yield Paragraphs(id="progress")
+        with Horizontal():
+            yield OutlineList(id="outline")
+            with VerticalScroll(id="centre", can_focus=False):
+                yield Paragraphs(id="above")
+                yield Container(id="slot")
+                yield Paragraphs(id="verdict")
+                yield Paragraphs(id="below")
+
+    def on_mount(self) -> None:
+        self.drafts = DraftKeeper(self, self.field, self.stream)
+        self.last: LastTime | None = None
+        super().on_mount()
+        self.set_interval(20, self._show_progress)
+
+    def on_unmount(self) -> None:
+        self.drafts.flush()
+
+    def shows(self, streams: frozenset[str]) -> bool:
+        return self.stream in streams or any(stream.startswith("procedure:") for stream in streams)
+
+    # --- What is shown ----------------------------------------------------------------------------------------------------------
+
+    def reload(self) -> None:
+        try:
+            self.steps = JobSteps(self.field.session, self.stream, self.field.now())
+        except Problem as problem:
+            self.field.tell(problem)
+            self.action_back()
+            return
+        if self.last is None:
+            self.last = LastTime(self.field.session.reader, self.steps.job)
+        place = self.steps.place(self.place.key) if self.place is not None else self._first()
+        if place is None:
+            place = self.steps.first_open() or next(iter(self.steps.visible), None)
+        if place is None:
+            self.query_one("#above", Paragraphs).show(
+                lambda width: Content(_("No steps are on this device for this job yet. Sync first."))
+            )
+            return
+        if self._look(place) == self._opened or self._recording:
+            self.place = place
+            self._show_texts()
+        else:
+            self.call_next(self._reopen, place)
+
+    async def _reopen(self, place: StepPlace) -> None:
+        """Open a step because what is shown has changed, unless the person has gone on meanwhile."""
+        if self.place is None or self.place.key == place.key:
+            await self.open(place)
+
+    def _first(self) -> StepPlace | None:
+        assert self.steps is not None
+        drafted = drafted_steps(self.field.session.reader, self.stream)
+        wanted = [self._wanted] if self._wanted else drafted
+        found = (self.steps.place(key) for key in wanted)
+        return next((place for place in found if place is not None), None)
+
+    def _asked(self, place: StepPlace) -> Asked:
+        assert self.steps is not None
+        files = tuple(file.name for file in place.state.files) if place.state else ()
+        wanted = (place.step.criterion.photos if place.step.criterion else None) or (1 if place.step.type == "file" else 0)
+        result = place.state.result if place.state else None
+        shown = value_words(place.procedure, place.step, result.value, result.unit) if result and result.value else ""
+        return Asked(place, self.steps.offered(place), files, wanted, shown, time.strftime("%Y-%m-%dT%H:%M"))
+
+    def _look(self, place: StepPlace) -> tuple[object, ...]:
+        """What an open input depends on: while it stays the same, what is typed stays where it is."""
+        asked = self._asked(place)
+        return place.key, place.procedure.version, asked.offered, asked.files, asked.shown
+
+    async def open(self, place: StepPlace) -> None:
+        """Show a step, with what was half-typed there or what stands. Keys typed meanwhile wait for its field."""
+        self.field.keys.hold()
+        async with self._opening:
+            if self.steps is None or not self.is_attached:
+                return
+            if self.place is None or place.key != self.place.key:
+                self.drafts.flush()
+            self.place, self._trouble, self._opened = place, False, self._look(place)
+            before, self.input = self.input, input_for(self._asked(place), self._text_for(place))
+            on_outline = isinstance(self.focused, OutlineList)
+            with self.app.batch_update():
+                await self.query_one("#slot", Container).mount(self.input)
+                if not on_outline:
+                    self.input.grab()
+                if before is not None:
+                    await before.remove()
+                self._show_texts()
+            self.query_one("#centre").scroll_home(animate=False)
+            self.refresh_bindings()
+        self.call_after_refresh(self.field.keys.release)
+
+    def _text_for(self, place: StepPlace) -> str:
+        """A draft, else what stands, else the default."""
+        assert self.steps is not None
+        result = place.state.result if place.state else None
+        self._standing = result.value or "" if result else ""
+        draft = self.drafts.read(place.key, place.procedure.version)
+        if draft is not None:
+            return draft
+        return self._standing or ("" if result else self.steps.default(place))
+
+    def _show_texts(self) -> None:
+        steps, place, last = self.steps, self.place, self.last
+        if steps is None or place is None or last is None:
+            return
+        documents = self.field.session.documents
+        self.query_one("#above", Paragraphs).show(lambda width: above(steps, place, last, documents, width))
+        self.query_one("#below", Paragraphs).show(lambda width: below(place, documents, width))
+        self.query_one("#outline", OutlineList).show_places(steps.places, place.key)
+        self._show_progress()
+        self._show_verdict()
+
+    def _show_progress(self) -> None:
+        if self.steps is not None:
+            self.query_one("#progress", Paragraphs).show(partial(progress_line, self.steps))
+
+    def _judged(self) -> Live | None:
+        """What is typed, held against the step; None where nothing is to be judged."""
+        place, made = self.place, self.input
+        if self.steps is None or place is None or made is None or not by_person(place.step) or place.step.type == "file":
+            return None
+        return live(place, made.text, self.steps.answers(place), now_ms=self.field.now(), zone=self.steps.zone)
+
+    def _show_verdict(self) -> None:
+        found, trouble = self._judged(), self._trouble
+        if found is not None and found.wrong and not trouble and self.input is not None and not self.input.text.strip():
+            found = None  # nothing is typed yet, so nothing is wrong yet
+        self.query_one("#verdict", Paragraphs).show(lambda width: judged_line(found, trouble=trouble, width=width))
+
+    @on(StepInput.Edited)
+    def _edited(self, event: StepInput.Edited) -> None:
+        place = self.place
+        if place is not None:
+            self._trouble = False
+            self.drafts.typed(place.key, place.procedure.version, event.text)
+            self._show_verdict()
+
+    # --- Recording --------------------------------------------------------------------------------------------------------------
+
+    async def action_record(self) -> None:
+        place, made, found = self.place, self.input, self._judged()
+        if self.steps is None or place is None or made is None:
+            return
+        if found is None:
+            wanting = place.step.type == "file" and len(made.asked.files) < made.asked.wanted
+            if wanting and self.steps.recordable(place):
+                self.action_step_file()
+            else:
+                await self.go_on()
+            return
+        result = place.state.result if place.state else None
+        back = place.state is not None and place.state.sent_back is not None and not place.state.sent_back.corrected
+        if result is not None and found.value == self._standing and found.value and not back:
+            self.drafts.forget(place.key, place.procedure.version)
+            await self.go_on()
+        elif found.wrong:
+            self._trouble = True
+            self._show_verdict()
+        elif result is not None:
+            self.drafts.flush()
+            self.app.push_screen(ReasonScreen.for_amend(self.field), partial(self._amend, place, made.text))
+        else:
+            self._write(place, made.text)
+
+    def _amend(self, place: StepPlace, typed: str, answer: tuple[str, str] | None) -> None:
+        if answer is not None:
+            self._write(place, typed, *answer)
+
+    def _write(self, place: StepPlace, typed: str, reason: str = "", note: str = "") -> None:
+        assert self.steps is not None
+        number, version = self.steps.job.number, place.procedure.version
+
+        def action(services: DeviceServices) -> Recorded:
+            recorded = services.work.record(number, place.key, typed, reason=reason, note=note)
+            services.drafts.forget(self.stream, place.key, version)
+            return recorded
+
+        def refused(problem: Problem) -> None:
+            self.drafts.typed(place.key, version, typed)
+
+        self.drafts.drop()
+        self.write(action, refused)
+
+    def write(self, action: Callable[[DeviceServices], Recorded], refused: Callable[[Problem], object]) -> None:
+        """Record something about the open step and go on; what is typed meanwhile is meant for the next one."""
+
+        def not_recorded(problem: Problem) -> None:
+            self._recording = False
+            self.field.keys.release()
+            refused(problem)
+
+        self._recording = True
+        self.field.keys.hold()
+        self.field.record(action, then=self._recorded, refused=not_recorded)
+
+    async def _recorded(self, recorded: Recorded) -> None:
+        """Say what follows from a result, and go on."""
+        self._recording = False
+        if self.is_attached:
+            await self.go_on(self.say_consequences(recorded))
+        else:
+            self.field.keys.release()
+
+    async def go_on(self, opened: StepPlace | None = None) -> None:
+        """To the corrective step that was just opened, else to the next open one, else to the check before completion."""
+        if self.steps is None or self.place is None:
+            return
+        target = opened or self.steps.after(self.place.key)
+        await self.open(target or self.steps.place(self.place.key) or self.place)
+        if target is None:
+            self.notify(_("All steps are done."), timeout=4)
+            self.action_complete()
+
+    # --- Moving about -----------------------------------------------------------------------------------------------------------
+
+    async def action_next_step(self) -> None:
+        await self._move(1)
+
+    async def action_previous_step(self) -> None:
+        await self._move(-1)
+
+    async def _move(self, step: int) -> None:
+        if self.steps is not None and self.place is not None:
+            target = self.steps.neighbour(self.place.key, step)
+            if target is not None:
+                await self.open(target)
+
+    def action_outline(self) -> None:
+        made = self.input
+        if isinstance(self.focused, OutlineList) and made is not None:
+            made.grab()
+        else:
+            self.query_one("#outline", OutlineList).focus()
+
+    @on(WindowList.Chosen, "#outline")
+    async def _chosen(self, event: WindowList.Chosen) -> None:
+        if isinstance(event.row, StepRow):
+            await self.open(event.row.place)
+            if self.input is not None:
+                self.input.grab()
+
+    def action_page(self, step: int) -> None:
+        centre = self.query_one("#centre")
+        centre.scroll_relative(y=step * max(1, centre.size.height - 2), animate=False)
+
+    def action_search(self) -> None:
+        self.app.push_screen(AskScreen(_("Find a step"), [Question(_("Words of its title, or its name"))]), self._found)
+
+    def _found(self, answer: tuple[str, ...] | None) -> None:
+        if answer is None or self.steps is None:
+            return
+        wanted = answer[0].casefold()
+        for place in self.steps.visible:
+            if any(wanted in text.casefold() for text in (place.key, *place.step.title.values())):
+                self.call_next(self.open, place)
+                return
+        self.notify(_("No step has these words."), timeout=4)
+
+    def action_complete(self) -> None:
+        from fieldapp.screens.technician.complete_check import CompleteCheckScreen
+
+        self.drafts.flush()
+        self.app.push_screen(CompleteCheckScreen(self.stream))
+
+    def action_back(self) -> None:
+        self.drafts.flush()
+        super().action_back()
+
+    def scanned(self, code: str) -> None:
+        if self.input is None or not self.input.scanned(code):
+            super().scanned(code)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        steps, place = self.steps, self.place
+        if action in ("not_applicable", "not_done"):
+            return True if steps is not None and place is not None and steps.recordable(place) else None
+        if action == "step_file":
+            return True if steps is not None and place is not None and steps.job.status in AMENDING else None
+        if action in ("next_step", "previous_step") and steps is not None and place is not None:
+            return True if steps.neighbour(place.key, 1 if action == "next_step" else -1) is not None else None
+        return super().check_action(action, parameters)

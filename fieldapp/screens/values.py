@@ -1,0 +1,63 @@
+"""Recorded values in words: what stands in the log as `r134a` or `yes` is shown as the procedure calls it."""
+
+from __future__ import annotations
+
+import time
+
+from fieldapp.domain.job import Recorded
+from fieldapp.domain.procedure import Procedure, Step
+from fieldapp.domain.words import say
+from fieldapp.language import _, language, plural
+from fieldapp.store.queries.documents import Documents
+
+
+def value_words(procedure: Procedure, step: Step, value: str, unit: str = "") -> str:
+    """A stored value as people read it. Still foreign text: show it through `safe_text`."""
+    if step.type == "check" and value in ("yes", "no"):
+        return _("yes") if value == "yes" else _("no")
+    if step.type in ("choice", "multiple_choice"):
+        labels = {choice.id: say(choice.label, language()) or choice.id for choice in procedure.choices_of(step)}
+        return ", ".join(labels.get(option, option) for option in value.split())
+    if step.type == "file":
+        count = len(value.split())
+        return plural("{count} file", "{count} files", count).format(count=count)
+    if step.type in ("datetime", "time"):
+        return moment_words(value)
+    if step.type in ("duration", "timer"):
+        return _("{minutes} min").format(minutes=value)
+    return f"{value} {unit or step.unit or ''}".strip()
+
+
+def moment_words(value: str) -> str:
+    """An ISO date and time as people write it: a space for the T, no seconds where they are zero."""
+    day, _sep, clock = value.rpartition("T")
+    if clock.endswith(":00") and clock.count(":") == 2:
+        clock = clock[:-3]
+    return f"{day} {clock}".strip()
+
+
+def result_words(procedure: Procedure, step: Step, result: Recorded, documents: Documents) -> str:
+    """What stands for a step: its value, or the reason why there is none."""
+    if result.value is not None:
+        return value_words(procedure, step, result.value, result.unit)
+    return reason_words(documents, result.reason)
+
+
+def reason_words(documents: Documents, reason: str) -> str:
+    """A reason by its title, where it is a code of the reasons lists; own words as they stand."""
+    for pack in documents.packs("reasons"):
+        for item in pack.items:
+            if item.code == reason:
+                return say(item.title, language()) or reason
+    return reason
+
+
+def day_time(instant: int) -> str:
+    """An instant as local date and time; the year where it is another."""
+    local = time.localtime(instant / 1000)
+    return time.strftime("%m-%d %H:%M" if local.tm_year == time.localtime().tm_year else "%Y-%m-%d %H:%M", local)
+
+
+def day(instant: int) -> str:
+    """An instant as local date."""
+    return time.strftime("%Y-%m-%d", time.localtime(instant / 1000))
