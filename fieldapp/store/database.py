@@ -128,9 +128,9 @@ class Database:
             conn.exec_driver_sql(sql, tuple([row[name] for row in rows] for name in names))
 
     def close(self) -> None:
-        self._writer.dispose()
         if self._readers is not self._writer:
-            self._readers.dispose()
+            self._readers.dispose()  # first: the last one to close folds the write-ahead log into the file, and only a writer can
+        self._writer.dispose()
 
 
 def chunks(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:

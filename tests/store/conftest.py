@@ -76,3 +76,12 @@ def server_db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databa
         db = Database(request.getfixturevalue("fresh_postgres")(True))
     yield db
     db.close()
+
+
+@pytest.fixture
+def sqlite_server(server_template: Path, tmp_path: Path) -> Iterator[Database]:
+    """A server's database where the device is what is under test."""
+    shutil.copy(server_template, tmp_path / "server.db")
+    db = Database(f"sqlite:///{tmp_path / 'server.db'}")
+    yield db
+    db.close()

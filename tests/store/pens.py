@@ -67,7 +67,7 @@ class Pen:
         log: str = "",
         key: str = "",
     ) -> Entry:
-        """An entry as it arrives: read from its bytes. `raw_body` and `name` (of a type) stand in where no body class of ours is to be used."""
+        """An entry as it arrives: read from its bytes. `raw_body` and `name` stand in where no body class of ours is to be used."""
         self.clock += 1000
         envelope = Envelope(
             id=key or uuid(), log=log or self.log, stream=stream, also=also, type=name or (body.NAME if body else ""),
