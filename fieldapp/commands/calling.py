@@ -229,6 +229,9 @@ def _failed(error: Exception, out: Output, home: str | None) -> int:
         missing = "This part of Fieldapp is not installed"
         out.complain("extra-missing", f"{missing} ({error.name} is missing).", "Install it: pip install 'fieldapp[all]'.")
         return FAILED
+    if isinstance(error, UnicodeEncodeError):  # half characters from a terminal of another encoding
+        out.complain("bad-text", "The text holds something that is no character.", "Nothing was saved from it. Type it again.")
+        return FAILED
     file = _note_down(error, home)
     where = f" Details are in {file}." if file else ""
     out.complain(

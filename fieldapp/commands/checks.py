@@ -44,7 +44,7 @@ def checks(given_home: str | None, *, ask_server: bool) -> list[Check]:
         return [*found, Check("identity", False, "This is not a device of yours yet. Ask for a code: fieldapp enrol URL CODE.")]
     whose = f"Device {identity.code} of {identity.name} ({identity.role}, {identity.log}), server {identity.url}."
     found.append(Check("identity", True, whose))
-    found += _database(home)
+    found += _database(home, identity.role)
     found.append(_disk(home))
     if ask_server:
         found += _server(identity, settings.ca_file, settings.proxy)
@@ -63,7 +63,7 @@ def _home(home: Home) -> Check:
     return Check("home", True, f"{home.path} can be written.")
 
 
-def _database(home: Home) -> Iterator[Check]:
+def _database(home: Home, role: str) -> Iterator[Check]:
     if not home.database_file.exists():
         yield Check("database", False, "It is missing. The next command that records makes it anew, with all unsent work.")
         yield _journal(home, None)
@@ -77,6 +77,7 @@ def _database(home: Home) -> Iterator[Check]:
             return
         yield Check("database", True, f"Every page of {home.database_file.name} is well.")
         yield from _content(home, reader)
+        yield _history(home, role)
     except (Problem, sqlite3.Error) as problem:
         yield Check("database", False, str(problem))
         yield _journal(home, None)
@@ -109,6 +110,24 @@ def _content(home: Home, reader: Reader) -> Iterator[Check]:
     way = "behind" if off > 0 else "ahead of"
     words = f"{abs(off) // 1000} s {way} the server's." if abs(off) >= 1000 else "Agrees with the server's."
     yield Check("clock", well, words if well else words + " Set it: times recorded now are marked doubtful.")
+
+
+def _history(home: Home, role: str) -> Check:
+    """Every hash and chain computed again, every view folded again."""
+    from fieldapp.store.database import Database
+    from fieldapp.store.verify import verify_device
+
+    database = Database(home.database_url, read_only=True)
+    try:
+        findings = verify_device(database, role)
+    finally:
+        database.close()
+    if findings:
+        first = findings[0]
+        return Check(
+            "history", False, f"{len(findings)} places do not agree, the first is {first.kind} {first.where}: {first.message}."
+        )
+    return Check("history", True, "Every hash, every chain and every view agrees with what was recorded.")
 
 
 def _journal(home: Home, unsent: int | None) -> Check:

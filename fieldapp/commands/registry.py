@@ -86,5 +86,5 @@ def nearest(word: str) -> str:
     """The command closest to a mistyped one, '' where none is close."""
     import difflib
 
-    close = difflib.get_close_matches(word, [listed.words for listed in COMMANDS], n=1, cutoff=0.55)
+    close = difflib.get_close_matches(word, [listed.words for listed in COMMANDS], n=1, cutoff=0.6)
     return close[0] if close else ""
