@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from fieldapp.sync.status import SyncStatus
 
 ResultT = TypeVar("ResultT")
+_WHILE_LOCKED = frozenset({"focus_next", "focus_previous"})
+"""What the app itself still does while a screen is locked (the customer's pages): no quitting, no palette, no help."""
 
 
 class FieldApp(App[None]):
@@ -303,6 +305,8 @@ class FieldApp(App[None]):
         return True
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action not in _WHILE_LOCKED and any(getattr(screen, "locked", False) for screen in self.screen_stack):
+            return False
         if action == "network":
             return self._network is not None
         return super().check_action(action, parameters)
