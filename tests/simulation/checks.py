@@ -73,13 +73,17 @@ class Checks:
                 if missing:
                     raise Broken(10, f"{name} read {log} up to {pos} without {sorted(missing)}")
         self._digests(name)
+        lost = _ids(device, "SELECT entry_id FROM own_entries WHERE entry_id NOT IN (SELECT id FROM entries)")
+        if lost:
+            raise Broken(6, f"{name} no longer has its own {sorted(lost)}")
 
     def _rows_in_scope(self, name: str, log: str, pos: int) -> None:
         device = self._devices[name]
         whole = "SELECT stream FROM scope WHERE log = ? AND live AND upto <> ?"  # one that is leaving is not kept up any more
         held = _ids(device, whole, log, LEAVING) & self._members(name)
-        own = "SELECT pos FROM log_rows WHERE log = ? AND pos <= ? AND device = ?"
-        missing = set(self._server.execute(own, (log, pos, f"dev-{name}"))) - set(device.execute(own, (log, pos, f"dev-{name}")))
+        own = "SELECT entry_id FROM log_rows WHERE log = ? AND pos <= ? AND device = ?"
+        there = _ids(self._server, own, log, pos, f"dev-{name}") & _ids(device, "SELECT entry_id FROM own_entries")
+        missing = there - _ids(device, own, log, pos, f"dev-{name}")
         if missing:
             raise Broken(10, f"{name} read {log} up to {pos} without the outcomes of its own {sorted(missing)}")
         rows = "SELECT pos FROM stream_rows WHERE log = ? AND stream = ? AND pos <= ?"
@@ -111,9 +115,6 @@ class Checks:
         left = device.execute("SELECT entry_id, lane FROM own_entries WHERE lane NOT IN ('settled', 'refused')").fetchall()
         if left:
             raise Broken(8, f"{name} is not done with {left}")
-        lost = set(saved) - _ids(device, "SELECT id FROM entries")
-        if lost:
-            raise Broken(6, f"{name} no longer knows its own {sorted(lost)}")
         self.after_page(name)
         wanted = (
             self._members(name) if PEOPLE[name].role == "technician" else _ids(self._server, "SELECT stream FROM stream_states")

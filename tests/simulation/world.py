@@ -59,7 +59,6 @@ def draw_plan(seed: int) -> Plan:
         chance = of(name)
         return chance.random() * highest if chance.random() < 0.5 else 0.0
 
-    restore = of("restore").random() < 0.15
     return Plan(
         second=of("second").choice(("tech-2", "tech-2", "super")),
         faults_ms=of("time").choice((20_000, 40_000, 80_000)),
@@ -71,8 +70,8 @@ def draw_plan(seed: int) -> Plan:
         portal=some("portal", 0.2),
         power=some("power", 0.5),
         server_power=some("server power", 0.3),
-        restore=restore,
-        roll_back=of("roll back").random() < 0.15 and not restore,  # both at once lose what only the two of them had
+        restore=of("restore").random() < 0.15,
+        roll_back=of("roll back").random() < 0.15,
         lost_tokens=of("tokens").random() < 0.2,
         clock_jumps=of("clocks").random() < 0.2,
         reassign=of("reassign").random() < 0.5,
@@ -213,14 +212,16 @@ class World:
         if self.plan.lost_tokens:
             self.at(self.chance.randrange(end), self.server.tokens.clear)
         if self.plan.restore:
-            first = self.chance.randrange(end)
+            # not before a device was rolled back: both at once lose what only the two of them had
+            first = self.chance.randrange(end // 2, end) if self.plan.roll_back else self.chance.randrange(end)
             self.at(first, self.server.back_up)
             self.at(self.chance.randrange(first, end), self._restore)
         if self.plan.roll_back:
             name = self.chance.choice(list(self.devices))
-            first = self.chance.randrange(end)
+            last = end // 2 if self.plan.restore else end
+            first = self.chance.randrange(last)
             self.at(first, self.devices[name].copy_database)
-            self.at(self.chance.randrange(first, end), lambda: self._roll_back(name))
+            self.at(self.chance.randrange(first, last), lambda: self._roll_back(name))
         if self.plan.clock_jumps:
             for name in self.devices:
                 self.at(self.chance.randrange(end), lambda name=name: self._jump(name))  # type: ignore[misc]
