@@ -175,3 +175,13 @@ def test_lists_show_open_jobs_by_window_and_count_what_is_unsent(supervisor: Dev
     mine = list_jobs(supervisor.reader, JobFilter(person="tech-anna", statuses=("assigned",)))
     assert {line.status for line in mine.lines} == {"assigned"}
     assert {line.view.assignee for line in mine.lines} == {"tech-anna"}
+
+
+def test_a_list_decodes_only_what_it_shows(supervisor: DeviceServices) -> None:
+    with supervisor.database.write() as connection:
+        unread = "UPDATE jobs SET view = x'7b' WHERE status IN ('approved', 'cancelled', 'declined')"
+        assert connection.exec_driver_sql(unread).rowcount > 10
+    assert list_jobs(supervisor.reader, JobFilter(open_only=True)).lines
+    assert len(list_jobs(supervisor.reader, JobFilter(limit=5)).lines) == 5
+    with pytest.raises(msgspec.MsgspecError):
+        list_jobs(supervisor.reader)
