@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fieldapp.commands.opening import Opening
 
 
 def main() -> None:
     from fieldapp.commands import run
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:], open_app))
+
+
+def open_app(opening: Opening) -> int:
+    """Show the screens; their library is imported only now."""
+    from fieldapp.screens.launch import launch
+
+    return launch(opening)
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def reading(home: str | None = None) -> Iterator[DeviceView]:
         Problem: `not-enrolled`, `identity-damaged`, and those of Reader.
     """
     place, identity = _enrolled(home)
-    _bring_up_to_date(place)
+    bring_up_to_date(place)
     device = DeviceView(place, identity)
     try:
         yield device
@@ -164,7 +164,7 @@ def _not_enrolled(place: Home) -> Problem:
     )
 
 
-def _bring_up_to_date(place: Home) -> None:
+def bring_up_to_date(place: Home) -> None:
     """Looking needs the present tables: a lost database is made anew from the journal, an older one is brought up to date."""
     import sqlite3
 

@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fieldapp.commands.calling import call
+from fieldapp.commands.opening import OpenApp
 
 
-def run(argv: Sequence[str]) -> int:
-    """Carry out one command line. Returns the exit code: 0 done, 1 failed, 2 not understood. Never raises, never a traceback."""
-    return call(list(argv))
+def run(argv: Sequence[str], open_app: OpenApp | None = None) -> int:
+    """Carry out one command line. Returns the exit code: 0 done, 1 failed, 2 not understood. Never raises, never a traceback.
+
+    Args:
+        open_app: opens the app, for `fieldapp` alone and the demo; without it those two say what else can be done.
+    """
+    return call(list(argv), open_app)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from fieldapp.commands import registry
+from fieldapp.commands.opening import OpenApp, Opening, interactive
 from fieldapp.commands.output import Output
 
 OK, FAILED, USAGE = 0, 1, 2
@@ -31,13 +32,13 @@ class Command(NamedTuple):
     description: str = ""
 
 
-def call(argv: list[str]) -> int:
+def call(argv: list[str], open_app: OpenApp | None = None) -> int:
     """One command line to its exit code."""
     out = Output(as_json="--json" in argv)
     home: str | None = None
     try:
         home, words = _leading_home(argv)
-        code = _dispatch(words, home, out)
+        code = _dispatch(words, home, out, open_app)
         out.flush()
         return code
     except _Usage as usage:
@@ -62,7 +63,11 @@ def _leading_home(argv: list[str]) -> tuple[str | None, list[str]]:
     return None, argv
 
 
-def _dispatch(words: list[str], home: str | None, out: Output) -> int:
+def _dispatch(words: list[str], home: str | None, out: Output, open_app: OpenApp | None) -> int:
+    if not words and open_app is not None and interactive():
+        from fieldapp.settings import device_home
+
+        return open_app(Opening(device_home(home)))
     if not words or words[0] in ("-h", "--help", "help"):
         out.raw(top_help())
         return OK
@@ -81,6 +86,7 @@ def _dispatch(words: list[str], home: str | None, out: Output) -> int:
         raise _Usage(OK if not leaving.code else USAGE) from None
     if command.device and arguments.home is None:
         arguments.home = home
+    arguments.open_app = open_app
     return command.run(arguments, out)
 
 
@@ -168,7 +174,8 @@ def top_help() -> str:
     lines = [
         "Fieldapp: field service that works with no network.",
         "",
-        "usage: fieldapp [--home DIR] COMMAND ...",
+        "usage: fieldapp [--home DIR]              opens the app",
+        "       fieldapp [--home DIR] COMMAND ...  does one thing and returns",
         "",
     ]
     for family, title in registry.TITLES.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import OK, Command
+from fieldapp.commands.opening import OpenApp, Opening, interactive
 from fieldapp.commands.output import Output
 
 if TYPE_CHECKING:
@@ -25,15 +26,27 @@ NOTES = "demo.json"
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prepare", action="store_true", help="only make server and devices; start nothing")
     parser.add_argument("--home", metavar="DIR", help="folder of the demo (default: a folder of yours)")
+    parser.add_argument(
+        "--as", dest="person", default="technician", metavar="PERSON", help="whose device: technician, supervisor, or a person's id"
+    )
+    parser.add_argument("--offline", action="store_true", help="begin without a network; F12 restores it")
     parser.add_argument("--port", type=int, metavar="PORT", help="port of the server (8440, or a free one)")
 
 
 def _demo(arguments: argparse.Namespace, out: Output) -> int:
     folder = _folder(arguments.home)
     made = not (folder / NOTES).exists()
+    open_app: OpenApp | None = arguments.open_app
+    opens = open_app is not None and not arguments.prepare and not arguments.json and interactive()
     if made:
+        if opens:
+            out.line("Making the demo company, once. This takes some seconds ...")
+            out.flush()
         _make(folder, arguments.port)
     url = str(json.loads((folder / NOTES).read_text(encoding="utf-8"))["url"])
+    if opens:
+        assert open_app is not None
+        return _open(folder, url, arguments.person, arguments.offline, open_app)
     homes = {role: str(folder / role) for role in PEOPLE}
     if arguments.json:
         out.json({"url": url, "server_home": str(folder / "server"), "homes": homes, "made": made})
@@ -43,6 +56,55 @@ def _demo(arguments: argparse.Namespace, out: Output) -> int:
         return OK
     out.flush()
     return _serve(folder, url, out)
+
+
+def _open(folder: Path, url: str, person: str, offline: bool, open_app: OpenApp) -> int:
+    """The app on one of the demo's devices, with the server beside it and a network that can be cut."""
+    from fieldapp.commands.demo_network import DemoNetwork
+    from fieldapp.commands.demo_server import DemoServer
+
+    home = _home_of(folder, url, person)
+    port = int(url.rpartition(":")[2])
+    network = DemoNetwork(port, up=not offline)
+    server = DemoServer(folder / "server", port)
+    server.start()
+    try:
+        return open_app(Opening(home, url=network.url, network=network.toggle))
+    finally:
+        network.cut()
+        server.stop()
+
+
+def _home_of(folder: Path, url: str, person: str) -> Path:
+    """The device of a role or person of the demo; other people than the two that are there from the start get theirs now.
+
+    Raises:
+        Problem: `person-unknown`, `server-failed`, `not-exchanged`.
+    """
+    from fieldapp.server.services import open_server
+    from fieldapp.settings import server_settings
+
+    name = next((role for role, who in PEOPLE.items() if person in (role, who)), person)
+    if name in PEOPLE or (folder / "people" / name / "device.json").exists():
+        return folder / name if name in PEOPLE else folder / "people" / name
+    services = open_server(server_settings(home=folder / "server", database=""))
+    try:
+        known = [found.id for found in services.people.everybody()]
+        if name not in known:
+            from fieldapp.domain.problem import Problem
+
+            raise Problem("person-unknown", f"Nobody in the demo is called {name[:40]!r}.", f"There are: {', '.join(known)}.")
+        code = services.accounts.issue_code(name).code
+    finally:
+        services.close()
+    from fieldapp.commands.demo_server import DemoServer
+
+    if DemoServer(folder / "server", int(url.rpartition(":")[2])).answers():
+        _enrol(folder / "people" / name, url, code)
+    else:
+        with _running(folder, int(url.rpartition(":")[2])):
+            _enrol(folder / "people" / name, url, code)
+    return folder / "people" / name
 
 
 def _folder(given: str | None) -> Path:
@@ -62,7 +124,7 @@ def _tell(folder: Path, url: str, out: Output) -> None:
         if identity is not None:
             out.line(f"  {identity.name} ({role}):  fieldapp jobs --home {folder / role}")
     out.line("With the server stopped both go on working; `fieldapp sync --home ...` exchanges when it runs again.")
-    out.line(f"  the server:  fieldapp demo --home {folder}")
+    out.line(f"  the app:     fieldapp demo --home {folder}")
 
 
 def _make(folder: Path, port: int | None) -> None:
@@ -164,9 +226,10 @@ def _serve(folder: Path, url: str, out: Output) -> int:
 COMMANDS = {
     "demo": Command(
         _demo,
-        "fieldapp demo --prepare",
+        "fieldapp demo --as supervisor",
         _arguments,
         device=False,
-        description="Make a server with the demo company and two devices, say who can do what, and run the server",
+        description="Everything in one go: make a server with the demo company and two devices (once), run it, and open the app; "
+        "F12 cuts and restores the network. Without a terminal: say who can do what, and run the server",
     ),
 }

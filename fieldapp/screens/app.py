@@ -26,6 +26,7 @@ from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.key_gate import KeyGate
+from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import Session
 from fieldapp.screens.themes import THEMES
 from fieldapp.widgets.header import StatusHeader, SyncLine
@@ -53,7 +54,7 @@ class FieldApp(App[None]):
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual's own type)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("help", "language", "theme")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("help", "language", "theme", "network")]
 
     def __init__(
         self,
@@ -243,7 +244,7 @@ class FieldApp(App[None]):
 
     def tell(self, problem: Problem) -> None:
         """Say what went wrong: what happened, what is safe, what to do."""
-        text = safe_text(" ".join(part for part in (_(problem.message), _(problem.hint)) if part))
+        text = safe_text(problem_words(problem))
         self.notify(text.plain, severity="error", timeout=10, markup=False)
 
     def who(self) -> tuple[str, str]:
@@ -295,6 +296,7 @@ class FieldApp(App[None]):
     def action_network(self) -> None:
         if self._network is not None:
             up = self._network()
+            self.hurry()
             self.notify(_("The network is back.") if up else _("The network is cut. Work goes on."), timeout=3)
 
     def hurry(self) -> bool:

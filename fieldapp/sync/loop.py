@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.sync.messages import Why
 from fieldapp.sync.network import own_addresses
@@ -48,6 +49,7 @@ class SyncLoop:
         self._replica, self._make_transport, self._files = replica, make_transport, files
         self._app_version, self._publish = app_version, publish
         self._stopping = threading.Event()
+        self._reopen = threading.Event()
         self._runner: Runner | None = None
         self._thread: threading.Thread | None = None
         self.status = SyncStatus()
@@ -59,6 +61,7 @@ class SyncLoop:
     def stop(self, timeout: float = 2.0) -> None:
         """End soon: a request in flight is left behind, it can be repeated."""
         self._stopping.set()
+        self._reopen.set()
         if self._runner is not None:
             self._runner.wake()
         if self._thread is not None:
@@ -68,13 +71,19 @@ class SyncLoop:
         """`saved` after recording, `asked` when a person wishes it."""
         if self._runner is not None:
             self._runner.hurry(why)
+        if why in ("asked", "network"):
+            self._reopen.set()
 
     def _show(self, status: SyncStatus) -> None:
         self.status = status
         self._publish(status)
 
     def _run(self) -> None:
-        transport = self._make_transport()
+        try:
+            transport = self._make_transport()
+        except Problem as problem:  # an address or a certificate that cannot be used: a person has to mend it
+            self._show(SyncStatus("offline", str(problem), slow=True))
+            return
         for name, work in (("hints", self._listen), ("network", self._watch)):
             threading.Thread(target=work, args=(transport,), name=f"sync-{name}", daemon=True).start()
         try:
@@ -102,7 +111,7 @@ class SyncLoop:
         failures = 0
         while not self._stopping.is_set():
             if self.status.connection not in ("online", "upgrade"):
-                self._stopping.wait(1.0)
+                self._stopping.wait(1.0)  # a person who asks, or another network, opens the stream anew once it is online
                 continue
             try:
                 with transport.listen(SILENCE_S) as hints:
@@ -123,7 +132,9 @@ class SyncLoop:
             except Exception:
                 log.exception("hints failed")
                 wait = REOPEN_S
-            self._stopping.wait(wait)
+            self._reopen.clear()
+            if not self._stopping.is_set():
+                self._reopen.wait(wait)
 
     def _watch(self, transport: Transport) -> None:
         before = own_addresses()

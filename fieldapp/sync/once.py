@@ -33,15 +33,18 @@ class Settings(Protocol):
     def proxy(self) -> str: ...
 
 
-def transport_for(device: Device, settings: Settings) -> Transport:
+def transport_for(device: Device, settings: Settings, url: str = "") -> Transport:
     """The way to the server that this device belongs to.
+
+    Args:
+        url: where it is reached, where that is not the address the device was enrolled at.
 
     Raises:
         Problem: `bad-url`, `plain-http`, `ca-file-unusable`.
     """
     identity, replica = device.replica.identity, device.replica
     return Transport(
-        identity.url,
+        url or identity.url,
         device=identity.device,
         secret=identity.secret,
         token=lambda: replica.setting("token") or "",
@@ -64,11 +67,11 @@ def sync_once(device: Device, settings: Settings) -> SyncReport:
         transport.close()
 
 
-def sync_loop(device: Device, settings: Settings, publish: Callable[[SyncStatus], None]) -> SyncLoop:
-    """Start keeping in step with the server, in the background, until `stop` is called."""
+def sync_loop(device: Device, settings: Settings, publish: Callable[[SyncStatus], None], url: str = "") -> SyncLoop:
+    """Start keeping in step with the server, in the background, until `stop` is called. `url` as for `transport_for`."""
     loop = SyncLoop(
         device.replica,
-        lambda: transport_for(device, settings),
+        lambda: transport_for(device, settings, url),
         files=device.home.files,
         app_version=app_version(),
         publish=publish,

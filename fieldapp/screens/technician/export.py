@@ -18,6 +18,7 @@ from fieldapp.domain.safe import plain_text
 from fieldapp.language import _, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
+from fieldapp.screens.problem_words import problem_words
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ExportScreen(FieldModal[None]):
         self.dismiss(None)
 
     def _refused(self, problem: Problem) -> None:
-        self.query_one("#wrong", Static).update(safe_text(_(problem.message)))
+        self.query_one("#wrong", Static).update(safe_text(problem_words(problem)))
 
 
 def write_unsent(services: DeviceServices, path: Path) -> int:

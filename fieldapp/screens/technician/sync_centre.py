@@ -169,8 +169,8 @@ class SyncCentreScreen(FieldScreen):
         contact = setting(reader, "last_contact")
         facts = [Content.styled(f"{glyph} {_(words)}", f"bold {colour}")]
         if status and status.since is not None:
-            facts.append(Content.styled(_("since {time}").format(time=day_time(status.since)), "$text-muted"))
-        last = day_time(int(contact)) if contact and contact.isdigit() else _("never")
+            facts.append(Content.styled(_("since {time}").format(time=_time(status.since)), "$text-muted"))
+        last = _time(int(contact)) if contact and contact.isdigit() else _("never")
         facts.append(Content.styled(_("last contact {time}").format(time=last), "$text-muted"))
         if status and status.syncing:
             facts.append(Content.styled(_("asking the server now"), "$text-primary"))
@@ -246,6 +246,7 @@ class SyncCentreScreen(FieldScreen):
 
     def _show_about(self) -> None:
         about = self.query_one("#about", Static)
+        self.query_one("#about-box").display = self._list.count > 0
         width = max(30, about.size.width or self.size.width - 4)
         about.update(Content("\n").join(self._about(self._list.row, width)))
 
@@ -312,6 +313,12 @@ class SyncCentreScreen(FieldScreen):
             row = self._list.row
             return True if isinstance(row, OwnLine) and row.number else None
         return super().check_action(action, parameters)
+
+
+def _time(instant: int) -> str:
+    """The time of day; the date as well where it was another day."""
+    local = time.localtime(instant / 1000)
+    return time.strftime("%H:%M", local) if local[:3] == time.localtime()[:3] else day_time(instant)
 
 
 def only_here_words(facts: int, photos: int, files: int) -> str:

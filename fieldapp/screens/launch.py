@@ -1,0 +1,75 @@
+"""From the command line to the app: what `fieldapp` and `fieldapp demo` open, and what is left behind when it is closed."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fieldapp.commands.opening import Opening
+from fieldapp.language import language_of_environment, set_language
+from fieldapp.settings import DeviceSettings, device_settings
+from fieldapp.store.home import Home, Identity
+
+if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
+    from fieldapp.screens.app import FieldApp
+    from fieldapp.sync.loop import SyncLoop
+    from fieldapp.sync.status import SyncStatus
+
+LOG_BYTES, LOG_FILES = 1_000_000, 3
+
+
+def launch(opening: Opening) -> int:
+    """Show the app until the person leaves it. A home that belongs to nobody yet is enrolled first. Returns the exit code.
+
+    Raises:
+        Problem: `identity-damaged`, `bad-config`, `home-unusable`, and those of the database.
+    """
+    settings = device_settings(str(opening.home))
+    set_language(settings.language if settings.language else language_of_environment())
+    home = Home(opening.home)
+    identity = home.identity()
+    log_to(home)
+    if identity is None:
+        from fieldapp.screens.welcome import WelcomeApp
+
+        identity = WelcomeApp(home, settings).run()
+        if identity is None:
+            return 0  # the person left; nothing was changed
+    app = app_for(home, identity, opening, settings)
+    app.run()
+    return app.return_code or 0
+
+
+def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSettings) -> FieldApp:
+    """The app on an enrolled home, not running yet. A database of an earlier version is brought up to date first."""
+    from fieldapp.bootstrap import bring_up_to_date
+    from fieldapp.screens.app import FieldApp
+    from fieldapp.screens.session import Session
+
+    bring_up_to_date(home)
+
+    def loop(services: DeviceServices, publish: Callable[[SyncStatus], None]) -> SyncLoop:
+        from fieldapp.sync.once import sync_loop
+
+        return sync_loop(services, settings, publish, opening.url)
+
+    return FieldApp(Session(home, identity), loop=None if opening.offline else loop, network=opening.network)
+
+
+def log_to(home: Home) -> None:
+    """What goes wrong is written down in the home's logs; nothing is ever printed over the screen."""
+    home.prepare()
+    handler = logging.handlers.RotatingFileHandler(
+        home.logs / "app.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace", delay=True
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        if isinstance(old, logging.handlers.RotatingFileHandler | logging.StreamHandler):
+            root.removeHandler(old)
+            old.close()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)

@@ -1,0 +1,98 @@
+"""What went wrong, in the person's language: English says it as it was said; other languages say it by its code.
+
+A problem's own words name the values concerned and are English. In another language its code gives the sentence, and what is named
+in the English words (a number, a path, a limit) follows in brackets where it says more.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fieldapp.domain.problem import Problem
+from fieldapp.language import _, language, later
+
+BY_CODE = {
+    "already-assigned": later("The job is assigned to that person already. Nothing was recorded."),
+    "already-attached": later("The same file is attached there already."),
+    "already-enrolled": later("This folder belongs to somebody already. Choose another one."),
+    "bad-reason": later("This is none of the reasons that can be given here. Nothing was recorded."),
+    "bad-score": later("The score lies outside its scale. Nothing was recorded."),
+    "bad-text": later("The text holds something that is no character. Type that part again."),
+    "bad-url": later("This is not the address of a server. Check it."),
+    "bad-value": later("This value cannot be recorded here. Nothing was recorded."),
+    "bad-when": later("This is no date and time, or the end lies before the beginning."),
+    "body-too-large": later("The text is too long. Shorten it, or attach it as a file."),
+    "ca-file-unusable": later("The company's certificate file cannot be read. Ask whoever looks after it."),
+    "completion-blocked": later("The job cannot be completed yet: something is still open."),
+    "consent-needed": later("A signature is kept only with the signer's consent. Nothing was recorded."),
+    "constraint": later("The value breaks a rule of the procedure. Nothing was recorded."),
+    "customer-elsewhere": later("The customer belongs to another branch."),
+    "customer-unknown": later("There is no such customer on this device."),
+    "database-busy": later("Another program is writing. What was saved is safe; try again."),
+    "database-damaged": later(
+        "The data cannot be read. Unsent work is also in the second copy; ask for help and do not delete anything."
+    ),
+    "database-failed": later("This could not be saved. Nothing was half-written."),
+    "database-missing": later("There is no data on this device yet."),
+    "database-newer": later("The data was written by a newer version. Install that one; nothing was changed."),
+    "disk-full": later("The disk is full: this was not saved. Everything before is safe. Make room and save again."),
+    "enrol-code-expired": later("This code has expired. Ask the office for a new one."),
+    "enrol-code-unknown": later("This code is not known at that server. Check each character, or ask for a new one."),
+    "enrol-code-used": later("This code was used already. Ask the office for a new one."),
+    "file-damaged": later("A stored file is damaged on this disk. Nothing recorded is lost."),
+    "file-exists": later("There is a file of that name already. Nothing was written; give another name."),
+    "file-missing": later("The file is not on this device yet."),
+    "file-too-large": later("The file is too large. It was not attached."),
+    "file-unusable": later("The file cannot be attached: it is not there or cannot be read. Nothing was recorded."),
+    "file-unwritable": later("The file cannot be written there. Nothing was lost; choose another place."),
+    "group-too-large": later("This is too much for one action. Nothing was saved; record it in parts."),
+    "home-locked": later("This device's data is in use by another program. Finish there first; nothing was changed."),
+    "home-unusable": later("The folder cannot be used. Choose another one."),
+    "identity-damaged": later(
+        "The file that says who this device is cannot be read. Unsent work is safe; ask the office for a new code."
+    ),
+    "job-unknown": later("There is no such job on this device. Sync fetches new ones."),
+    "journal-failed": later("Saved, but the second copy could not be written. Make room on the disk."),
+    "no-secure-connection": later("The server's certificate is not trusted. Nothing was sent."),
+    "not-a-server": later("What answers there is not a Fieldapp server. Check the address."),
+    "not-now": later("The job's state does not allow this now."),
+    "not-your-role": later("Somebody in another role does this. Nothing was recorded."),
+    "note-needed": later("This decision needs a note."),
+    "nothing-given": later("Nothing was given. Nothing was recorded."),
+    "nothing-to-amend": later("This step has no result yet."),
+    "person-elsewhere": later("That person belongs to another branch, or does not work on jobs."),
+    "person-unknown": later("There is no such person."),
+    "plain-http": later("The address would send everything readable over the network. Use https://."),
+    "procedure-missing": later("The job's procedure has not arrived yet. Sync first; what was recorded is safe."),
+    "procedure-unknown": later("There is no such procedure on this device."),
+    "reason-needed": later("This needs a reason. Nothing was recorded."),
+    "review-open": later("The job has open points. Send it back, or approve it with a note."),
+    "server-busy": later("The server cannot answer now. Try again in a minute; nothing was changed."),
+    "server-unreachable": later("The server cannot be reached. Check network and address; the code can still be used."),
+    "service-unknown": later("There is no such service on this device."),
+    "sign-in-page": later("A sign-in page answers instead of the server. Open a browser and sign in to this network."),
+    "site-needed": later("The customer has several sites. Say which one is meant."),
+    "site-unknown": later("The customer has no such site."),
+    "step-not-recorded": later("Nothing is entered at this step."),
+    "step-not-relevant": later("The step does not apply as things stand. Nothing was recorded."),
+    "steps-needed": later("Mark at least one step to send back."),
+    "too-many-tries": later("Too many wrong codes. Wait some minutes, then try again."),
+    "unknown-step": later("The job has no such step."),
+}
+"""Codes that a person can meet on a screen (docs/errors.md has all)."""
+_NAMED = re.compile(r"[A-Z]{1,6}-?\d[\w-]*|https?://\S+|(?<=')[^']+(?=')|`[^`]+`|/\S+|-?\d+(?:\.\d+)?")
+
+
+def problem_words(problem: Problem) -> str:
+    """Message and hint as one text. Still foreign text: show it through `safe_text`."""
+    own = " ".join(part for part in (problem.message, problem.hint) if part)
+    known = BY_CODE.get(problem.code)
+    if language() == "en":
+        return own
+    exact = " ".join(_(part) for part in (problem.message, problem.hint) if part)
+    if exact != own:
+        return exact
+    if known is None:
+        return own
+    named = list(dict.fromkeys(match.group().rstrip(".,;:") for match in _NAMED.finditer(problem.message)))
+    return _(known) + (_(" ({named})").format(named=", ".join(named)) if named else "")
