@@ -44,6 +44,9 @@ class Checks:
         ).fetchone()
         if entries != rows:
             raise Broken(4, f"{entries} entries received, {rows} with an outcome")
+        torn = self._server.execute("SELECT entry_id FROM log_rows WHERE reason LIKE 'the group it belongs to%'").fetchall()
+        if torn:
+            raise Broken(1, f"groups were torn apart: {torn}")
         for log, count, top, head in self._server.execute(
             "SELECT r.log, count(*), max(r.pos), h.pos FROM log_rows r JOIN log_heads h ON h.log = r.log GROUP BY r.log"
         ):

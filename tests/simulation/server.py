@@ -22,10 +22,10 @@ from tests.simulation.storage import CutDatabase, copy_database
 
 
 class SimServer:
-    """One server. `incarnation` changes when it is restored from a backup."""
+    """One server. `incarnation` changes when it is restored from a backup. page_bytes: it never gives more rows at a time."""
 
-    def __init__(self, db: CutDatabase, clock: Callable[[], int]) -> None:
-        self.db, self._clock = db, clock
+    def __init__(self, db: CutDatabase, clock: Callable[[], int], page_bytes: int) -> None:
+        self.db, self._clock, self._page_bytes = db, clock, page_bytes
         self.incarnation = 1
         self.tokens: dict[str, str] = {}
         self.revoked: set[str] = set()
@@ -83,6 +83,7 @@ class SimServer:
             case m.AskPull(pull):
                 session = Session(writer.device, person, who.name, who.role, who.branch)
                 asked = msgspec.json.decode(msgspec.json.encode(pull), type=PullRequest)
+                asked = msgspec.structs.replace(asked, budget=min(asked.budget, self._page_bytes))
                 answer = self.feed.pull(session, asked)
                 return msgspec.json.decode(msgspec.json.encode(answer), type=PullAnswer)
             case m.AskQuarantine(wanted):

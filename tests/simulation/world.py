@@ -16,6 +16,7 @@ import msgspec
 from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet
 from fieldapp.sync.machine import DEADLINE_MS, POLL_MS
+from fieldapp.sync.protocol import PULL_BYTES
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.company import EPOCH_MS, PEOPLE, Office, make_templates
 from tests.simulation.device import SimDevice
@@ -49,6 +50,7 @@ class Plan(msgspec.Struct, frozen=True):
     clock_jumps: bool
     reassign: bool
     hints: bool
+    page_bytes: int
 
 
 def draw_plan(seed: int) -> Plan:
@@ -76,6 +78,7 @@ def draw_plan(seed: int) -> Plan:
         clock_jumps=of("clocks").random() < 0.2,
         reassign=of("reassign").random() < 0.5,
         hints=of("hints").random() < 0.7,
+        page_bytes=of("pages").choice((PULL_BYTES, PULL_BYTES, 3_000)),
     )
 
 
@@ -133,7 +136,7 @@ class World:
         people = ("tech-1", self.plan.second)
         shutil.rmtree(disks.folder / "homes", ignore_errors=True)
         server_db = disks.database("server", "server")
-        self.server = SimServer(server_db, self._server_time)
+        self.server = SimServer(server_db, self._server_time, self.plan.page_bytes)
         self.devices: dict[str, SimDevice] = {}
         self._timers: dict[str, int] = {}
         self._flying: dict[str, set[int]] = {}
