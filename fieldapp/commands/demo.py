@@ -229,7 +229,6 @@ COMMANDS = {
         "fieldapp demo --as supervisor",
         _arguments,
         device=False,
-        description="Everything in one go: make a server with the demo company and two devices (once), run it, and open the app; "
-        "F12 cuts and restores the network. Without a terminal: say who can do what, and run the server",
+        description="Make a server with the demo company and two devices (once), run it, and open the app on one of them",
     ),
 }

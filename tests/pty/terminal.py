@@ -1,6 +1,6 @@
 """A terminal with a person in front of it: a real pty, a program in it, keys, and what is to be seen on the screen.
 
-The screen is kept by pyte (a terminal emulator, LGPL; a development dependency only). Every byte that the program wrote is kept too.
+The screen is kept by pyte (a terminal emulator). Every byte that the program wrote is kept too.
 """
 
 from __future__ import annotations
