@@ -22,6 +22,7 @@ DEVICE_KEYS: dict[str, str] = {
     "language": "FIELDAPP_LANGUAGE",
     "ca_file": "FIELDAPP_CA_FILE",
     "proxy": "FIELDAPP_PROXY",
+    "scanner_prefix": "FIELDAPP_SCANNER_PREFIX",
 }
 """Keys of the table [device] with the environment variable that says the same. All are text."""
 TABLES = ("device", "server")
@@ -29,13 +30,15 @@ TABLES = ("device", "server")
 
 class DeviceSettings:
     """home: folder of the device. language: of the program's own words. ca_file: PEM file of the authority that vouches for the
-    server. proxy: URL of the proxy to the server; '' follows the system's settings."""
+    server. proxy: URL of the proxy to the server; '' follows the system's settings. scanner_prefix: what a code scanner sends
+    before each code, one character or the name of a key; '' for none."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.home = Path(values["home"]).expanduser() if values.get("home") else default_home()
         self.language = values.get("language", "")
         self.ca_file = values.get("ca_file", "")
         self.proxy = values.get("proxy", "")
+        self.scanner_prefix = values.get("scanner_prefix", "")
 
 
 def config_file(environment: Mapping[str, str] | None = None) -> Path:

@@ -56,7 +56,12 @@ def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSe
 
         return sync_loop(services, settings, publish, opening.url)
 
-    return FieldApp(Session(home, identity), loop=None if opening.offline else loop, network=opening.network)
+    return FieldApp(
+        Session(home, identity),
+        loop=None if opening.offline else loop,
+        network=opening.network,
+        scanner_prefix=settings.scanner_prefix,
+    )
 
 
 def log_to(home: Home) -> None:

@@ -26,10 +26,11 @@ class Paragraphs(Widget):
         self._made: tuple[int, Content] | None = None
 
     def show(self, make: Make | None) -> None:
-        """Show another text; None shows nothing and takes no room."""
-        self._make = make
-        self._made = None
-        self.refresh(layout=True)
+        """Show another text; None shows nothing and takes no room. The rest of the screen moves only where its height changes."""
+        before = self._made
+        self._make, self._made = make, None
+        same = before is not None and _height(self._content(before[0])) == _height(before[1])
+        self.refresh(layout=not same)
 
     def _content(self, width: int) -> Content:
         if self._made is None or self._made[0] != width:
@@ -41,8 +42,11 @@ class Paragraphs(Widget):
         super().notify_style_update()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        text = self._content(width).plain
-        return text.count("\n") + 1 if text else 0
+        return _height(self._content(width))
 
     def render(self) -> RenderResult:
         return self._content(max(1, self.content_size.width))
+
+
+def _height(content: Content) -> int:
+    return content.plain.count("\n") + 1 if content.plain else 0

@@ -47,6 +47,12 @@ class FieldHome:
 
         return open_device(self.home, "test")
 
+    def killed(self) -> FieldHome:
+        """The home as a power cut at this moment would leave it: what is on disk, nothing else."""
+        path = self.home.path.with_name(self.home.path.name + "-after")
+        shutil.copytree(self.home.path, path)
+        return FieldHome(path)
+
     def put(self, name: str, data: bytes = b"\x89PNG") -> Path:
         """A file in the inbox."""
         path = self.home.inbox / name

@@ -19,7 +19,7 @@ from fieldapp.domain.numbers import parse_date
 from fieldapp.domain.problem import Problem
 from fieldapp.language import _, later
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.asking import AskScreen, NoteScreen, Question
+from fieldapp.screens.asking import AskScreen, ConfirmScreen, NoteScreen, Question
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.jobcards import job_summary
 from fieldapp.screens.story import Story
@@ -154,6 +154,14 @@ class JobScreen(MovesJobs, FieldScreen):
         assert self._story is not None
         first = Content.assemble(" ", (self._story.who(row), "bold"), " ", self._story.what(row))
         return Content("\n").join([first, Content.assemble("   ", self._story.when(row))])
+
+    @on(WindowList.Chosen, "#log")
+    def _line_chosen(self, event: WindowList.Chosen) -> None:
+        """The whole of an entry whose line was cut."""
+        if isinstance(event.row, LogLine) and self._story is not None:
+            row, story = event.row, self._story
+            text = Content("\n").join([Content.styled(story.who(row), "bold"), story.what(row), Content(""), story.when(row)])
+            self.app.push_screen(ConfirmScreen(row.entry.envelope.type, text, _("close")))
 
     @on(TabLine.Picked)
     def _picked(self, event: TabLine.Picked) -> None:

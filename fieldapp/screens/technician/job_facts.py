@@ -101,12 +101,7 @@ def _steps(steps: JobSteps) -> Content:
 def _last_visit(steps: JobSteps, last: LastTime) -> Content:
     visit = last.visit()
     if visit is None:
-        mention = next((item for item in reversed(last.asset.timeline if last.asset else ()) if item.job != steps.job.id), None)
-        return (
-            safe_text(f"{day(mention.at)} {mention.text}".strip())
-            if mention
-            else Content.styled(_("first visit known here"), "$text-muted")
-        )
+        return _visit_of_others(last) or Content.styled(_("first visit known here"), "$text-muted")
     titles = {place.key: say(place.step.title, language()) for place in steps.places}
     parts = [Content.assemble((f"{day(visit.at)} ", ""), safe_text(f"{visit.job.number}", "$text-muted"))]
     for name, keys in (("fail", visit.failed), ("borderline", visit.borderline)):
@@ -115,7 +110,18 @@ def _last_visit(steps: JobSteps, last: LastTime) -> Content:
             parts.append(Content.assemble(verdict("fail" if name == "fail" else "borderline"), ": ", safe_text(said)))
     if not visit.failed and not visit.borderline:
         parts.append(verdict("pass"))
-    return Content("; ").join(parts)
+    return Content("  ").join(parts)
+
+
+def _visit_of_others(last: LastTime) -> Content | None:
+    """The last completed job of the asset whose steps are not on this device, as the asset's timeline tells it."""
+    timeline = last.asset.timeline if last.asset else ()
+    done = [item for item in timeline if item.type in ("job.completed", "job.cannot_complete") and item.job != last.stream]
+    if not done:
+        return None
+    newest = max(done, key=lambda item: item.at)
+    title = next((item.text for item in timeline if item.job == newest.job and item.type == "job.created"), "")
+    return safe_text(f"{day(newest.at)} {title}".strip())
 
 
 def place_lines(job: JobState, last: LastTime, documents: Documents, width: int) -> Content:

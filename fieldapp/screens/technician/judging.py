@@ -19,6 +19,8 @@ _WANTED = {
     "duration": later("This is no duration yet. Minutes (90) or hours and minutes (1:30)."),
     "timer": later("This is no number of minutes yet."),
 }
+_READ_BACK = ("number", "date", "time", "datetime", "duration", "timer")
+"""Typed in many forms: shown as it was understood."""
 _NOTHING = {
     "check": later("Choose yes or no first."),
     "choice": later("Choose an option first: arrow keys, or its number."),
@@ -28,7 +30,8 @@ _NOTHING = {
 
 @dataclass(frozen=True)
 class Live:
-    """value: as it would be stored, '' while it will not do. words: the same for people. wrong: why it will not do."""
+    """value: as it would be stored, '' while it will not do. words: how a number, date or time was understood.
+    wrong: why it will not do."""
 
     value: str = ""
     words: str = ""
@@ -51,7 +54,7 @@ def live(place: StepPlace, typed: str, answers: Answers, *, now_ms: int, zone: s
         if step.integer and step.type == "number" and "whole" in problem.message:
             return Live(wrong=_("This step takes whole numbers only."))
         return Live(wrong=_(_WANTED.get(step.type, "")) or _(problem.message))
-    words = value_words(place.procedure, step, value)
+    words = value_words(place.procedure, step, value) if step.type in _READ_BACK else ""
     try:
         verdict = judge(
             place.procedure, step, value, answers, files_of(place.state),

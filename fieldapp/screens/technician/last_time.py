@@ -40,6 +40,10 @@ class LastTime:
     def __init__(self, reader: Reader, job: JobState) -> None:
         self._reader, self._job = reader, job
 
+    @property
+    def stream(self) -> str:
+        return f"job:{self._job.id}"
+
     @cached_property
     def earlier(self) -> tuple[JobState, ...]:
         """Jobs done before on the same equipment, the latest first."""

@@ -156,14 +156,17 @@ def judged_line(live: Live | None, *, trouble: bool, width: int) -> Content:
             hanging(Content.assemble(("✗ " if trouble else "· ", style), safe_text(live.wrong, style)), width, 2)
         )
     found = live.verdict
-    if found is None or found.name == "none":
-        return Content.assemble(("• ", "$text-muted"), safe_text(live.words))
-    glyph, word, colour = VERDICT[found.name]
-    because = found.because_in(language())
-    text = Content.assemble(
-        (f"{glyph} {_(word)}", f"bold {colour}"), "  ", safe_text(live.words), safe_text(f" · {because}" if because else "", colour)
-    )
-    return Content("\n").join(hanging(text, width, 2))
+    parts: list[Content] = []
+    if found is not None and found.name != "none":
+        glyph, word, colour = VERDICT[found.name]
+        parts.append(Content.styled(f"{glyph} {_(word)}", f"bold {colour}"))
+        because = safe_text(found.because_in(language()), colour)
+    else:
+        because = Content("")
+        if live.words:
+            parts.append(Content.styled("•", "$text-muted"))
+    parts += [part for part in (safe_text(live.words), because) if part]
+    return Content("\n").join(hanging(Content("  ").join(parts), width, 2)) if parts else Content("")
 
 
 def name_of(person: Person | None, author: str) -> str:

@@ -198,7 +198,8 @@ class StepRunnerScreen(AroundStep, FieldScreen):
 
     def _show_verdict(self) -> None:
         found, trouble = self._judged(), self._trouble
-        if found is not None and found.wrong and not trouble and self.input is not None and not self.input.text.strip():
+        made = self.input
+        if made is not None and found is not None and not trouble and (not made.settled or (found.wrong and not made.text.strip())):
             found = None  # nothing is typed yet, so nothing is wrong yet
         self.query_one("#verdict", Paragraphs).show(lambda width: judged_line(found, trouble=trouble, width=width))
 

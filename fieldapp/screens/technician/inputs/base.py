@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -69,21 +70,35 @@ class StepInput(Vertical):
         """Take the focus, the cursor at the end of what stands there."""
         self.query("*").filter(":can-focus").first().focus()
 
+    @property
+    def settled(self) -> bool:
+        """Whether what stands there is to be judged; a running timer is not."""
+        return True
+
     def scanned(self, code: str) -> bool:
         """Whether it takes a scanned code."""
         return False
 
 
 class Field(Input):
-    """One line. Enter records; pasted text is made visible before it is in."""
+    """One line. Enter records; pasted text is made visible before it is in.
+
+    Args: first: looks at each key before the field does; True where it was not meant for the field.
+    """
 
     DEFAULT_CSS = """
     Field { width: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = RECORD
 
-    def __init__(self, value: str = "", placeholder: str = "", *, id: str | None = None) -> None:  # noqa: A002 (Textual's name)
-        super().__init__(value, placeholder=placeholder, select_on_focus=False, id=id)
+    def __init__(self, value: str = "", placeholder: str = "", first: Callable[[events.Key], bool] = lambda key: False) -> None:
+        super().__init__(value, placeholder=placeholder, select_on_focus=False)
+        self._first = first
+
+    def on_key(self, event: events.Key) -> None:
+        if self._first(event):
+            event.stop()
+            event.prevent_default()
 
     def on_paste(self, event: events.Paste) -> None:
         event.text = plain_text(event.text.strip("\r\n"))
@@ -100,7 +115,7 @@ class LineInput(StepInput):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield Field(self.first.replace("\n", " "), self.hint())
+            yield Field(self.first.replace("\n", " "), self.hint(), self.meant)
             if self.unit():
                 yield Static(self.unit(), classes="unit", markup=False)
 
@@ -110,6 +125,10 @@ class LineInput(StepInput):
 
     def unit(self) -> str:
         return ""
+
+    def meant(self, event: events.Key) -> bool:
+        """Whether a key means something else than its character."""
+        return False
 
     @property
     def field(self) -> Field:

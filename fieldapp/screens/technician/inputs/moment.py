@@ -22,11 +22,11 @@ class MomentInput(LineInput):
             "time": _("09:30; space for now"),
         }.get(self.asked.place.step.type, _("2026-11-20 09:30; space for now"))
 
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "space" and not self.text.strip():
-            event.stop()
-            event.prevent_default()
-            self.fill(self._now())
+    def meant(self, event: events.Key) -> bool:
+        if event.key != "space" or self.text.strip():
+            return False
+        self.fill(self._now())
+        return True
 
     def _now(self) -> str:
         day, clock = self.asked.now.split("T")

@@ -35,7 +35,7 @@ class TimerInput(StepInput):
 
     def compose(self) -> ComposeResult:
         with Horizontal():
-            yield Field(self.first, _("space starts and stops; or type the minutes"))
+            yield Field(self.first, "", self._meant)
             yield Static(classes="clock")
 
     def on_mount(self) -> None:
@@ -47,6 +47,10 @@ class TimerInput(StepInput):
         return self._began is not None
 
     @property
+    def settled(self) -> bool:
+        return not self.running
+
+    @property
     def text(self) -> str:
         return str(self._minutes()) if self._began is not None else self.query_one(Field).value
 
@@ -55,14 +59,12 @@ class TimerInput(StepInput):
         field.focus()
         field.cursor_position = len(field.value)
 
-    def on_key(self, event: events.Key) -> None:
+    def _meant(self, event: events.Key) -> bool:
+        """Space turns the timer; while it runs nothing is typed, since stopping it would overwrite that."""
         if event.key == "space":
-            event.stop()
-            event.prevent_default()
             self._turn()
-        elif self.running and event.is_printable:  # what is typed would be overwritten when it stops
-            event.stop()
-            event.prevent_default()
+            return True
+        return self.running and event.is_printable
 
     def _turn(self) -> None:
         if self._began is None:
@@ -81,9 +83,12 @@ class TimerInput(StepInput):
 
     def _tick(self) -> None:
         clock = self.query_one(".clock", Static)
+        field = self.query_one(Field)
         if self._began is None:
+            field.placeholder = _("space starts it; or type minutes")
             clock.update(Content.styled(_("min"), "$text-muted"))
             return
+        field.placeholder = _("running; space stops it")
         seconds = max(0, (_now() - self._began) // 1000)
         clock.update(Content.styled(f"▶ {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}", "$text-accent"))
 

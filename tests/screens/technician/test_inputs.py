@@ -1,0 +1,161 @@
+"""Every kind of step is answered by keys alone, and what is recorded is what the procedure means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import time_machine
+
+from tests.screens.conftest import FieldHome
+from tests.screens.technician.driving import at_work
+
+HomeOf = Callable[[str], FieldHome]
+QUARTER = "job:j-1052"
+"""A quarterly service that was accepted; nothing is recorded yet."""
+
+
+@pytest.mark.parametrize(
+    ("key", "keys", "value"),
+    [
+        ("SAFE-PREP/{check}", ["y"], "yes"),
+        ("SAFE-PREP/{check}", ["n"], "no"),
+        ("SAFE-PREP/{check}", ["space"], "yes"),
+        ("SAFE-PREP/{check}", ["space", "space"], "no"),
+        ("CHILLER-Q/refrigerant", ["down"], "r134a"),
+        ("CHILLER-Q/refrigerant", ["down", "down"], "r513a"),
+        ("CHILLER-Q/refrigerant", ["3"], "r1234ze"),
+        ("CHILLER-Q/room_findings", ["2", "4"], "ventilation water"),
+        ("CHILLER-Q/room_findings", ["space", "down", "space", "up", "space"], "ventilation"),
+        ("CHILLER-Q/oil_pressure", list("1.9"), "1.9"),
+        ("CHILLER-Q/oil_pressure", ["1", "comma", "9"], "1.9"),
+        ("CHILLER-Q/oil_pressure", [*"1.9", "space", *"bar"], "1.9"),
+        ("SAFE-PREP/{date}", ["space"], "2026-11-20"),
+        ("SAFE-PREP/{date}", [*"20.11.2027"], "2027-11-20"),
+        ("CHILLER-Q/{time}", ["space"], "09:42:00"),
+        ("HANDOVER/left_at", ["space"], "2026-11-20T09:42:00"),
+        ("CHILLER-Q/tag", list("NK-CH1"), "NK-CH1"),
+        ("HANDOVER/receiver", [*"Sven", "space", *"Toll"], "Sven Toll"),
+        ("HANDOVER/open_points", [*"one", "ctrl+j", *"two"], "one\ntwo"),
+        ("CHILLER-Q/{timer}", list("15"), "15"),
+    ],
+)
+async def test_recorded_by_keys(field_home: HomeOf, key: str, keys: list[str], value: str) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER) as technician:
+        code, _, kind = key.partition("/{")
+        if kind:
+            places = technician.runner.steps.visible  # type: ignore[union-attr]
+            key = next(place.key for place in places if place.procedure.code == code and place.step.type == kind.rstrip("}"))
+        await technician.to(key)
+        await technician.keys(*(_NAMES.get(name, name) for name in keys))
+        assert technician.value(key) is None
+        await technician.keys("enter")
+        assert technician.value(key) == value
+        assert technician.at != key
+
+
+_NAMES = {".": "full_stop", "-": "minus"}
+
+
+async def test_a_duration_in_hours_and_minutes(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), "job:j-1053") as technician:
+        places = technician.runner.steps.visible  # type: ignore[union-attr]
+        key = next(place.key for place in places if place.step.type == "duration")
+        await technician.to(key)
+        await technician.keys("ctrl+u")
+        await technician.types("1:30")
+        assert "90 min" in technician.verdict
+        await technician.keys("enter")
+        assert technician.value(key) == "90"
+
+
+async def test_a_timer_runs_on_while_the_app_is_closed(field_home: HomeOf, frozen: time_machine.Traveller) -> None:
+    home = field_home("tech-anna")
+    async with at_work(home, QUARTER) as technician:
+        places = technician.runner.steps.visible  # type: ignore[union-attr]
+        key = next(place.key for place in places if place.step.type == "timer")
+        await technician.to(key)
+        await technician.keys("space")
+        assert "▶" in technician.screen
+        await technician.keys("escape")
+    frozen.shift(17 * 60)
+    async with at_work(home, QUARTER) as technician:
+        assert technician.at == key
+        assert "0:17:00" in technician.screen
+        await technician.keys("space")
+        assert technician.typed == "17"
+        await technician.keys("enter")
+        assert technician.value(key) == "17"
+
+
+async def test_a_photo_from_the_inbox(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    home.put("panel.jpg", b"a picture")
+    async with at_work(home, QUARTER) as technician:
+        places = technician.runner.steps.visible  # type: ignore[union-attr]
+        key = next(place.key for place in places if place.step.type == "file")
+        await technician.to(key)
+        await technician.keys("enter")
+        assert "panel.jpg" in technician.screen
+        await technician.keys("enter")
+        files = technician.state(key).files
+        assert [file.name for file in files] == ["panel.jpg"]
+        assert (home.home.files / files[0].sha256).read_bytes() == b"a picture"
+        assert technician.at == key
+        assert "panel.jpg" in technician.screen
+        await technician.keys("enter")
+        assert technician.at != key
+
+
+async def test_a_photo_by_its_path_and_none_by_a_wrong_one(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    elsewhere = home.home.path.parent / "camera.png"
+    elsewhere.write_bytes(b"elsewhere")
+    async with at_work(home, QUARTER) as technician:
+        places = technician.runner.steps.visible  # type: ignore[union-attr]
+        key = next(place.key for place in places if place.step.type == "file")
+        await technician.to(key)
+        await technician.keys("f6")
+        await technician.types("nothing.png")
+        await technician.keys("enter")
+        assert "There is no file here" in technician.screen
+        await technician.keys("ctrl+u")
+        await technician.types(str(elsewhere))
+        await technician.keys("enter")
+        assert [file.name for file in technician.state(key).files] == ["camera.png"]
+
+
+async def test_a_calculated_step_shows_what_it_comes_to(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/chw_in") as technician:
+        await technician.types("12.4")
+        await technician.keys("enter")
+        await technician.to("CHILLER-Q/chw_out")
+        await technician.types("6.9")
+        await technician.keys("enter")
+        places = technician.runner.steps.visible  # type: ignore[union-attr]
+        difference = next(place for place in places if place.step.calculation == "round(${chw_in} - ${chw_out}, 1)")
+        assert technician.value(difference.key) == "5.5"
+        await technician.to(difference.key)
+        assert "5.5 K" in technician.screen
+        await technician.keys("5", "enter")
+        assert technician.value(difference.key) == "5.5"
+
+
+async def test_a_long_list_is_searched_and_filtered(field_home: HomeOf) -> None:
+    from fieldapp.domain.procedure import Choice, Procedure, Step
+    from fieldapp.domain.progress import StepPlace
+    from fieldapp.screens.technician.inputs import Asked, input_for
+    from fieldapp.screens.technician.inputs.options import OptionList
+
+    choices = tuple(Choice(f"p{number}", {"en": f"Part {number}", "zh_CN": f"配件{number}"}) for number in range(30))
+    step = Step("part", {"en": "Part"}, "choice", choices=choices)
+    place = StepPlace("P/part", Procedure("P", 1, "service", {"en": "P"}, (step,)), step, 0, True, True, None, False)
+    home = field_home("tech-anna")
+    async with at_work(home, QUARTER) as technician:
+        made = input_for(Asked(place, choices), "")
+        await technician.runner.query_one("#slot").mount(made)
+        made.grab()
+        await technician.types("件27")
+        assert technician.runner.query(OptionList).last().count == 1
+        await technician.keys("down")
+        assert made.text == "p27"

@@ -1,0 +1,136 @@
+"""The job screen and the check before completion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fieldapp.screens.technician.complete_check import CompleteCheckScreen
+from fieldapp.screens.technician.job import JobScreen
+from fieldapp.screens.technician.step_runner import StepRunnerScreen
+from tests.screens.conftest import FieldHome
+from tests.screens.technician.driving import Technician, at_work
+
+HomeOf = Callable[[str], FieldHome]
+QUARTER = "job:j-1052"
+SENT_BACK = "job:j-1048"
+
+
+async def _job(technician: Technician, stream: str) -> None:
+    technician.app.push_screen(JobScreen(stream))
+    await technician.settle()
+
+
+async def test_the_overview_tells_the_whole_job(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        shown = technician.screen
+        for words in (
+            "J-1052", "Chiller quarterly service", "[value added]", "Nordkai Data Centre", "Data hall 1", "day list",
+            "NF-80031", "Rotating parts", "Shared saving", "On site within the agreed window", "0/41 done", "39 required open",
+            "~134 min left", "Last time",
+        ):  # fmt: skip
+            assert words in shown, words
+
+
+async def test_brackets_go_round_the_tabs(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, SENT_BACK)
+        await technician.keys("right_square_bracket")
+        assert "Safety preparation" in technician.screen
+        await technician.keys("right_square_bracket")
+        assert "Sven Toll" in technician.screen
+        assert "Oil pressure difference" in technician.screen
+        await technician.keys("left_square_bracket", "left_square_bracket", "left_square_bracket")
+        assert "gave the job to Anna Behrens" in technician.screen
+        assert "received" in technician.screen
+        await technician.keys("left_square_bracket", "enter")
+        assert isinstance(technician.app.screen, JobScreen | StepRunnerScreen)
+
+
+async def test_a_sent_back_note_is_on_the_first_page(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), SENT_BACK, runner=False) as technician:
+        await _job(technician, SENT_BACK)
+        assert "Sent back" in technician.screen
+        assert "purge valve" in technician.screen
+
+
+async def test_moves_are_offered_as_the_job_allows_them(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), "job:j-1054", runner=False) as technician:
+        await _job(technician, "job:j-1054")
+        await technician.keys("w")
+        assert technician.job.status == "assigned"
+        await technician.keys("a")
+        assert technician.job.status == "accepted"
+        await technician.keys("w")
+        assert technician.job.status == "in_progress"
+        await technician.keys("p")
+        assert "stops the clock" in technician.screen or "Waiting for a part" in technician.screen
+        await technician.keys("enter")
+        assert technician.job.status == "paused"
+
+
+async def test_a_promise_needs_a_date(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        await technician.keys("m")
+        await technician.types("bring the seal")
+        await technician.keys("enter")
+        await technician.types("soon")
+        await technician.keys("enter")
+        assert "is not a date" in technician.screen
+        await technician.keys("ctrl+u")
+        await technician.types("1.12.2026")
+        await technician.keys("enter")
+        assert [(item.text, item.due) for item in technician.job.commitments] == [("bring the seal", "2026-12-01")]
+        assert "bring the seal" in technician.screen
+
+
+async def test_notes_and_needs_seen(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        await technician.keys("plus")
+        await technician.types("gate code changed")
+        await technician.keys("enter", "o")
+        await technician.types("second chiller is old")
+        await technician.keys("enter")
+        assert [note.text for note in technician.job.notes] == ["gate code changed"]
+        assert [item.text for item in technician.job.opportunities] == ["second chiller is old"]
+
+
+# --- Before completion --------------------------------------------------------------------------------------------------------
+
+
+async def test_required_steps_block_and_each_line_opens_its_step(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER) as technician:
+        technician.runner.action_complete()
+        await technician.settle()
+        assert "39 things stand in the way" in technician.screen
+        await technician.keys("c")
+        assert technician.job.status == "accepted"
+        await technician.keys("down", "enter")
+        assert "Protective equipment" in technician.screen
+        assert technician.runner.place is not None
+        assert len(technician.app.screen_stack) == 3, "the step runner below is used, not a second one"
+
+
+async def test_half_typed_steps_are_named_before_completion(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/open_points") as technician:
+        await technician.types("not yet")
+        technician.runner.action_complete()
+        await technician.settle()
+        await technician.keys("end")
+        assert "Half-typed and not recorded yet." in technician.screen
+
+
+async def test_the_last_step_of_a_sent_back_job_leads_to_completion(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), SENT_BACK) as technician:
+        await technician.keys("enter")
+        assert "Why does the recorded value change?" in technician.screen
+        await technician.keys("down", "enter")
+        assert isinstance(technician.app.screen, CompleteCheckScreen)
+        assert "Nothing stands in the way" in technician.screen
+        await technician.keys("c", "escape")
+        assert technician.job.status == "sent_back"
+        await technician.keys("c", "enter")
+        assert technician.job.status == "completed"
+        assert "Hand over to the customer" in technician.screen
