@@ -24,7 +24,7 @@ from fieldapp.domain.entry import (
     write_entry,
 )  # fmt: skip
 from fieldapp.domain.entry_types.base import Fact
-from fieldapp.domain.fold import FOLD_VERSION, empty_state, fold, read_state, state_bytes
+from fieldapp.domain.fold import FOLD_VERSION, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database, chunks
@@ -178,16 +178,18 @@ class DeviceReplica:
         rows = []
         for stream in jobs:
             row = conn.exec_driver_sql("SELECT view, due, due_name FROM jobs WHERE stream = ?", (stream,)).first()
-            before = view = read_state(stream, row.view) if row else empty_state(stream)
+            if row is None:  # the job is not here yet, or is just being created: something recorded earlier may wait for it
+                refresh_jobs(self._db, conn, {stream: entries[0].envelope.log}, self.identity.role)
+                continue
+            before = view = read_state(stream, row.view)
             for entry in entries:
                 if stream in entry.envelope.streams:
                     view = fold(view, Fact(entry, role=self.identity.role))
             assert isinstance(view, JobState)
             assert isinstance(before, JobState)
             timeless = view.history is before.history and view.feedback is before.feedback  # then no promise has moved
-            due = (row.due, row.due_name) if row and timeless else None
-            if view.id:
-                rows.append(job_row(stream, entries[0].envelope.log, view, state_bytes(view), due))
+            due = (row.due, row.due_name) if timeless else None
+            rows.append(job_row(stream, entries[0].envelope.log, view, state_bytes(view), due))
         save_jobs(self._db, conn, rows)
 
     # --- Sending ----------------------------------------------------------------------------------------------------
@@ -249,10 +251,11 @@ class DeviceReplica:
     # --- Reading ----------------------------------------------------------------------------------------------------
 
     def cursors(self) -> dict[str, str]:
-        """Cursor of each log that this device reads; `0:` for one never read."""
+        """Cursor of each log that this device reads, also of those that the server has added since it was enrolled; `0:` for one
+        never read."""
         with self._db.read() as conn:
             known: dict[str, str] = {log: cursor for log, cursor in conn.execute(select(col(CursorRow.log), col(CursorRow.cursor)))}
-        return {log: known.get(log, "0:") for log in self.identity.logs}
+        return dict.fromkeys(self.identity.logs, "0:") | known
 
     def backfills(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
         """(log, stream, after, upto) of streams whose rows are not all here."""

@@ -162,7 +162,7 @@ class Lines:
 
     def acknowledge(self, conn: Connection, head: Head, time: int) -> list[str]:
         epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
-        if epoch is None or head.seq <= epoch.acked_seq:
+        if epoch is None or head.seq < epoch.acked_seq:
             return []
         if self._hash_at(conn, head.epoch, head.seq) != head.hash:
             raise Problem(

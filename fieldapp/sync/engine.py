@@ -13,7 +13,7 @@ from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.store.rows import Run
 from fieldapp.sync import messages as m
 from fieldapp.sync.answers import answered, quarantine
-from fieldapp.sync.machine import State, Step, ask, back_off, correct, look, new, rest, told, wait
+from fieldapp.sync.machine import DEADLINE_MS, State, Step, ask, back_off, correct, look, new, rest, told, wait
 from fieldapp.sync.pacing import draw
 from fieldapp.sync.protocol import Backfill, EpochHead, PullRequest
 
@@ -75,6 +75,9 @@ def _hurried(state: State, event: m.Hurried) -> Step:
         state = new(state, pull_due=True)
     elif event.why == "renew":
         state = new(state, renew=True)
+    if state.phase == "asking" and event.why == "network" and state.wake > event.now + NETWORK_SPREAD_MS:
+        wake = event.now + NETWORK_SPREAD_MS  # the connection it was sent on may be gone without a word
+        return new(state, wake=wake), (m.Arm(wake),)
     if state.phase != "rest":
         return state, ()  # whatever is under way ends in a look
     if event.why == "network":
@@ -93,6 +96,8 @@ def _timer(state: State, now: int) -> Step:
         return state, ()
     if now < state.wake:
         return state, (m.Arm(state.wake),)
+    if state.phase == "asking" and state.wake < state.last_ask + DEADLINE_MS:
+        return answered(state, now, m.Fault("offline", "the network changed"))
     if state.phase == "asking":
         return answered(state, now, m.Fault("timeout", "the server did not answer in time"))
     return look(state if state.fruitless else new(state, pull_due=True))

@@ -16,10 +16,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.sync import messages as m
 from fieldapp.sync.commits import commit
-from fieldapp.sync.engine import quiet, step
+from fieldapp.sync.engine import StuckMachine, quiet, step
 from fieldapp.sync.file_lane import FileEffect, FileEvent, FileLane, FilesLooked, Nudge, file_step, files_quiet
 from fieldapp.sync.files import FileDesk, waiting_words
 from fieldapp.sync.machine import MIN_GAP_MS, State
@@ -32,6 +33,8 @@ GIVE_UP_AFTER = 3
 """Tries in vain after which one exchange gives up for now; the app's loop never does."""
 PATIENCE_MS = 2_000
 """A longer wait than this is not sat out by one exchange."""
+HANGING = 4
+"""Threads of one lane at most: one at work, the others left behind with requests that hang."""
 _HOPELESS = ("sign_in_page", "server_full", "other_server")
 
 Lane = Literal["facts", "files"]
@@ -52,26 +55,39 @@ def wall_ms() -> int:
 
 
 class Courier:
-    """Carries the requests of one lane out, one after another, in a thread that does not keep the program alive."""
+    """Carries the requests of one lane out, one at a time, in threads that do not keep the program alive.
+
+    A request that its machine has given up may still hang in its thread; the next one then gets a thread of its own.
+    """
 
     def __init__(self, transport: Asking, name: str, heard: Callable[[int, m.Answer], None]) -> None:
         self._transport, self._name, self._heard = transport, name, heard
         self._requests: queue.SimpleQueue[tuple[int, m.Request] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._free = self._threads = 0
 
     def carry(self, number: int, request: m.Request) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"sync-{self._name}", daemon=True)
-            self._thread.start()
+        with self._lock:
+            start = self._free <= 0 and self._threads < HANGING
+            if start:
+                self._threads += 1
+            else:
+                self._free -= 1
+        if start:
+            threading.Thread(target=self._work, name=f"sync-{self._name}", daemon=True).start()
         self._requests.put((number, request))
 
     def stop(self) -> None:
-        self._requests.put(None)
+        for _ in range(HANGING):
+            self._requests.put(None)
 
     def _work(self) -> None:
         while (item := self._requests.get()) is not None:
             number, request = item
-            self._heard(number, self._transport.ask(request))
+            answer = self._transport.ask(request)
+            with self._lock:
+                self._free += 1
+            self._heard(number, answer)
 
 
 class Runner:
@@ -291,7 +307,11 @@ def _moving(lane: FileLane) -> Moving | None:
 def sync_once(
     replica: DeviceReplica, transport: Asking, *, files: Path | None = None, app_version: str = "", limit_s: float = 600
 ) -> SyncReport:
-    """Exchange everything there is, or find out why not; at most `limit_s` seconds."""
+    """Exchange everything there is, or find out why not; at most `limit_s` seconds.
+
+    Raises:
+        Problem: `sync-failed`, a defect of this program.
+    """
     runner = Runner(replica, transport, files=files, app_version=app_version)
     deadline = monotonic_ms() + int(limit_s * 1000)
     alarm = threading.Timer(limit_s, runner.wake)
@@ -301,6 +321,10 @@ def sync_once(
         runner.start()
         while not runner.finished() and monotonic_ms() < deadline:
             runner.turn()
+    except StuckMachine as defect:
+        log.exception("the machine for facts would wait for nothing")
+        hint = "Everything recorded is safe on this device. Try again; the log file in the home's logs folder says more."
+        raise Problem("sync-failed", "Sync stopped because of a mistake in this program.", hint) from defect
     finally:
         alarm.cancel()
         runner.stop()

@@ -257,6 +257,19 @@ def test_a_person_or_a_new_network_ends_a_back_off() -> None:
         assert hand.state.phase == "asking"
 
 
+def test_a_new_network_does_not_wait_for_an_answer_over_the_old_one() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.hurry("network")
+    assert hand.state.wake == hand.now + 5_000
+    said = hand.wait()
+    assert reports(said) == ["offline"]
+    assert hand.state.entries == 200  # the size of the run was not what was wrong
+    while hand.state.phase == "rest":
+        hand.wait()
+    assert hand.state.phase == "asking"
+
+
 def test_what_hinders_pushing_does_not_hinder_reading() -> None:
     hand = Hand(UNSENT)
     assert isinstance(hand.start(), m.AskPush)
