@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -23,33 +24,36 @@ from tests.commands.work import JOB
 __all__ = ["no_settings_of_mine", "prepared"]
 
 KILLS = 50
-LONGEST_S = 0.9
-"""A recording command takes about 0.7 s from start to end; a kill falls anywhere in it."""
-
 pytestmark = [pytest.mark.timeout(280), pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
 
 
 class Killed:
-    """Runs commands of one home and kills them after a random while; remembers what was reported as saved."""
+    """Runs commands of one home and kills them after a random while; remembers what was reported as saved.
+
+    A first command is left alone: a third more than it takes on this machine is the longest that a later one gets.
+    """
 
     def __init__(self, home: Path, seed: int) -> None:
         self.home, self.random = home, random.Random(seed)
         self.reported: list[str] = []
         self.tried = 0
         self.kills = 0
+        began = time.monotonic()
+        self.run("note", JOB, "how long it takes", "--json", longest=60)
+        self.longest = 1.35 * (time.monotonic() - began)
 
     def note(self) -> None:
         """A remark nobody else makes; killed while it is being recorded."""
         self.tried += 1
-        self.run("note", JOB, f"remark {self.tried}", "--json")
+        self.run("note", JOB, f"remark {self.tried}", "--json", longest=self.longest)
 
-    def run(self, *words: str, longest: float = LONGEST_S) -> None:
+    def run(self, *words: str, longest: float) -> None:
         process = subprocess.Popen(
             [sys.executable, "-m", "fieldapp", *words, "--home", str(self.home)],
             cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            out, _ = process.communicate(timeout=self.random.uniform(0.15, longest))
+            out, _ = process.communicate(timeout=longest if longest >= 60 else self.random.uniform(0.15, 1) * longest)
         except subprocess.TimeoutExpired:
             process.kill()
             self.kills += 1
@@ -76,15 +80,15 @@ def test_what_was_reported_as_saved_is_there_once(prepared: Path, tmp_path: Path
     lane = Killed(technician.home, seed=20261121)
     server_kills = 0
     while lane.kills + server_kills < KILLS:
-        for _ in range(lane.random.randint(2, 4)):
+        for _ in range(lane.random.randint(3, 5)):
             lane.note()
-        if lane.random.random() < 0.5:
-            lane.run("sync", longest=1.3)
+        if lane.random.random() < 0.65:
+            lane.run("sync", longest=1.7 * lane.longest)
             continue
         # The server dies while a sync is under way.
-        timer = threading.Timer(lane.random.uniform(0.3, 1.0), server.kill)
+        timer = threading.Timer(lane.random.uniform(0.3, 1.2) * lane.longest, server.kill)
         timer.start()
-        lane.run("sync", longest=5)
+        lane.run("sync", longest=2.5 * lane.longest)
         timer.join()
         server_kills += 1
         server.start()
@@ -97,8 +101,8 @@ def test_what_was_reported_as_saved_is_there_once(prepared: Path, tmp_path: Path
     there = recorded(supervisor)
     assert there == recorded(technician) == here
     assert set(there.values()) == {1}
-    assert len(lane.reported) >= 10
-    assert server_kills >= 5
+    assert len(lane.reported) >= 8
+    assert server_kills >= 4
     log = supervisor("log", JOB, "--json").json
     assert {line["outcome"] for line in log} == {"applied"}
     texts = [line["body"]["text"] for line in log if line["type"] == "note.added"]
