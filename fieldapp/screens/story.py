@@ -44,6 +44,7 @@ OUTCOMES = {
     "held": later("held back until what it needs is here"),
     "quarantined": later("put aside, not applied"),
 }
+MARKS = {"late": later("too late"), "conflict": later("conflict"), "held": later("held back"), "quarantined": later("put aside")}
 LANES = {"unsent": later("only on this device"), "received": later("received, not decided yet"), "refused": later("refused")}
 ABOUT_TEXT = {
     "note.added": later("noted: {text}"),
@@ -91,28 +92,41 @@ class Story:
             found = None
         return found if found is not None else safe_text(" ".join(part for part in (f"{kind}:", line.summary) if part))
 
+    def mark(self, line: LogLine) -> Content:
+        """What is not as it should be, in a word: `⚠ conflict`, `↑ only on this device`; empty where all is well."""
+        parts: list[Content] = []
+        if line.outcome not in (None, "applied"):
+            parts.append(Content.styled(f"⚠ {_(MARKS.get(line.outcome or '', 'does not stand'))} ", "$text-error"))
+        if line.lane:
+            parts.append(Content.styled(f"↑ {_(LANES.get(line.lane, line.lane))} ", "$text-warning"))
+        return Content.assemble(*parts)
+
+    def outcome(self, line: LogLine) -> Content:
+        """What the server made of it, in a sentence, with the reason."""
+        if line.outcome is None:
+            return Content.styled(_("not decided yet"), "$text-warning")
+        if line.outcome == "applied":
+            return Content.styled("✓ " + _("it stands"), "$text-success")
+        words = _(OUTCOMES.get(line.outcome, "does not stand"))
+        return safe_text(" ".join(part for part in (f"⚠ {words}.", line.reason) if part), "$text-error")
+
     def when(self, line: LogLine) -> Content:
-        """Recorded and received, the clock's skew, and what became of it where it does not stand."""
+        """Recorded and received, and a clock that was too far off."""
         envelope = line.entry.envelope
-        recorded = _("recorded {time}").format(time=day_time(envelope.corrected))
-        parts: list[Content] = [Content.styled(recorded, "$text-muted")]
+        recorded = day_time(envelope.corrected)
+        parts: list[Content] = [Content.styled(_("recorded {time}").format(time=recorded), "$text-muted")]
         if line.received_at is not None:
-            words = _("received {time}").format(time=day_time(line.received_at))
+            received = day_time(line.received_at)
+            same_day = received[:-5] == recorded[:-5]
+            words = _("received {time}").format(time=received[-5:] if same_day else received)
             delay = line.received_at - envelope.corrected
             if delay > LATE_MS:
                 words += " " + _("({span} later)").format(span=span(delay))
             parts.append(Content.styled(words, "$text-muted"))
-        if line.lane:
-            parts.append(Content.styled("↑ " + _(LANES.get(line.lane, line.lane)), "$text-warning"))
         skew = envelope.at.skew
         if skew is not None and abs(skew) > DOUBTFUL_SKEW_MS:
-            off = _("device clock {span} off, doubtful").format(span=span(-skew))
-            parts.append(Content.styled(f"◷ {off}", "$text-warning"))
-        if line.outcome not in (None, "applied"):
-            words = _(OUTCOMES.get(line.outcome or "", "does not stand"))
-            parts.append(Content.styled(f"⚠ {words}", "$text-error"))
-            if line.reason:
-                parts.append(safe_text(line.reason, "$text-error"))
+            words = _("clock {span} slow") if skew > 0 else _("clock {span} fast")
+            parts.append(Content.styled("◷ " + words.format(span=span(abs(skew))), "$text-warning"))
         return Content(" · ").join(parts)
 
     # --- By type ------------------------------------------------------------------------------------------------------------------

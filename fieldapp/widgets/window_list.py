@@ -255,6 +255,7 @@ class WindowList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         self.virtual_size = Size(self.size.width, max(1, self._count * self._row_height))
+        self._into_view()
 
     def on_focus(self) -> None:
         self._refresh_row(self.cursor)

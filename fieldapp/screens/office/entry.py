@@ -42,15 +42,17 @@ class EntryScreen(FieldModal[None]):
     def _lines(self) -> list[Content]:
         line, envelope = self._line, self._line.entry.envelope
         at = envelope.at
+        doubtful = "  ◷ " + _("too far off: its times are doubtful") if envelope.doubtful else ""
         skew = _("not known") if at.skew is None else _("{seconds} s").format(seconds=f"{at.skew / 1000:+.1f}")
         body = self._line.entry.body_raw
         rows = [
             (_("Who"), Content(self._story.who(line))),
             (_("What"), self._story.what(line)),
             (_("When"), self._story.when(line)),
+            (_("Outcome"), self._story.outcome(line)),
             (_("Device"), safe_text(envelope.device)),
             (_("Wall clock"), safe_text(iso_utc(at.wall) or "")),
-            (_("Clock skew"), Content(skew)),
+            (_("Clock skew"), Content(skew + doubtful)),
             (_("Received"), safe_text(iso_utc(line.received_at) or _("not yet"))),
             (_("Position"), Content(str(line.pos) if line.pos is not None else _("none yet"))),
             (_("Type"), safe_text(envelope.type)),

@@ -161,7 +161,7 @@ class ReviewJobScreen(FieldScreen):
     def _draw_line(self, row: object, width: int) -> Content:
         assert isinstance(row, LogLine)
         if (row.entry.id, width) not in self._told:
-            what = Content.assemble((f" {self._story.who(row)}  ", "bold"), self._story.what(row))
+            what = Content.assemble((f" {self._story.who(row)}  ", "bold"), self._story.mark(row), self._story.what(row))
             what = what.truncate(width - 1, ellipsis=True)
             when = Content.assemble("   ", self._story.when(row)).truncate(width, ellipsis=True)
             self._told[row.entry.id, width] = Content.assemble(what, "\n", when)
@@ -179,8 +179,8 @@ class ReviewJobScreen(FieldScreen):
         """Enter on a step goes to its last entry in the log."""
         row = event.row
         if isinstance(row, StepRow) and row.place.state is not None and row.place.state.result is not None:
-            self._log.go_to(row.place.state.result.by.entry)
             self.action_other_side()
+            self.call_after_refresh(self._log.go_to, row.place.state.result.by.entry)
 
     @on(WindowList.Chosen, "#log")
     def _line_chosen(self, event: WindowList.Chosen) -> None:

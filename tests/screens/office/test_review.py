@@ -1,0 +1,175 @@
+"""The review by hand: why a job is risky, its log as a story, approving it and sending steps back, by keys over a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from fieldapp.domain.job import JobState
+from fieldapp.screens.app import FieldApp
+from fieldapp.screens.office.entry import EntryScreen
+from fieldapp.screens.office.open_points import ApproveAnywayScreen
+from fieldapp.screens.office.review import ReviewScreen
+from fieldapp.screens.office.review_job import ReviewJobScreen
+from fieldapp.screens.session import Session
+from fieldapp.store.home import Home
+from fieldapp.store.queries.jobs import find_job
+from fieldapp.store.queries.review import ReviewLine
+from fieldapp.widgets.window_list import WindowList
+from tests.screens.branch import BranchOnDisk
+from tests.screens.conftest import FieldHome
+from tests.screens.until import press_text, shown, text_of, until
+
+Homes = Callable[[str], FieldHome]
+
+
+def job(app: FieldApp, number: str) -> JobState:
+    return find_job(app.session.reader, number).view
+
+
+def queue(app: FieldApp) -> list[ReviewLine]:
+    listed = app.screen.query_one("#queue", WindowList)
+    return [row for row in (listed._at(index) for index in range(listed.count)) if isinstance(row, ReviewLine)]
+
+
+def app_of(home: Home) -> FieldApp:
+    identity = home.identity()
+    assert identity is not None
+    return FieldApp(Session(home, identity))
+
+
+async def test_the_queue_holds_finished_jobs_the_riskiest_first_and_says_why(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f4")
+        assert isinstance(app.screen, ReviewScreen)
+        await until(pilot, lambda: queue(app), "the queue")
+        lines = queue(app)
+        assert {line.status for line in lines} <= {"completed", "cannot_complete"}
+        assert [line.weight for line in lines] == sorted((line.weight for line in lines), reverse=True)
+        assert lines[0].number == "J-1030"
+        words = shown(app)
+        assert "not completed: Waiting for a part" in words
+        assert "nothing stands out" in words
+        await pilot.press("escape")
+
+
+async def test_approve_what_is_in_order_leads_back_to_a_shorter_queue(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f4")
+        await until(pilot, lambda: queue(app))
+        before = [line.number for line in queue(app)]
+        await pilot.press("end", "enter")
+        assert isinstance(app.screen, ReviewJobScreen)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen), "the queue again")
+        await until(pilot, lambda: [line.number for line in queue(app)] == before[:-1], "the queue without it")
+        assert job(app, before[-1]).status == "approved"
+
+
+async def test_open_points_are_named_and_approved_only_with_a_note(field_home: Homes) -> None:
+    home = field_home("sup-petra")
+    app = home.app()
+    stream = ""
+    async with app.run_test(size=(80, 24)) as pilot:
+        stream = find_job(app.session.reader, "J-1048").stream  # sent back, not corrected
+        app.push_screen(ReviewJobScreen(stream))
+        await pilot.pause()
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, ApproveAnywayScreen), "the open points")
+        await until(pilot, lambda: "sent back and not" in shown(app), "the points")
+        await pilot.press("enter")
+        assert isinstance(app.screen, ApproveAnywayScreen)  # no note, no approval
+        await press_text(pilot, "seen on site")
+        await pilot.press("escape")
+        assert job(app, "J-1048").status == "sent_back"
+        await pilot.press("a")
+        await until(pilot, lambda: "seen on site" in shown(app), "what was typed, kept")
+        await pilot.press("enter")
+        await until(pilot, lambda: job(app, "J-1048").status == "approved", "approved")
+        assert job(app, "J-1048").history[-1].note == "seen on site"
+
+
+async def test_what_an_expert_may_not_do_is_not_offered(field_home: Homes) -> None:
+    app = field_home("expert-ingrid").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1046").stream))
+        await pilot.pause()
+        await pilot.press("a", "b")
+        assert isinstance(app.screen, ReviewJobScreen)
+        assert job(app, "J-1046").status == "completed"
+        assert "approve" not in shown(app).splitlines()[-1]
+
+
+async def test_steps_are_sorted_by_risk_or_in_order_and_the_story_follows(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1030").stream))
+        await pilot.pause()
+        assert "what failed first" in text_of(app, "#steps-title")
+        assert "Condensing pressure" in shown(app).splitlines()[5]
+        assert "asked: between" in text_of(app, "#detail")
+        await pilot.press("enter")  # to its entry in the log
+        log = app.screen.query_one("#log", WindowList)
+        assert log.has_focus
+        await until(pilot, lambda: "Condensing pressure" in shown(app), "the entry in view")
+        await pilot.press("enter")
+        assert isinstance(app.screen, EntryScreen)
+        assert "Clock skew" in shown(app)
+        await pilot.press("escape", "tab", "o")
+        assert "in order" in text_of(app, "#steps-title")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_send_back_reaches_the_technician_with_its_note(branch: BranchOnDisk, size: tuple[int, int]) -> None:
+    app = app_of(branch.home("sup-petra"))
+    async with app.run_test(size=size) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1046").stream))
+        await pilot.pause()
+        steps = app.screen.query_one("#steps", WindowList)
+        await pilot.press("space")
+        first = steps.row.place.key  # type: ignore[union-attr]
+        await pilot.press("down", "down", "space")
+        second = steps.row.place.key  # type: ignore[union-attr]
+        assert "2 to send back" in text_of(app, "#steps-title")
+        await pilot.press("b")
+        await press_text(pilot, "measure again at noon")
+        await pilot.press("enter")
+        await until(pilot, lambda: job(app, "J-1046").status == "sent_back", "sent back")
+    branch.sync("sup-petra")
+    branch.sync("tech-emre")
+    seen = branch.view("tech-emre", "J-1046")
+    assert seen.status == "sent_back"
+    for key in (first, second):
+        wish = seen.steps[key].sent_back
+        assert wish is not None
+        assert (wish.note, wish.corrected) == ("measure again at noon", False)
+    assert sum(1 for state in seen.steps.values() if state.sent_back is not None and not state.sent_back.corrected) == 2
+
+
+async def test_a_late_record_and_a_doubtful_clock_are_told_in_the_log(branch: BranchOnDisk) -> None:
+    """The job is taken away while its technician works offline with a clock that is an hour off: both stand in the story."""
+    with branch.device("tech-anna") as device:
+        device.replica.set_settings(skew_ms="3600000")
+        device.work.move("J-1052", "travel")
+    with branch.device("sup-petra") as office:
+        office.office.cancel("J-1052", "customer closed")
+    branch.sync("sup-petra")
+    branch.sync("tech-anna")
+    branch.sync("sup-petra")
+    app = app_of(branch.home("sup-petra"))
+    async with app.run_test(size=(140, 40)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1052").stream))
+        await pilot.pause()
+        await pilot.press("tab", "end")
+        await pilot.pause()
+        words = shown(app)
+        assert "is on the way" in words
+        assert "clock 1:00 slow" in words
+        assert "⚠ conflict is on the way" in words
+        assert "1 record does not stand" in words
+        await pilot.press("enter")
+        await until(pilot, lambda: "a person has to decide" in shown(app), "the whole entry")
+        assert "its times are doubtful" in shown(app)
