@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
@@ -14,7 +14,7 @@ from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, st
 from fieldapp.domain.job import JobState
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.heads import job_row, save_jobs
-from fieldapp.store.tables import EntryRow, JobRow, OwnEntryRow, StreamStateRow
+from fieldapp.store.tables import EntryRow, JobRow, OwnEntryRow, ScopeRow, StreamStateRow
 
 REFUSED = "the server could not read it; it waits for a decision"
 
@@ -59,13 +59,15 @@ def settled_states(conn: Connection, streams: Sequence[str]) -> dict[str, State]
 def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str) -> None:
     """Write the rows that lists show, for these job streams (to their logs), from settled state and pending facts.
 
-    A row whose stream is being fetched again (no settled state, not created here) stays as it is until that has come.
+    A row whose stream is being fetched again stays as it is until that has come, and so does one that carries unsettled work
+    of our own though its stream has left.
     """
     jobs = [stream for stream in logs if stream.startswith("job:")]
     if not jobs:
         return
-    pending = _by_stream(pending_facts(conn, role, jobs))
+    pending = facts_by_stream(pending_facts(conn, role, jobs))
     settled = settled_states(conn, jobs)
+    waiting = waiting_streams(conn)
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
     for stream in jobs:
@@ -74,14 +76,26 @@ def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str
         assert isinstance(view, JobState)
         if view.id:
             rows.append(job_row(stream, logs[stream], view, state_bytes(view)))
-        elif stream in settled or any(fact.entry.envelope.type == "job.created" for fact in facts):
+        elif not shown_as_it_was(stream, settled, facts, waiting):
             gone.append(stream)
     save_jobs(db, conn, rows)
     for names in chunks(gone):
         conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
 
 
-def _by_stream(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
+def waiting_streams(conn: Connection) -> frozenset[str]:
+    """Streams in scope whose rows are not all here yet."""
+    return frozenset(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))).scalars())
+
+
+def shown_as_it_was(stream: str, settled: Mapping[str, State], facts: Sequence[Fact], waiting: Container[str]) -> bool:
+    """Whether what is shown of a stream cannot be made anew now: its rows are not here, but it waits for them or for our own."""
+    if stream in settled or any(fact.entry.envelope.type == "job.created" for fact in facts):
+        return False
+    return bool(facts) or stream in waiting
+
+
+def facts_by_stream(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     found: dict[str, list[Fact]] = {}
     for fact in facts:
         for stream in fact.entry.envelope.streams:
@@ -91,7 +105,7 @@ def _by_stream(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
 
 def views(conn: Connection, streams: Sequence[str], role: str) -> dict[str, State]:
     """Current views of folding streams (assets, customers, jobs)."""
-    pending = _by_stream(pending_facts(conn, role, streams))
+    pending = facts_by_stream(pending_facts(conn, role, streams))
     settled = settled_states(conn, streams)
     return {
         stream: view_of(settled.get(stream) or empty_state(stream), stream, pending.get(stream, []))

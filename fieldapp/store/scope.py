@@ -14,7 +14,6 @@ from sqlmodel import col
 
 from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import Reach
-from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.heads import CLOSED
 from fieldapp.store.tables import MembershipRow, NeedRow

@@ -23,7 +23,7 @@ from fieldapp.store.database import Database, chunks
 from fieldapp.store.entries import entry_row
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.journal import Journal
-from fieldapp.store.pending import pending_facts, settled_states, view_of
+from fieldapp.store.pending import facts_by_stream, pending_facts, settled_states, shown_as_it_was, view_of, waiting_streams
 from fieldapp.store.server import refold, row_chain
 from fieldapp.store.tables import (
     DeviceEpochRow,
@@ -37,7 +37,6 @@ from fieldapp.store.tables import (
     OwnEntryRow,
     PositionRow,
     QuarantineRow,
-    ScopeRow,
     StreamRow,
     StreamStateRow,
     table_of,
@@ -192,7 +191,7 @@ def _chain(
 def _server_streams(db: Database, conn: Connection) -> Iterator[Finding]:
     yield from _places(conn)
     for log in sorted(conn.execute(select(col(StreamStateRow.log)).distinct()).scalars()):
-        yield from _states(db, conn, log, set())
+        yield from _states(db, conn, log, frozenset())
         jobs = select(table_of(JobRow)).where(col(JobRow.log) == log)
         for part in chunks(conn.execute(jobs).mappings().all(), 200):
             states = settled_states(conn, [row["stream"] for row in part])
@@ -234,21 +233,22 @@ def _places(conn: Connection) -> Iterator[Finding]:
 
 
 def _device_streams(db: Database, conn: Connection, role: str) -> Iterator[Finding]:
-    waiting = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))).scalars())
+    waiting = waiting_streams(conn)
     for log in sorted(conn.execute(select(col(StreamStateRow.log)).distinct()).scalars()):
         yield from _states(db, conn, log, waiting)
-    pending = pending_facts(conn, role)
+    pending = facts_by_stream(pending_facts(conn, role))
     for part in chunks(sorted(conn.execute(select(col(JobRow.stream))).scalars()), 200):
         settled = settled_states(conn, part)
         query = select(col(JobRow.stream), col(JobRow.view)).where(col(JobRow.stream).in_(part))
         for stream, raw in conn.execute(query):
-            if stream in waiting:
-                continue  # it is shown as it was until all of it is here again
-            if state_bytes(view_of(settled.get(stream) or empty_state(stream), stream, pending)) != raw:
+            facts = pending.get(stream, [])
+            if stream in waiting or shown_as_it_was(stream, settled, facts, waiting):
+                continue
+            if state_bytes(view_of(settled.get(stream) or empty_state(stream), stream, facts)) != raw:
                 yield Finding("job", stream, "what is shown of it is not what its log and own unsent work say")
 
 
-def _states(db: Database, conn: Connection, log: str, waiting: set[str]) -> Iterator[Finding]:
+def _states(db: Database, conn: Connection, log: str, waiting: frozenset[str]) -> Iterator[Finding]:
     in_rows = set(conn.execute(select(col(StreamRow.stream)).where(col(StreamRow.log) == log).distinct()).scalars())
     kept = set(conn.execute(select(col(StreamStateRow.stream)).where(col(StreamStateRow.log) == log)).scalars())
     for streams in chunks(sorted((in_rows | kept) - waiting), 200):

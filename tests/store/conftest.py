@@ -15,6 +15,7 @@ from hypothesis import settings
 from fieldapp.store.database import Database
 from fieldapp.store.migrations import migrate_device, migrate_server
 from tests.databases import postgres
+from tests.store.devices import Device, MakeDevice
 
 __all__ = ["postgres"]
 
@@ -85,3 +86,23 @@ def sqlite_server(server_template: Path, tmp_path: Path) -> Iterator[Database]:
     db = Database(f"sqlite:///{tmp_path / 'server.db'}")
     yield db
     db.close()
+
+
+@pytest.fixture
+def make_device(tmp_path: Path, device_template: Path) -> Iterator[MakeDevice]:
+    """Makes devices (arguments as of Device after the template) and closes them at the end."""
+    made: list[Device] = []
+
+    def make(name: str = "d-lin", person: str = "p-lin", role: str = "technician") -> Device:
+        made.append(Device(tmp_path, device_template, name, person, role))
+        return made[-1]
+
+    yield make
+    for device in made:
+        device.close()
+
+
+@pytest.fixture(scope="session")
+def world_templates(server_template: Path, device_template: Path) -> tuple[Path, Path]:
+    """For properties, which make their worlds by the dozen."""
+    return server_template, device_template

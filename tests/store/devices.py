@@ -18,9 +18,10 @@ from fieldapp.store.device import DeviceReplica, Started
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
 from fieldapp.store.judge import Writer
+from fieldapp.store.receiving import LEAVING
 from fieldapp.store.rows import Draft, Head, Page, Row, Saved
 from fieldapp.store.server import ServerReplica
-from fieldapp.store.tables import EntryRow, JobRow, LogHeadRow, LogRow, StreamStateRow
+from fieldapp.store.tables import EntryRow, JobRow, LogHeadRow, LogRow, MembershipRow, ScopeRow, StreamStateRow
 from fieldapp.store.verify import Finding, verify_device
 from tests.store.pens import START_MS, uuid
 
@@ -117,12 +118,41 @@ class Device:
             self.replica.acknowledge(head, self.clock.now())
         return heads
 
+    def pull(self, server_db: Database) -> None:
+        """Read what came since, as a technician does: streams in scope by their memberships, and own entries."""
+        with server_db.read() as conn:
+            query = select(col(MembershipRow.stream)).where(
+                col(MembershipRow.person) == self.who.person, col(MembershipRow.until_pos).is_(None)
+            )
+            now = set(conn.execute(query).scalars())
+        with self.db.read() as conn:
+            held = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.upto) != LEAVING)).scalars())
+        after, head = int(self.replica.cursors()[self.who.branch].partition(":")[0]), head_of(server_db)
+        fresh, branch = sorted(now - held), self.who.branch
+
+        def wanted(row: Row) -> bool:
+            streams = set(row.entry.envelope.streams)
+            mine = row.entry.envelope.device == self.who.device
+            return bool(streams & set(fresh)) or (row.pos > after and (mine or bool(streams & now)))
+
+        self.replica.receive(
+            Page(
+                tuple(rows_of(server_db, branch, keep=wanted)), {branch: f"{head}:"},
+                tuple((branch, stream, head) for stream in fresh), tuple((branch, stream) for stream in sorted(held - now)),
+                tuple((stream, head, True) for stream in fresh),
+            )
+        )  # fmt: skip
+
     def follow_whole_log(self, server_db: Database, *, upto: int = 1 << 60, step: int = 1000) -> None:
         """Read the branch's log as the office does, page by page."""
         cursor = int(self.replica.cursors()[self.who.branch].partition(":")[0])
         added = ((self.who.branch, "*", 0),)
         for page in pages(rows_of(server_db, self.who.branch, after=cursor, upto=upto), step):
             self.replica.receive(Page(tuple(page), {self.who.branch: f"{page[-1].pos}:"}, added))
+
+
+MakeDevice = Callable[..., Device]
+"""The fixture `make_device`: name, person and role to a device."""
 
 
 def rows_of(

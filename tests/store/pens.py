@@ -111,11 +111,15 @@ def chained(start: str, first: int, entries: list[Entry]) -> str:
 
 
 def outcomes(db: Database, *entries: Entry) -> list[str]:
+    return outcomes_of(db, [entry.id for entry in entries])
+
+
+def outcomes_of(db: Database, ids: list[str]) -> list[str]:
     """What was decided on each when it arrived."""
     with db.read() as conn:
         rows = conn.execute(select(col(LogRow.entry_id), col(LogRow.outcome)).where(col(LogRow.kind) == "entry"))
         found = {str(entry): outcome for entry, outcome in rows}
-    return [found[entry.id] for entry in entries]
+    return [found[name] for name in ids]
 
 
 def later(db: Database, entry: Entry) -> list[str]:

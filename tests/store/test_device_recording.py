@@ -16,13 +16,13 @@ from fieldapp.store.journal import Journal, parse_journal
 from fieldapp.store.rows import Draft
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import EntryRow, EpochRow, LogRow, OwnEntryRow
-from tests.store.devices import Device
+from tests.store.devices import Device, MakeDevice
 from tests.store.pens import START_MS, created, everything, step
 
 
 @pytest.fixture
-def device(tmp_path: Path, device_template: Path) -> Device:
-    return Device(tmp_path, device_template, "d-boss", "p-mei", "supervisor")
+def device(make_device: MakeDevice) -> Device:
+    return make_device("d-boss", "p-mei", "supervisor")
 
 
 @pytest.fixture
@@ -258,8 +258,8 @@ def test_a_start_that_finds_all_well_changes_nothing(device: Device) -> None:
     assert (everything(device.db, OwnEntryRow), everything(device.db, EpochRow), device.view()) == before
 
 
-def test_another_device_s_journal_is_not_taken_in(tmp_path: Path, device: Device, device_template: Path) -> None:
-    other = Device(tmp_path, device_template, "d-other", "p-other", "supervisor")
+def test_another_device_s_journal_is_not_taken_in(device: Device, make_device: MakeDevice) -> None:
+    other = make_device("d-other", "p-other", "supervisor")
     notes(other, "theirs")
     mine = notes(device, "mine")
     device.close()
