@@ -6,10 +6,10 @@ from textual.content import Content
 
 from fieldapp.domain.documents import Person
 from fieldapp.domain.job import JobState, StepState
-from fieldapp.domain.progress import StepPlace
+from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.domain.verdict import criterion_in_words
 from fieldapp.domain.words import say
-from fieldapp.language import _, language
+from fieldapp.language import _, language, later
 from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import VERDICT, verdict
 from fieldapp.screens.technician.job_steps import JobSteps
@@ -22,6 +22,13 @@ from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.wrapping import wrap
 
 _LABEL = 11
+_CLOSED = {
+    "assigned": later("Nothing can be recorded yet: go back and accept the job first."),
+    "completed": later("The job is completed: what is recorded can be amended, nothing new is recorded."),
+    "cannot_complete": later("The job was given up: what is recorded can be amended, nothing new is recorded."),
+    "approved": later("The job is approved; nothing is recorded any more unless it is sent back."),
+    "": later("Nothing can be recorded on this job as it stands."),
+}
 
 
 def above(steps: JobSteps, place: StepPlace, last: LastTime, documents: Documents, width: int) -> Content:
@@ -36,6 +43,8 @@ def above(steps: JobSteps, place: StepPlace, last: LastTime, documents: Document
             ("⚠ " + _("Danger") + "  ", "bold $text-warning"), safe_text(say(step.hazard, lang), "$text-warning")
         )
         lines += hanging(danger, width, 2)
+    if by_person(step) and not steps.recordable(place):
+        lines += hanging(Content.styled("‖ " + _(_CLOSED.get(steps.job.status, _CLOSED[""])), "$text-warning"), width, 2)
     lines += _from_others(steps.job, place, documents, width)
     facts: list[tuple[str, Content]] = []
     criterion = criterion_in_words(step, lang, place.procedure.choices_of(step))
