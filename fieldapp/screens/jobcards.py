@@ -31,6 +31,7 @@ INDICATORS = {
     "arrival": later("arrival"),
     "resolution": later("done"),
     "on_time_window": later("window"),
+    "window": later("window"),
     "first_time_fix": later("first-time fix"),
     "duration": later("duration"),
     "rating": later("rating"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -20,6 +21,7 @@ from textual.widgets import Input, Static
 from fieldapp.domain.problem import Problem
 from fieldapp.language import LANGUAGES, _, language, later, plural, set_language
 from fieldapp.screens.actions import bindings
+from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.technician.sync_centre import SENTENCES
 from fieldapp.screens.themes import THEMES
@@ -65,7 +67,7 @@ class WelcomeScreen(Screen[None]):
     """Address and code; below them what is going on, or why it did not work and what to do."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("language"),
+        replace(bindings("language")[0], show=True),
         Binding("enter", "open_now", later("open"), show=False),
         Binding("escape", "leave", later("leave"), id="leave", key_display="Esc"),
     ]
@@ -162,7 +164,7 @@ class WelcomeScreen(Screen[None]):
             lines.append(Content.assemble(bar, "  ", _("{ready} of {parts} parts").format(ready=ready, parts=parts), ", ", count))
         status = self._status
         if status is not None and status.connection not in ("online", "unknown"):
-            cause = safe_text(f" ({_(status.words)})") if status.words else Content("")
+            cause = safe_text(f" ({cause_words(status.words)})") if status.words else Content("")
             lines += [Content.styled(_(SENTENCES[status.connection]), "$text-warning") + cause]
             lines += [Content(_("Enter opens the app now; what is missing comes later by itself."))]
         return Content("\n").join(lines)

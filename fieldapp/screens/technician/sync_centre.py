@@ -17,6 +17,7 @@ from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Story
@@ -178,7 +179,7 @@ class SyncCentreScreen(FieldScreen):
             facts.append(Content.styled(_("trying less often; s tries at once"), "$text-warning"))
         sentence = _(SENTENCES[connection])
         cause = status.words if status and connection not in ("online", "sign_in_page") else ""
-        second = Content.assemble(sentence, safe_text(f" ({_(cause)})", "$text-muted") if cause else "")
+        second = Content.assemble(sentence, safe_text(f" ({cause_words(cause)})", "$text-muted") if cause else "")
         self.query_one("#connection", Static).update(Content(" · ").join(facts) + Content("\n") + second)
 
     def _show_lanes(self) -> None:
@@ -252,9 +253,8 @@ class SyncCentreScreen(FieldScreen):
 
     def _about(self, row: object, width: int) -> list[Content]:
         if isinstance(row, OwnFile):
-            waits = [
-                safe_text(_(words), "$text-warning") for words in (self.field.sync_status.files if self.field.sync_status else ())
-            ]
+            status = self.field.sync_status
+            waits = [safe_text(cause_words(words), "$text-warning") for words in (status.files if status else ())]
             words = _("Facts go first, then files, the small ones before the large ones.")
             return [*hanging(safe_text(row.name, "bold"), width, 2), *hanging(Content(words), width, 0), *waits]
         if not isinstance(row, OwnLine):
@@ -269,7 +269,7 @@ class SyncCentreScreen(FieldScreen):
                 Content.styled(_(WHAT_TO_DO.get(row.line.outcome or "", WHAT_TO_DO["quarantined"])), "$text-warning"), width, 0
             )
             if row.line.reason:
-                lines += labelled(_("Reason"), safe_text(_(row.line.reason)), width)
+                lines += labelled(_("Reason"), safe_text(cause_words(row.line.reason)), width)
         else:
             lines += hanging(Content.styled(_(LANE_HELP[row.section]), "$text-muted"), width, 0)
         return lines

@@ -1,0 +1,72 @@
+"""Causes that the sync and the server name in English, in the person's language: why there is no connection, why an entry does not
+stand. What is not known here is shown as it came."""
+
+from __future__ import annotations
+
+import re
+
+from fieldapp.language import _, language, later
+
+_TEMPLATES = (
+    # No connection
+    later("nothing answers at {host}: the server is not running, or the port is wrong"),
+    later("the name {host} is not known in this network"),
+    later("{host} cannot be reached"),
+    later("{host} does not answer"),
+    later("{host} took too long to answer"),
+    later("the connection to {host} broke off"),
+    later("the proxy does not let this through ({error})"),
+    later("the proxy asks for a name and a password"),
+    later("the server did not answer in time"),
+    later("the server does not speak TLS at this address"),
+    later("the server's certificate cannot be trusted"),
+    later("the server's certificate comes from an authority that this device does not know; set the company's CA file"),
+    later("the server's certificate is for another name than the address"),
+    later("the server's certificate is not valid today: it has expired, or this device's date is wrong"),
+    later("something answers that is not a Fieldapp server"),
+    later("something between here and the server finds this too large"),
+    later("something between here and the server answers {status}"),
+    later("something between here and the server answers {status}, or the address is wrong"),
+    later("the server answered something else than what was asked"),
+    later("the server's answer cannot be read"),
+    later("the server says there is more, but sends nothing new"),
+    # Files
+    later("the file {name} cannot be read here ({error})"),
+    later("the file {name} is not what it was when it was recorded"),
+    later("the server does not keep what it is sent"),
+    # Why an entry does not stand
+    later("it could not be understood ({error})"),
+    later("the group it belongs to is not complete"),
+    later("its author is not the person this device belongs to"),
+    later("it builds on something that this server has not received"),
+    later("this server does not know the type {type} yet"),
+    later("its content is missing"),
+    later("a {role} may not record {type}"),
+    later("it concerns something that was never in this person's scope"),
+    later("the job it belongs to has not arrived yet"),
+    later("the job was given to somebody else before this arrived"),
+    later("this job was created already"),
+    later("a job that is {status} does not allow {type}"),
+    later("another entry with the same id was received before"),
+    later("the server could not read it; it waits for a decision"),
+    later("the device was revoked"),
+    later("it is too large to be sent"),
+    later("the server does not answer when it is sent"),
+)
+_PATTERNS = tuple(
+    (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))), template) for template in _TEMPLATES if "{" in template
+)
+
+
+def cause_words(cause: str) -> str:
+    """The cause in the language spoken now. Still foreign text: show it through `safe_text`."""
+    if language() == "en" or not cause:
+        return cause
+    exact = _(cause)
+    if exact != cause:
+        return exact
+    for pattern, template in _PATTERNS:
+        match = pattern.fullmatch(cause)
+        if match is not None:
+            return _(template).format(**match.groupdict())
+    return cause
