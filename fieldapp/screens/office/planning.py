@@ -86,12 +86,8 @@ class PlansJobs:
             if made.person:
                 words = _("{number} is created and given to {name}. Saved.").format(number=made.number, name=made.person)
             _say(screen, words, made.warnings)
-            self.job_created(made.job)
 
         screen.app.push_screen(NewJobScreen(), filled)
-
-    def job_created(self, stream: str) -> None:
-        """A job was made from here."""
 
 
 def _say(screen: FieldScreen, words: str, warnings: tuple[str, ...]) -> None:

@@ -46,8 +46,7 @@ class ReviewQueue:
         wanted = {row["stream"]: (row["pos"], row["size"]) for row in rows}
         known = {name: line for name, line in self._known.items() if wanted.get(name) == line.changed}
         missing = [name for name in wanted if name not in known]
-        for view in _views(reader, missing):
-            stream = f"job:{view.id}"
+        for stream, view in _views(reader, missing):
             found = findings(view, now_ms)
             known[stream] = ReviewLine(
                 stream, view.number, view.status, view.title, view.customer, view.assignee, finished_at(view), found,
@@ -57,8 +56,8 @@ class ReviewQueue:
         return tuple(sorted(known.values(), key=lambda line: (-line.weight, line.finished or 0, line.number)))
 
 
-def _views(reader: Reader, streams: list[str]) -> Iterator[JobState]:
+def _views(reader: Reader, streams: list[str]) -> Iterator[tuple[str, JobState]]:
     for start in range(0, len(streams), _CHUNK):
         names = streams[start : start + _CHUNK]
-        for row in reader.rows(f"SELECT view FROM jobs WHERE stream IN ({', '.join('?' for _ in names)})", names):
-            yield _decoder.decode(row["view"])
+        for row in reader.rows(f"SELECT stream, view FROM jobs WHERE stream IN ({', '.join('?' for _ in names)})", names):
+            yield row["stream"], _decoder.decode(row["view"])
