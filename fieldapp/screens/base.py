@@ -31,6 +31,7 @@ class FieldScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back", *EVERYWHERE)]
     TITLE_TEXT: ClassVar[str] = ""
+    _filled = False
 
     @property
     def field(self) -> FieldApp:
@@ -60,21 +61,17 @@ class FieldScreen(Screen[None]):
         focused = self.focused
         if isinstance(focused, Input):
             focused.insert_text_at_cursor(plain_text(code))
-        else:
-            self.app.call_later(self._search_for, code)
+        elif any(active.binding.id == "search" for active in self.active_bindings.values()):
+            from fieldapp.screens.search import SearchScreen
 
-    async def _search_for(self, code: str) -> None:
-        await self.app.run_action("search", default_namespace=self)
-        self.app.call_after_refresh(self._fill_search, code)
-
-    def _fill_search(self, code: str) -> None:
-        focused = self.app.focused
-        if isinstance(focused, Input):
-            focused.value = plain_text(code)
+            self.app.push_screen(SearchScreen(plain_text(code)))
 
     def on_mount(self) -> None:
-        self.query_one(StatusHeader).line = self.field.sync_line
-        self.reload()
+        """Fills the screen, once: a screen that goes on from there calls it, and then Textual calls it for the base class as well."""
+        if not self._filled:
+            self._filled = True
+            self.query_one(StatusHeader).line = self.field.sync_line
+            self.reload()
 
     def on_screen_resume(self) -> None:
         self.query_one(StatusHeader).line = self.field.sync_line

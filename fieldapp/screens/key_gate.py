@@ -13,8 +13,16 @@ from textual import events
 
 PAUSE_S = 0.1
 """A scanner sends its keys milliseconds apart; a person pauses longer."""
+BURST_S = 0.025
+"""A hand takes longer between two keys, and a held key between two repetitions. A letter that acts waits so long for a second one."""
+BURST_KEYS = 3
+"""So many keys in a burst are a scanner; two may be a hand rolling over the keyboard."""
+_REPEATED = frozenset("jk")
+"""Held down, these move the cursor."""
 HELD_S = 2.0
 """Keys are never held longer, whatever happens."""
+_ENDS = frozenset({"enter", "tab", "ctrl+j"})
+"""What a scanner sends after a code."""
 _LET_THROUGH = frozenset({"ctrl+q", "ctrl+c"})
 
 
@@ -25,6 +33,7 @@ class KeyGate:
         prefix: what the scanner sends before a code: one character or the name of a key; '' for none.
         after: calls back after so many seconds. scanned: takes a code. released: takes held keys, in order.
         slash: whether `/` begins a code now; `begun` is called where it turned out to be typed by hand.
+        acting: whether letters are actions now.
     """
 
     def __init__(
@@ -36,9 +45,11 @@ class KeyGate:
         released: Callable[[list[events.Key]], None],
         slash: Callable[[], bool],
         begun: Callable[[], None],
+        acting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._prefix, self._after, self._scanned, self._released = prefix, after, scanned, released
-        self._slash, self._begun = slash, begun
+        self._slash, self._begun, self._acting = slash, begun, acting
+        self._burst: list[events.Key] = []
         self._held: list[events.Key] | None = None
         self._code: list[events.Key] | None = None
         self._again: list[events.Key] = []
@@ -60,12 +71,47 @@ class KeyGate:
         if self._held is not None:
             self._held.append(event)
             return True
+        if self._burst:
+            self._follow(event)
+            return True
         by_prefix = bool(self._prefix) and self._prefix in (event.key, event.character)
         if by_prefix or (event.character == "/" and self._slash()):
             self._code, self._by_slash = [], not by_prefix
             self._wait()
             return True
+        if event.is_printable and self._acting():
+            self._burst = [event]
+            self._wait(BURST_S, self._unfollowed)
+            return True
         return False
+
+    def _follow(self, event: events.Key) -> None:
+        """A key after one that waits to see whether it is alone."""
+        keys = [*self._burst, event]
+        self._burst = []
+        self._turn += 1
+        fast = event.time - keys[-2].time < BURST_S
+        repeated = len({key.character for key in keys}) == 1 and keys[0].character in _REPEATED
+        if not fast or repeated or not (event.is_printable or event.key in _ENDS):
+            self._send(keys)
+        elif event.key in _ENDS:
+            self._code = keys[:-1]
+            if len(keys) >= BURST_KEYS:
+                self._deliver()
+            else:
+                self._code = None
+                self._send(keys)
+        elif len(keys) >= BURST_KEYS:
+            self._code, self._by_slash = keys, False
+            self._wait()
+        else:
+            self._burst = keys
+            self._wait(BURST_S, self._unfollowed)
+
+    def _unfollowed(self) -> None:
+        keys, self._burst = self._burst, []
+        if keys:
+            self._send(keys)
 
     def hold(self) -> None:
         """Keep what is typed from now on until `release`."""
@@ -90,7 +136,7 @@ class KeyGate:
 
     def _collect(self, event: events.Key) -> None:
         assert self._code is not None
-        if event.key in ("enter", "tab", "ctrl+j"):
+        if event.key in _ENDS:
             self._deliver()
         elif event.is_printable:
             self._code.append(event)
@@ -108,10 +154,10 @@ class KeyGate:
         if code:
             self._scanned(code)
 
-    def _wait(self) -> None:
+    def _wait(self, seconds: float = PAUSE_S, over: Callable[[], None] | None = None) -> None:
         self._turn += 1
-        turn = self._turn
-        self._after(PAUSE_S, lambda: self._paused() if turn == self._turn else None)
+        turn, then = self._turn, over or self._paused
+        self._after(seconds, lambda: then() if turn == self._turn else None)
 
     def _paused(self) -> None:
         """Nothing came for a while: a scanner that sends no Enter, or a person who typed `/`."""

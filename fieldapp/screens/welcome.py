@@ -131,9 +131,9 @@ class WelcomeScreen(Screen[None]):
 
     def _say(self) -> None:
         """Everything again, in the language spoken now."""
-        self._write(
-            "greeting", _("Welcome to Fieldapp"), _("This device belongs to nobody yet. The office gives you a one-time code.")
-        )
+        nobody = _("This device belongs to nobody yet. The office gives you a one-time code.")
+        greeting = Content.assemble((_("Welcome to Fieldapp"), "bold $text-primary"), "\n", (nobody, "$text-muted"))
+        self.query_one("#greeting", Static).update(greeting)
         names = [(name, "reverse" if code == language() else "$text-muted") for code, name in LANGUAGES.items()]
         self.query_one("#languages", Static).update(Content("  ").join(Content.styled(f" {name} ", style) for name, style in names))
         self._write("url-label", _("Server"), _("its address, as the office wrote it down"))
