@@ -82,6 +82,8 @@ class Drawing(Widget):
     Drawing { width: 60; height: 7; background: $surface; color: $foreground; border: round $panel; }
     """
 
+    ALLOW_SELECT = False  # dragging draws, it does not select text
+
     class Drawn(Message):
         """A stroke ended, or all was cleared. `strokes`: everything on the canvas, as text."""
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
 
 PAGES = ("ready", "text", "scores", "words", "sign", "confirm", "thanks")
+NOTHING_TO_RATE = ("unassigned", "assigned", "declined", "cancelled")
+"""In these statuses a feedback would be refused at the end: the handover does not even begin."""
 _STAFF = ("ready",)
 """Pages in the technician's language."""
 
@@ -55,10 +57,12 @@ class HandoverScreen(Screen[None]):
     ]
     CSS_PATH = "handover.tcss"
     AUTO_FOCUS = ""
+    ALLOW_SELECT = False
 
     def __init__(self, stream: str) -> None:
         super().__init__()
         self._stream = stream
+        self._drafts: DraftKeeper | None = None
         self.page = "ready"
         self.locked = False
         self._staff_language = language()
@@ -112,6 +116,13 @@ class HandoverScreen(Screen[None]):
             return
         documents = self.field.session.documents
         customer = documents.customer(job.customer)
+        if job.status in NOTHING_TO_RATE:
+            nothing = Problem(
+                "not-now", _("Nothing is done on this job yet that its customer could rate."), _("Start the work first.")
+            )
+            self.field.tell(nothing)
+            self.app.pop_screen()
+            return
         self._drafts = DraftKeeper(cast("Screen[object]", self), self.field, self._stream)
         self.answers = read_answers(self._drafts.read(STEP, 0))
         self._unfinished = self.answers.given
@@ -122,7 +133,8 @@ class HandoverScreen(Screen[None]):
         await self._go("ready")
 
     def on_unmount(self) -> None:
-        self._drafts.flush()
+        if self._drafts is not None:
+            self._drafts.flush()
         set_language(self._staff_language)
 
     async def _go(self, page: str) -> None:
@@ -153,7 +165,12 @@ class HandoverScreen(Screen[None]):
     # --- What is entered ----------------------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
-        self._drafts.typed(STEP, 0, kept(self.answers))
+        if self._drafts is not None:
+            self._drafts.typed(STEP, 0, kept(self.answers))
+
+    def _forget(self) -> None:
+        if self._drafts is not None:
+            self._drafts.forget(STEP, 0)
 
     @on(Scale.Answered)
     def _answered(self, event: Scale.Answered) -> None:
@@ -270,11 +287,10 @@ class HandoverScreen(Screen[None]):
             return
         answers, number, shown = self.answers, self._number, self._shown
         if not answers.given:
-            self._drafts.forget(STEP, 0)
+            self._forget()
             self.run_worker(self._go("thanks"), exit_on_error=False)
             return
         self._recording = True
-        self._drafts.flush()
         writing = self.field.record(
             lambda services: services.work.feedback(
                 number, csat=answers.csat, nps=answers.nps, ces=answers.ces, comment=answers.comment,
@@ -291,7 +307,7 @@ class HandoverScreen(Screen[None]):
         self._recording = False
 
     async def _recorded(self, _done: object) -> None:
-        self._drafts.forget(STEP, 0)
+        self._forget()
         await self._go("thanks")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

@@ -12,8 +12,11 @@ from fieldapp.domain.safe import plain_text
 from fieldapp.language import LANGUAGES, _
 from fieldapp.screens.customer.answers import Answers
 from fieldapp.screens.customer.questions import Scale, Tick
-from fieldapp.widgets.drawing import Drawing
+from fieldapp.widgets.drawing import Drawing, braille, read_strokes
 from fieldapp.widgets.safe_text import safe_text
+
+_LABEL = 18
+"""Columns of the labels on the last page."""
 
 
 def ready(title: str, customer: str, language: str, *, unfinished: bool) -> Iterable[Widget]:
@@ -88,9 +91,13 @@ def confirm(answers: Answers) -> Iterable[Widget]:
     if answers.contact_me:
         rows.append((_("Contact"), _("Please contact me about this.")))
     if answers.name.strip():
-        rows.append((_("Signed"), answers.name + ("  ✎" if answers.drawn else "")))
+        rows.append((_("Signed"), answers.name))
     for label, value in rows:
-        yield Static(Content.assemble((label + "  ", "$text-muted"), safe_text(value, "bold")), classes="calm", markup=False)
+        name = Content.styled(label, "$text-muted").truncate(_LABEL, pad=True)
+        yield Static(Content.assemble(name, safe_text(value, "bold")), classes="calm", markup=False)
+    if answers.drawn and answers.name.strip():
+        width, height, strokes = read_strokes(answers.strokes)
+        yield Static(Content("\n".join(braille(strokes, -(-width // 2), -(-height // 4)))), classes="calm", markup=False)
     last = _("Enter confirms. F7 goes back to change something.") if answers.given else _("Enter ends. F7 goes back.")
     yield Static(last, classes="calm", markup=False)
 

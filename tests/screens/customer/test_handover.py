@@ -323,3 +323,11 @@ async def test_hostile_words_of_the_customer_are_shown_and_never_act(field_home:
         await to(pilot, "confirm")
         assert "[/b]<U+001B>]0;x<U+0007><U+202E>x" in shown(app)
         assert screen.answers.comment == "[/b]\x1b]0;x\x07\u202ex"
+
+
+async def test_a_job_on_which_nothing_is_done_is_not_handed_over(field_home: Homes) -> None:
+    app = with_pin(field_home("tech-anna")).app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(HandoverScreen(find_job(app.session.reader, "J-1051").stream))  # only assigned
+        await until(pilot, lambda: isinstance(app.screen, TodayScreen), "the screen it came from")
+        assert "Nothing is done on this job yet" in " ".join(note.message for note in app._notifications)
