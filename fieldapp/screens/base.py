@@ -67,7 +67,7 @@ class FieldScreen(Screen[None]):
             self.app.push_screen(SearchScreen(plain_text(code)))
 
     def on_mount(self) -> None:
-        """Fills the screen, once: a screen that goes on from there calls it, and then Textual calls it for the base class as well."""
+        """Fills the screen, once: a screen that goes on from there calls it, and Textual calls it for the base class as well."""
         if not self._filled:
             self._filled = True
             self.query_one(StatusHeader).line = self.field.sync_line

@@ -14,7 +14,7 @@ from textual import events
 PAUSE_S = 0.1
 """A scanner sends its keys milliseconds apart; a person pauses longer."""
 BURST_S = 0.025
-"""A hand takes longer between two keys, and a held key between two repetitions. A letter that acts waits so long for a second one."""
+"""A hand takes longer between two keys, and so does a held key. A letter that acts waits so long for a second one."""
 BURST_KEYS = 3
 """So many keys in a burst are a scanner; two may be a hand rolling over the keyboard."""
 _REPEATED = frozenset("jk")
