@@ -21,11 +21,18 @@ class KeyFooter(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._spots: list[tuple[int, int, str]] = []
+        self._last = Content("")
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
 
     def render(self) -> RenderResult:
+        """Behind a question the line stays as it was: no key works there."""
+        if self.screen.is_active:
+            self._last = self._keys()
+        return self._last
+
+    def _keys(self) -> Content:
         bindings = {active.binding.id: active.binding for active in self.screen.active_bindings.values() if active.enabled}
         shown = [binding for name, binding in bindings.items() if name and name != "help" and binding.show]
         helps = [bindings["help"]] if "help" in bindings else []

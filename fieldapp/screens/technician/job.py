@@ -147,7 +147,7 @@ class JobScreen(MovesJobs, FieldScreen):
             first = listed.count == 0
             listed.show(Rows[object](lines, lambda row: row.entry.id if isinstance(row, LogLine) else ""))
             if first and lines:
-                listed.go_to(lines[-1].entry.id)
+                self.call_after_refresh(listed.go_to, lines[-1].entry.id)
 
     def _draw_line(self, row: object, width: int) -> Content:
         assert isinstance(row, LogLine)

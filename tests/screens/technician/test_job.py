@@ -41,6 +41,11 @@ async def test_brackets_go_round_the_tabs(field_home: HomeOf) -> None:
         assert "Sven Toll" in technician.screen
         assert "Oil pressure difference" in technician.screen
         await technician.keys("left_square_bracket", "left_square_bracket", "left_square_bracket")
+        assert "Petra Lindner sent back" in technician.screen, "the latest is in view"
+        await technician.keys("enter")
+        assert "purge valve" in technician.screen, "Enter shows the whole of a line that was cut"
+        await technician.keys("escape")
+        await technician.keys("home")
         assert "gave the job to Anna Behrens" in technician.screen
         assert "received" in technician.screen
         await technician.keys("left_square_bracket", "enter")
