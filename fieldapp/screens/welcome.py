@@ -185,11 +185,9 @@ class WelcomeScreen(Screen[None]):
             self.app.exit(self._identity)
 
     @on(Input.Submitted)
-    def _go_on(self, event: Input.Submitted) -> None:
+    def _go_on(self) -> None:
         url, code = self.query_one("#url", Input), self.query_one("#code", Input)
-        if event.input is url and not code.value.strip():
-            code.focus()
-        elif not url.value.strip().removeprefix("https://").removeprefix("http://"):
+        if not url.value.strip().removeprefix("https://").removeprefix("http://"):
             url.focus()
         elif not code.value.strip():
             code.focus()

@@ -1,0 +1,149 @@
+"""The app as the command line opens it, with its sync: a real server, a network that is cut, a server that is silent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldapp.bootstrap import open_device
+from fieldapp.commands.demo_network import DemoNetwork
+from fieldapp.commands.fixture_loading import load_fixtures
+from fieldapp.commands.opening import Opening
+from fieldapp.domain.entry_types.steps import NoteAdded
+from fieldapp.screens.app import FieldApp
+from fieldapp.screens.launch import app_for
+from fieldapp.screens.technician.sync_centre import SyncCentreScreen
+from fieldapp.screens.technician.today import TodayScreen
+from fieldapp.settings import DeviceSettings
+from fieldapp.store.home import Home
+from fieldapp.store.rows import Draft
+from fieldapp.sync.enrol import enrol
+from fieldapp.sync.once import sync_once
+from tests.live_server import LiveServer, serving
+from tests.screens.silent import silence
+from tests.screens.until import shown, text_of, until
+
+SETTINGS = DeviceSettings({})
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A real server with the demo company."""
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        load_fixtures(server.services)
+        yield server
+
+
+@pytest.fixture
+def home(company: LiveServer, tmp_path: Path) -> Home:
+    """A device of Anna's that has fetched everything."""
+    place = Home(tmp_path / "device")
+    enrol(company.url, company.services.accounts.issue_code("tech-anna").code, place, device_name="laptop")
+    with open_device(place, "test") as device:
+        assert sync_once(device, SETTINGS).problem is None
+    return place
+
+
+def app_of(home: Home, **opening: Any) -> FieldApp:
+    identity = home.identity()
+    assert identity is not None
+    return app_for(home, identity, Opening(home.path, **opening), SETTINGS)
+
+
+def note(services: Any) -> Any:
+    job = services.reader.rows("SELECT stream, log FROM jobs WHERE number = 'J-1053'")[0]
+    return services.replica.append([Draft(job["log"], job["stream"], NoteAdded("Said at the gate"))])
+
+
+async def test_the_loop_runs_by_itself_and_sends_what_is_recorded(home: Home) -> None:
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "● online" in shown(app), "online by itself")
+        app.record(note)
+        reader = app.session.reader
+        await until(pilot, lambda: reader.rows("SELECT 1 FROM own_entries WHERE lane = 'settled'"), "sent and settled by itself")
+        await until(pilot, lambda: "all sent" in shown(app))
+
+
+async def test_what_the_office_does_shows_on_the_screen_that_shows_it(company: LiveServer, home: Home, tmp_path: Path) -> None:
+    office = Home(tmp_path / "office")
+    enrol(company.url, company.services.accounts.issue_code("sup-petra").code, office, device_name="desk")
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "● online" in shown(app))
+        with open_device(office, "test") as desk:
+            assert sync_once(desk, SETTINGS).problem is None
+            before = desk.reader.rows("SELECT stream, number FROM jobs WHERE assignee = 'tech-anna' AND status = 'assigned'")
+            row = before[-1]
+            assert row["number"] in shown(app)
+            desk.office.assign(row["number"], "tech-emre")
+            assert sync_once(desk, SETTINGS).problem is None
+        app.hurry()
+        await until(pilot, lambda: row["number"] not in shown(app), "the job has left the list of today")
+
+
+async def test_the_network_is_cut_and_comes_back(company: LiveServer, home: Home) -> None:
+    network = DemoNetwork(company.port)
+    app = app_of(home, url=network.url, network=network.toggle)
+    try:
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: "● online" in shown(app))
+            await pilot.press("f12")
+            await until(pilot, lambda: "○ offline" in shown(app))
+            app.record(note)
+            await until(pilot, lambda: "1 unsent" in shown(app))
+            app.push_screen(SyncCentreScreen())
+            await until(pilot, lambda: "Safe to leave: no" in shown(app))
+            await pilot.press("f12")
+            await until(pilot, lambda: "Safe to leave: yes" in shown(app))
+            assert "● online" in shown(app)
+    finally:
+        network.cut()
+
+
+async def test_a_silent_server_costs_no_key_and_no_quitting(home: Home) -> None:
+    with silence() as server:
+        app = app_of(home, url=server.url)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, server.asked.is_set, "the loop has asked")
+            app.record(note)
+            await until(pilot, lambda: "1 unsent" in shown(app))
+            app.push_screen(SyncCentreScreen())
+            await until(pilot, lambda: "asking the server now" in text_of(app, "#connection"))
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
+
+
+async def test_without_a_network_nothing_is_asked(home: Home) -> None:
+    app = app_of(home, offline=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, TodayScreen))
+        app.record(note)
+        await until(pilot, lambda: "1 unsent" in shown(app))
+        assert "not tried yet" in shown(app)
+
+
+async def test_an_address_that_cannot_be_used_is_said(home: Home) -> None:
+    app = app_of(home, url="http://example.org")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "○ offline" in shown(app))
+        app.push_screen(SyncCentreScreen())
+        await until(pilot, lambda: "https" in text_of(app, "#connection"))
+
+
+def test_the_demos_network_breaks_connections_off_and_takes_new_ones(company: LiveServer) -> None:
+    import httpx
+
+    network = DemoNetwork(company.port)
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(f"{network.url}/healthz").status_code in (200, 404)
+        assert not network.toggle()
+        with pytest.raises(httpx.TransportError):
+            client.get(f"{network.url}/healthz")
+        assert network.toggle()
+        assert client.get(f"{network.url}/healthz").status_code in (200, 404)
+    network.cut()
