@@ -34,7 +34,7 @@ from fieldapp.store.home import Clock, Identity
 from fieldapp.store.journal import Journal, journal_line
 from fieldapp.store.lines import Lines
 from fieldapp.store.pending import refresh_jobs
-from fieldapp.store.receiving import Receiver
+from fieldapp.store.receiving import AGAIN, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import Draft, Head, Page, Run, Saved
 from fieldapp.store.tables import (
     CursorRow,
@@ -279,12 +279,21 @@ class DeviceReplica:
             self._rewrite_journal()
 
     def _forget_cursors(self) -> None:
+        """Jobs stay in view as they were until they have come again; of logs that are read whole, those with own unsettled work."""
         with self._db.write() as conn:
-            for table in (CursorRow, ScopeRow, StreamRow, StreamStateRow, LogRow):
+            whole = [log for log in self.identity.logs if self._reads_whole(conn, log)]
+            for table in (CursorRow, StreamRow, StreamStateRow, LogRow):
                 conn.execute(delete(table))
+            conn.execute(delete(ScopeRow).where(col(ScopeRow.stream).in_([whole_log(log) for log in whole])))
+            conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(after=0, upto=AGAIN, live=False))
             conn.execute(update(OwnEntryRow).where(col(OwnEntryRow.lane) != "refused").values(lane="unsent", outcome="", reason=""))
+            own = select(col(OwnEntryRow.stream))
+            conn.execute(delete(JobRow).where(col(JobRow.log).in_(whole), col(JobRow.stream).not_in(own)))
             for log in self.identity.logs:
                 self._lines.open(conn, log)
+
+    def _reads_whole(self, conn: Connection, log: str) -> bool:
+        return conn.execute(select(col(ScopeRow.log)).where(col(ScopeRow.stream) == whole_log(log))).first() is not None
 
     # --- Keeping ----------------------------------------------------------------------------------------------------
 

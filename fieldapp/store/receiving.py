@@ -29,6 +29,8 @@ from fieldapp.store.tables import (
     table_of,
 )  # fmt: skip
 
+AGAIN = 0
+"""`ScopeRow.upto` of a stream to be read again that the server has not named yet since; it is shown as it was meanwhile."""
 LEAVING = -1
 """`ScopeRow.upto` of a stream that left the scope while own work on it is still unsent: it goes when that was received."""
 
@@ -75,7 +77,7 @@ class Receiver:
         logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
         refresh_jobs(self._db, self._conn, logs, self._role)
         self._save_scope()
-        if became_live:
+        if page.cursors and not (page.rows or page.added or page.backfilled):  # an answer with nothing new: all has been said
             self._forget_what_did_not_come_back()
         self._db.upsert(self._conn, CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
         return frozenset(changed | set(logs))
@@ -160,17 +162,17 @@ class Receiver:
             self._db.upsert(self._conn, ScopeRow, part)
 
     def _forget_what_did_not_come_back(self) -> None:
-        """Once everything asked for is here again: views and documents that were kept meanwhile, of streams no longer held."""
-        waiting = select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False), col(ScopeRow.upto) > 0)
-        if self._conn.execute(waiting.limit(1)).first():
+        """Once everything was read again: what was shown meanwhile of streams that are no longer in scope."""
+        lost = (col(ScopeRow.live).is_(False), col(ScopeRow.upto) == AGAIN)
+        if not self._conn.execute(select(col(ScopeRow.stream)).where(*lost).limit(1)).first():
             return
-        held = select(col(StreamStateRow.stream))
         own = select(col(OwnEntryRow.stream)).where(col(OwnEntryRow.lane) != "settled")
-        names = self._conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.stream).startswith(f"{WHOLE_LOG}:"))).scalars()
-        whole = [name.removeprefix(f"{WHOLE_LOG}:") for name in names]  # what is read whole is never fetched again by stream
-        for table in (JobRow, DocumentRow):
-            gone = (col(table.stream).not_in(held), col(table.stream).not_in(own), col(table.log).not_in(whole))
-            self._conn.execute(delete(table).where(*gone))
+        streams = select(col(ScopeRow.stream)).where(*lost)
+        self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(streams), col(JobRow.stream).not_in(own)))
+        for table in (StreamRow, DocumentRow):
+            self._conn.execute(delete(table).where(col(table.stream).in_(streams)))
+        self._conn.execute(delete(ScopeRow).where(*lost))
+        self._forget_rows()
 
     # --- Rows -------------------------------------------------------------------------------------------------------------------
 

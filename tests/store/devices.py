@@ -18,7 +18,6 @@ from fieldapp.store.device import DeviceReplica, Started
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
 from fieldapp.store.judge import Writer
-from fieldapp.store.receiving import LEAVING
 from fieldapp.store.rows import Draft, Head, Page, Row, Saved
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import EntryRow, JobRow, LogHeadRow, LogRow, MembershipRow, ScopeRow, StreamStateRow
@@ -126,7 +125,7 @@ class Device:
             )
             now = set(conn.execute(query).scalars())
         with self.db.read() as conn:
-            held = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.upto) != LEAVING)).scalars())
+            held = set(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.upto) > 0)).scalars())
         after, head = int(self.replica.cursors()[self.who.branch].partition(":")[0]), head_of(server_db)
         fresh, branch = sorted(now - held), self.who.branch
 

@@ -207,6 +207,8 @@ def test_jobs_that_do_not_come_back_after_a_restore_leave_the_lists(
     lin.replica.forget_cursors()
     assert {row["stream"] for row in everything(lin.db, JobRow)} == {"job:1", "job:2"}
     fetch(lin, sqlite_server, "job:1")
+    assert {row["stream"] for row in everything(lin.db, JobRow)} == {"job:1", "job:2"}
+    lin.replica.receive(Page((), {"b1": f"{head_of(sqlite_server)}:"}))  # nothing new: all has been said
     assert {row["stream"] for row in everything(lin.db, JobRow)} == {"job:1"}
     assert everything(lin.db, DocumentRow) == []
 
