@@ -20,6 +20,8 @@ WORDING = "1"
 """Version of the words in which the customer is asked; it changes when the questions do."""
 STEPS_SHOWN = 150
 LINE_LIMIT = 300
+SECTION_BYTES = 7_000
+"""Of one section, so that text, drawing and names together always fit into one entry: nobody signs what cannot be recorded."""
 _LATER = ("rating", "first_time_fix")
 """Promises that are decided by what the customer is about to say, or by nobody having to come again."""
 
@@ -48,11 +50,11 @@ def handover_text(
         words("for", customer=whose, site=where),
         words("by", technician=technician, time=local_text(now_ms, zone_of(zone))),
         "",
-        *_section(words("done"), _done(places, language, words)),
-        *_section(words("found"), _found(job, places, language, words)),
-        *_section(words("parts"), [f"{part.quantity} x {_part_name(documents, part.part, language)}" for part in job.parts]),
-        *_section(words("promises"), _promises(job, language, words, now_ms)),
-        *_section(words("next"), _next(job, language, words)),
+        *_section(words("done"), _done(places, language, words), words),
+        *_section(words("found"), _found(job, places, language, words), words),
+        *_section(words("parts"), [f"{part.quantity} x {_part_name(documents, part.part, language)}" for part in job.parts], words),
+        *_section(words("promises"), _promises(job, language, words, now_ms), words),
+        *_section(words("next"), _next(job, language, words), words),
         words("confirm"),
     ]
     return "\n".join(line[:LINE_LIMIT] for line in lines) + "\n"
@@ -70,8 +72,16 @@ class _Words:
         return text
 
 
-def _section(head: str, lines: list[str]) -> list[str]:
-    return [head, *(f"- {line}" for line in lines), ""] if lines else []
+def _section(head: str, lines: list[str], words: _Words) -> list[str]:
+    """A headed list of at most SECTION_BYTES; what is left out is counted."""
+    shown, size = list[str](), 0
+    for line in lines:
+        size += len(line[:LINE_LIMIT].encode("utf-8", "surrogatepass")) + 3
+        if size > SECTION_BYTES:
+            shown.append(words("more", count=str(len(lines) - len(shown))))
+            break
+        shown.append(line)
+    return [head, *(f"- {line}" for line in shown), ""] if lines else []
 
 
 def _done(places: tuple[StepPlace, ...], language: str, words: _Words) -> list[str]:
