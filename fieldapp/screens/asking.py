@@ -107,7 +107,7 @@ class ReasonScreen(FieldModal[tuple[str, str]]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = self._question
+            window.border_title = safe_text(self._question)
             window.border_subtitle = _("Esc goes back, nothing is recorded")
             if self._reasons:
                 yield WindowList(self._draw)
@@ -182,7 +182,7 @@ class NoteScreen(FieldModal[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = self._question
+            window.border_title = safe_text(self._question)
             window.border_subtitle = _("Esc goes back and keeps the text")
             draft = self._drafts.read(self._field_name, 0) if self._drafts else None
             yield Sheet(plain_text(draft or "", lines=True), highlight_cursor_line=False)
@@ -230,8 +230,8 @@ class ConfirmScreen(FieldModal[bool]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = self._title
-            window.border_subtitle = _("Enter: {agree} · Esc: back").format(agree=self._agree or _("yes"))
+            window.border_title = safe_text(self._title)
+            window.border_subtitle = safe_text(_("Enter: {agree} · Esc: back").format(agree=self._agree or _("yes")))
             yield Static(self._text, markup=False)
 
     def action_agree(self) -> None:
@@ -268,10 +268,10 @@ class AskScreen(FieldModal[tuple[str, ...]]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = self._title
+            window.border_title = safe_text(self._title)
             window.border_subtitle = _("Enter: next, then save · Esc: back")
             for question in self._questions:
-                yield Static(question.label, classes="label", markup=False)
+                yield Static(safe_text(question.label), classes="label", markup=False)
                 yield Field(plain_text(question.value), question.hint)
             yield Static(classes="wrong", markup=False)
 

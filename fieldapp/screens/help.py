@@ -14,6 +14,7 @@ from textual.widgets import Static
 from fieldapp.language import _
 from fieldapp.screens.actions import ACTIONS, bindings, display
 from fieldapp.screens.base import FieldModal
+from fieldapp.widgets.safe_text import safe_text
 
 
 class HelpScreen(FieldModal[None]):
@@ -31,7 +32,7 @@ class HelpScreen(FieldModal[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="window") as window:
-            window.border_title = _("Help: {screen}").format(screen=self._title) if self._title else _("Help")
+            window.border_title = safe_text(_("Help: {screen}").format(screen=self._title) if self._title else _("Help"))
             window.border_subtitle = _("Esc closes")
             yield Static(self._text(), markup=False)
 

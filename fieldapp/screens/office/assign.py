@@ -50,7 +50,7 @@ class AssignScreen(FieldModal[str]):
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = _("Who does {number}?").format(number=safe_text(self._job.number).plain)
+            window.border_title = safe_text(_("Who does {number}?").format(number=self._job.number))
             window.border_subtitle = _("Enter gives the job, Esc closes")
             yield Static(self._about(), markup=False)
             yield WindowList(self._draw, empty=_("There is no technician in this branch yet."))

@@ -107,7 +107,7 @@ class FilterScreen(FieldModal[BoardFilter]):
     def _draw(self, row: object, width: int) -> Content:
         assert isinstance(row, _Row)
         if row.kind == "heading":
-            return Content.styled(f" {row.value}", "bold $text-muted")
+            return safe_text(f" {row.value}", "bold $text-muted")
         chosen = " "
         if row.kind == "all":
             words, chosen = Content(_("all open jobs")), "•" if not self._wanted.chosen else " "

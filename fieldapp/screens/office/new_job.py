@@ -154,7 +154,7 @@ class NewJobScreen(FieldModal[NewJob]):
 
     def _draw(self, row: object, width: int) -> Content:
         assert isinstance(row, Choice)
-        return Content(f" {row.label}").truncate(width, ellipsis=True)
+        return safe_text(f" {row.label}").truncate(width, ellipsis=True)
 
     # --- Keys ---------------------------------------------------------------------------------------------------------------------
 

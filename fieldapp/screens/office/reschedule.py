@@ -50,7 +50,7 @@ class RescheduleScreen(FieldModal[tuple[str, str]]):
         job = self._job
         now = window_text(job.window_start, job.window_end, zone_of(self._zone))
         with Vertical(classes="window") as window:
-            window.border_title = _("Another time for {number}").format(number=safe_text(job.number).plain)
+            window.border_title = safe_text(_("Another time for {number}").format(number=job.number))
             window.border_subtitle = _("Enter goes on and saves, Esc closes")
             yield Static(_("From - to ({zone})").format(zone=self._zone), markup=False)
             yield Input(now, id="when", max_length=80)

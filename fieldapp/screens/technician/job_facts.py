@@ -27,7 +27,7 @@ _SHOWN = 8
 def head_line(job: JobState, width: int) -> Content:
     """Number, title, kind of service, status."""
     right = Content.assemble(f"[{_(KINDS[job.kind])}]  ", status(job.status), " ")
-    left = Content.assemble(" ", (job.number, "bold $text-accent"), "  ", safe_text(say(job.title, language()), "bold"))
+    left = Content.assemble(" ", safe_text(job.number, "bold $text-accent"), "  ", safe_text(say(job.title, language()), "bold"))
     left = left.truncate(max(4, width - right.cell_length - 2), ellipsis=True)
     return Content.assemble(left, " " * max(1, width - left.cell_length - right.cell_length), right)
 

@@ -200,6 +200,6 @@ def progress_line(steps: JobSteps, width: int) -> Content:
         ("━" * filled, "$text-success"), ("━" * (cells - filled), "$text-disabled"), f" {progress.done}/{progress.total}  ",
         (clock, "$text-warning" if late else "$text-muted"), " ",
     )  # fmt: skip
-    left = Content.assemble(" ", (job.number, "bold"), " ", safe_text(say(job.title, language())))
+    left = Content.assemble(" ", safe_text(job.number, "bold"), " ", safe_text(say(job.title, language())))
     left = left.truncate(max(4, width - right.cell_length - 2), ellipsis=True)
     return Content.assemble(left, " " * max(1, width - left.cell_length - right.cell_length), right)

@@ -36,7 +36,7 @@ class TimerInput(StepInput):
     def compose(self) -> ComposeResult:
         with Horizontal():
             yield Field(self.first, "", self._meant)
-            yield Static(classes="clock")
+            yield Static(classes="clock", markup=False)
 
     def on_mount(self) -> None:
         self.set_interval(1, self._tick)
