@@ -89,9 +89,15 @@ def device_settings(given_home: str | None = None, environment: Mapping[str, str
         values["home"] = given_home
     return DeviceSettings(values)
 
+def server_below(home: str) -> Path:
+    """The folder of a server that shares a home with a device: what one of them writes is never in the other's way."""
+    return Path(home).expanduser().absolute() / "server"
+
+
 
 def server_settings(**given: Any) -> ServerSettings:
-    """The settings of a server: what is given on the command line (None: not given), else environment, else file.
+    """The settings of a server: what is given on the command line (None: not given), else environment, else file. Where none of
+    them names its folder, FIELDAPP_HOME does.
 
     Raises:
         Problem: `bad-config`, `extra-missing`.
@@ -105,10 +111,12 @@ def server_settings(**given: Any) -> ServerSettings:
     table = read_config(os.environ).get("server", {})
     _check_keys("server", table, list(ServerSettings.model_fields), config_file())
     named = {key for key in ServerSettings.model_fields if f"FIELDAPP_SERVER_{key.upper()}" in os.environ}
+    if os.environ.get("FIELDAPP_HOME") and "home" not in named:
+        values.setdefault("home", server_below(os.environ["FIELDAPP_HOME"]))
     values = {key: value for key, value in table.items() if key not in named}
     values |= {key: value for key, value in given.items() if value is not None}
     try:
-        return ServerSettings(**values)
+        settings = ServerSettings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "a value"
@@ -116,6 +124,14 @@ def server_settings(**given: Any) -> ServerSettings:
             "bad-config",
             f"The server's setting {key} cannot be used: {first['msg']}.",
             f"It comes from the command line, FIELDAPP_SERVER_{key.upper()} or {config_file()}.",
+    if not settings.database_url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+        kind = settings.database_url.partition(":")[0]
+        raise Problem(
+            "bad-config",
+            f"The server's setting database cannot be used: it begins with {kind[:40]!r}.",
+            "It is a file, sqlite:///FILE or postgresql://USER@HOST/NAME.",
+        )
+    return settings
         ) from None
 
 

@@ -84,7 +84,7 @@ def _dispatch(words: list[str], home: str | None, out: Output, open_app: OpenApp
         arguments = parser.parse_args(with_typed_values(parser, rest))
     except SystemExit as leaving:  # argparse has said what it had to say
         raise _Usage(OK if not leaving.code else USAGE) from None
-    if command.device and arguments.home is None:
+    if getattr(arguments, "home", "") is None:
         arguments.home = home
     arguments.open_app = open_app
     return command.run(arguments, out)

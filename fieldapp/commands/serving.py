@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 def server_options(parser: argparse.ArgumentParser) -> None:
     """Which server: the options that `serve` and all administration share."""
     parser.add_argument("--server-home", metavar="DIR", help="folder of the server (default: FIELDAPP_SERVER_HOME)")
+    parser.add_argument("--home", metavar="DIR", help="the server is in `server` below this folder, as with FIELDAPP_HOME")
     parser.add_argument("--database", metavar="URL", help="postgresql://... (default: SQLite in the server's folder)")
 
 
 def settings_of(arguments: argparse.Namespace, **more: object) -> ServerSettings:
     """The settings of the server that the arguments name."""
-    from fieldapp.settings import server_settings
+    from fieldapp.settings import server_below, server_settings
 
     home = Path(arguments.server_home).expanduser().absolute() if arguments.server_home else None
+    if home is None and arguments.home:
+        home = server_below(arguments.home)
     return server_settings(home=home, database=database_url(arguments.database), **more)
 
 

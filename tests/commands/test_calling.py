@@ -164,3 +164,22 @@ def test_strict_settings(technician: Device, tmp_path: Path, monkeypatch: pytest
     Commands()("admin", "init", "--server-home", str(tmp_path / "s")).refused("setting port cannot be used")
     file.write_text("[server]\nprot = 1\n", encoding="utf-8")
     Commands()("admin", "init", "--server-home", str(tmp_path / "s")).refused("Did you mean port?")
+
+
+def test_a_server_lies_below_the_home_that_its_commands_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(*words: str) -> Path:
+        return Path(Commands()(*words, "--json").json["database"].removeprefix("sqlite:///"))
+
+    assert made("--home", str(tmp_path / "a"), "admin", "init") == tmp_path / "a" / "server" / "server.db"
+    assert made("admin", "init", "--home", str(tmp_path / "b")) == tmp_path / "b" / "server" / "server.db"
+    monkeypatch.setenv("FIELDAPP_HOME", str(tmp_path / "c"))
+    assert made("admin", "init") == tmp_path / "c" / "server" / "server.db"
+    assert made("admin", "init", "--server-home", str(tmp_path / "d")) == tmp_path / "d" / "server.db"
+    monkeypatch.setenv("FIELDAPP_SERVER_HOME", str(tmp_path / "e"))
+    assert made("admin", "init") == tmp_path / "e" / "server.db"
+    assert all((tmp_path / name).exists() for name in ("a/server/server.db", "d/server.db", "e/server.db"))
+
+
+def test_a_database_of_another_kind_is_refused_by_name(tmp_path: Path) -> None:
+    ran = Commands("--home", str(tmp_path))("admin", "init", "--database", "mysql://u:secret@h/x")
+    assert "secret" not in ran.refused("begins with 'mysql'").err
