@@ -89,10 +89,10 @@ def device_settings(given_home: str | None = None, environment: Mapping[str, str
         values["home"] = given_home
     return DeviceSettings(values)
 
+
 def server_below(home: str) -> Path:
     """The folder of a server that shares a home with a device: what one of them writes is never in the other's way."""
     return Path(home).expanduser().absolute() / "server"
-
 
 
 def server_settings(**given: Any) -> ServerSettings:
@@ -111,9 +111,9 @@ def server_settings(**given: Any) -> ServerSettings:
     table = read_config(os.environ).get("server", {})
     _check_keys("server", table, list(ServerSettings.model_fields), config_file())
     named = {key for key in ServerSettings.model_fields if f"FIELDAPP_SERVER_{key.upper()}" in os.environ}
+    values = {key: value for key, value in table.items() if key not in named}
     if os.environ.get("FIELDAPP_HOME") and "home" not in named:
         values.setdefault("home", server_below(os.environ["FIELDAPP_HOME"]))
-    values = {key: value for key, value in table.items() if key not in named}
     values |= {key: value for key, value in given.items() if value is not None}
     try:
         settings = ServerSettings(**values)
@@ -124,6 +124,7 @@ def server_settings(**given: Any) -> ServerSettings:
             "bad-config",
             f"The server's setting {key} cannot be used: {first['msg']}.",
             f"It comes from the command line, FIELDAPP_SERVER_{key.upper()} or {config_file()}.",
+        ) from None
     if not settings.database_url.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
         kind = settings.database_url.partition(":")[0]
         raise Problem(
@@ -132,7 +133,6 @@ def server_settings(**given: Any) -> ServerSettings:
             "It is a file, sqlite:///FILE or postgresql://USER@HOST/NAME.",
         )
     return settings
-        ) from None
 
 
 def read_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
