@@ -5,6 +5,7 @@ The copy is hashed while it is written, fsynced, and gets its name in one move: 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import itertools
@@ -154,7 +155,8 @@ def _keep(home: Home, blocks: Iterable[bytes], name: str, media: str, limit: int
             "It was not attached; everything saved before is safe." + (" Make room and attach it again." if full else ""),
         ) from error
     finally:
-        coming.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            coming.unlink(missing_ok=True)
     kept = _kept_name(name)
     return FileRef(found.hexdigest(), size, kept, media or media_of(kept, beginning))
 
@@ -177,7 +179,10 @@ def _kept_name(name: str) -> str:
 
 def _shown(name: str) -> str:
     """File names on Linux are bytes; those that are no text come with a replacement sign."""
-    return name.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # half of a pair, typed or pasted
+        return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _words(error: Exception) -> str:

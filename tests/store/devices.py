@@ -40,18 +40,26 @@ class Clock:
 
 
 class Device:
-    """One home: it can be closed and started again, its database taken away or put back."""
+    """One home: it can be closed and started again, its database taken away or put back. Without a `template` it is the home
+    of an earlier process, as it was left."""
 
     def __init__(
-        self, folder: Path, template: Path, name: str = "d-lin", person: str = "p-lin", role: str = "technician", branch: str = "b1"
+        self,
+        folder: Path,
+        template: Path | None,
+        name: str = "d-lin",
+        person: str = "p-lin",
+        role: str = "technician",
+        branch: str = "b1",
     ) -> None:
         self.home = Home(folder / name)
         self.home.prepare()
         self.template = template
         self.clock = Clock()
         self.who = Writer(name, person, role, branch)
-        self.home.save_identity(Identity("http://x", name, name[-4:], "s", person, person, role, branch, ("org", branch)))
-        shutil.copy(template, self.home.database_file)
+        if template is not None:
+            self.home.save_identity(Identity("http://x", name, name[-4:], "s", person, person, role, branch, ("org", branch)))
+            shutil.copy(template, self.home.database_file)
         self.started = self.start()
 
     def start(self) -> Started:
@@ -83,7 +91,7 @@ class Device:
         self.close()
         for name in ("", "-wal", "-shm"):
             Path(f"{self.home.database_file}{name}").unlink(missing_ok=True)
-        shutil.copy(source or self.template, self.home.database_file)
+        shutil.copy(source or self.template or "", self.home.database_file)
         return self.start()
 
     # --- What people do ---
