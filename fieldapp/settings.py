@@ -7,7 +7,6 @@ the nearest known name: a setting that is silently ignored is worse than none. d
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,10 +142,16 @@ def read_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """
     file = config_file(environment)
     try:
-        tables = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+        text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(file, str(error)) from None
+    import tomllib
+
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise _bad(file, str(error)) from None
     _check_keys("", tables, list(TABLES), file)
     for name, table in tables.items():

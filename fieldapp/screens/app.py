@@ -6,9 +6,11 @@ The first frame needs Textual, the domain and plain sqlite3 only; what writes an
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events, on, work
@@ -16,7 +18,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Input, TextArea
+from textual.widgets import Input
 
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
@@ -28,6 +30,7 @@ from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import Session
+from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.widgets.header import StatusHeader, SyncLine
 from fieldapp.widgets.safe_text import safe_text
@@ -38,6 +41,12 @@ if TYPE_CHECKING:
     from fieldapp.sync.status import SyncStatus
 
 ResultT = TypeVar("ResultT")
+WARM_S = 0.1
+"""Between the first frame and the import of what writes: both together would make the frame wait."""
+_TECHNICIAN_SCREENS = ("technician.job", "technician.step_runner", "technician.complete_check", "customer.handover")
+_OFFICE_SCREENS = ("office.review_job", "office.review", "office.entry")
+_BOTH = ("technician.sync_centre", "search", "help")
+_EXPRESSIONS = "fieldapp.domain.expression.language"
 _WHILE_LOCKED = frozenset({"focus_next", "focus_previous"})
 """What the app itself still does while a screen is locked (the customer's pages): no quitting, no palette, no help."""
 
@@ -79,12 +88,14 @@ class FieldApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
+        self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
 
     # --- Start and end ------------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self.push_screen(self._first_screen())
-        self.call_after_refresh(self._warm)
+        first = self._first_screen()
+        self.push_screen(first)
+        first.call_after_refresh(self.set_timer, WARM_S, self._warm)
 
     def _first_screen(self) -> FieldScreen:
         if self.session.identity.role in WHOLE_LOG:
@@ -97,7 +108,8 @@ class FieldApp(App[None]):
 
     @work(group="open", exclusive=True, exit_on_error=False)
     async def _warm(self) -> None:
-        """After the first frame: open what writes, then begin to keep in step with the server."""
+        """After the first frame: import the next screens, open what writes, then begin to keep in step with the server."""
+        await asyncio.to_thread(self._import_screens)
         try:
             await self.session.open()
             if self._make_loop is not None:
@@ -106,7 +118,15 @@ class FieldApp(App[None]):
         except Problem as problem:
             self.tell(problem)
             return
+        if not self.is_headless:
+            gc.freeze()  # what is loaded now stays: a full collection goes through all of it, 100 ms in the middle of a key
         self.refresh_line()
+
+    def _import_screens(self) -> None:
+        """What would otherwise be imported while somebody waits for a screen to open."""
+        own = _OFFICE_SCREENS if self.session.identity.role in WHOLE_LOG else _TECHNICIAN_SCREENS
+        for name in (*(f"fieldapp.screens.{screen}" for screen in (*own, *_BOTH)), _EXPRESSIONS):
+            import_module(name)
 
     async def on_unmount(self) -> None:
         if self._sync_loop is not None:
@@ -225,6 +245,8 @@ class FieldApp(App[None]):
 
     def _slash_scans(self) -> bool:
         """`/` begins a code, or a search, wherever nothing is typed."""
+        from textual.widgets import TextArea  # costs the first frame a tenth of its time
+
         return isinstance(self.screen, FieldScreen) and not isinstance(self.focused, Input | TextArea)
 
     def _scanned(self, code: str) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.opening import Opening
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from fieldapp.sync.status import SyncStatus
 
 LOG_BYTES, LOG_FILES = 1_000_000, 3
+ESCAPE_MS = "30"
+"""How long Textual waits after Esc for the rest of a key's sequence. Its own 100 ms are felt at each step back, and a terminal
+sends a sequence in one piece. Who needs more sets ESCDELAY, as for other programs."""
 
 
 def launch(opening: Opening) -> int:
@@ -27,6 +31,7 @@ def launch(opening: Opening) -> int:
     Raises:
         Problem: `identity-damaged`, `bad-config`, `home-unusable`, and those of the database.
     """
+    os.environ.setdefault("ESCDELAY", ESCAPE_MS)  # read when Textual is imported
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
     home = Home(opening.home)
@@ -67,14 +72,34 @@ def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSe
 def log_to(home: Home) -> None:
     """What goes wrong is written down in the home's logs; nothing is ever printed over the screen."""
     home.prepare()
-    handler = logging.handlers.RotatingFileHandler(
-        home.logs / "app.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace", delay=True
-    )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     for old in root.handlers[:]:
-        if isinstance(old, logging.handlers.RotatingFileHandler | logging.StreamHandler):
+        if isinstance(old, logging.StreamHandler | LogFile):
             root.removeHandler(old)
             old.close()
-    root.addHandler(handler)
+    root.addHandler(LogFile(home.logs / "app.log"))
     root.setLevel(logging.WARNING)
+
+
+class LogFile(logging.Handler):
+    """A rotating file that is opened when there is something to write, which need not be before the first frame."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self._file: logging.Handler | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._file is None:
+            from logging.handlers import RotatingFileHandler
+
+            self._file = RotatingFileHandler(
+                self._path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", errors="replace", delay=True
+            )
+            self._file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        self._file.emit(record)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        super().close()

@@ -99,14 +99,16 @@ class JobRow(Base, table=True):
     """What lists of jobs show: a row a job, from its state with own unsettled work on top. `view` is that state's bytes.
 
     due, due_name: the next promise of an open job that is not decided yet, so that lists sort by it without folding anything.
+    A row with its view takes a page or more, so lists take their order from `ix_jobs_assignee` alone, which has all they ask for.
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
         Index("ix_jobs_number", "number"),
-        Index("ix_jobs_assignee", "assignee", "status"),
+        Index("ix_jobs_assignee", "assignee", "status", "due", "window_start", "number", "stream"),
+        Index("ix_jobs_customer", "customer", "steps_done"),
         Index("ix_jobs_window", "window_start"),
-        Index("ix_jobs_due", "due"),
+        Index("ix_jobs_due", "due", "status"),
     )
     stream: str = Field(primary_key=True)
     log: str
@@ -152,7 +154,7 @@ class OwnEntryRow(Base, table=True):
     """
 
     __tablename__ = "own_entries"
-    __table_args__ = (Index("ix_own_entries_entry", "entry_id"), Index("ix_own_entries_lane", "lane"), _NO_ROWID)
+    __table_args__ = (Index("ix_own_entries_entry", "entry_id"), Index("ix_own_entries_lane", "lane", "stream"), _NO_ROWID)
     epoch: str = Field(primary_key=True)
     seq: int = Field(sa_column=_big(key=True))
     entry_id: str

@@ -66,7 +66,6 @@ class WindowList(ScrollView, can_focus=True):
         color: $foreground;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
-        overflow-x: hidden;
         & > .window-list--cursor { background: $block-cursor-background; color: $block-cursor-foreground; text-style: bold; }
         & > .window-list--blurred { background: $block-cursor-blurred-background; color: $block-cursor-blurred-foreground; }
         & > .window-list--empty { color: $text-muted; }
@@ -130,7 +129,7 @@ class WindowList(ScrollView, can_focus=True):
         key = self._source.key(current) if current is not None else None
         self._source, self._windows = source, {}
         self._count = source.count()
-        self.virtual_size = Size(self.size.width, max(1, self._count * self._row_height))
+        self._measure()
         self.cursor = self._find(key, self.cursor)
         self._into_view(animate=False)
         self.refresh()
@@ -253,8 +252,12 @@ class WindowList(ScrollView, can_focus=True):
 
     # --- Drawing ------------------------------------------------------------------------------------------------------------------
 
+    def _measure(self) -> None:
+        """Lines are as wide as there is room, so no width is asked for: asking would lay the whole screen out once more."""
+        self.virtual_size = Size(0, max(1, self._count * self._row_height))
+
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, max(1, self._count * self._row_height))
+        self._measure()
         self._into_view()
 
     def on_focus(self) -> None:

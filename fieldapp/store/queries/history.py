@@ -23,10 +23,26 @@ def earlier_jobs(reader: Reader, job: JobState, limit: int = 5) -> tuple[JobStat
         " ORDER BY coalesce(window_start, changed_at) DESC LIMIT ?",
         (job.customer, job.number, _CANDIDATES),
     )
-    mine = frozenset(job.assets)
-    found = (msgspec.json.decode(row["view"], type=JobState) for row in rows)
-    before = [other for other in found if mine.intersection(other.assets) and _began(other) < _began(job)]
-    return tuple(before[:limit])
+    mine, before = frozenset(job.assets), list[JobState]()
+    for row in rows:
+        if not mine.intersection(_assets.decode(row["view"]).assets):
+            continue
+        other = _whole.decode(row["view"])
+        if _began(other) < _began(job):
+            before.append(other)
+            if len(before) == limit:
+                break
+    return tuple(before)
+
+
+class _Assets(msgspec.Struct):
+    """Only the assets of a view: decoding skips the rest."""
+
+    assets: tuple[str, ...] = ()
+
+
+_assets = msgspec.json.Decoder(_Assets)
+_whole = msgspec.json.Decoder(JobState)
 
 
 def _began(job: JobState) -> int:
