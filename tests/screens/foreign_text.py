@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 FIELDS = frozenset({
     "title", "name", "text", "note", "reason", "comment", "description", "tag", "model", "serial", "access", "address",
-    "instruction", "label", "hint", "message", "question", "author", "customer", "terms", "phone", "email", "summary", "number", "value", "unit",
+    "instruction", "label", "hint", "message",
+    "question", "author", "customer", "terms", "phone", "email", "summary", "number", "value", "unit",
 })  # fmt: skip
 WORDS = frozenset({"say", "name_of_person", "value_words", "result_words", "reason_words", "problem_words", "cause_words"})
 SAFE = frozenset({"safe_text", "plain_text", "len", "isinstance", "bool", "int"})
