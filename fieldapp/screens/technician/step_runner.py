@@ -151,12 +151,15 @@ class StepRunnerScreen(AroundStep, FieldScreen):
             if self.place is None or place.key != self.place.key:
                 self.drafts.flush()
             self.place, self._trouble, self._opened = place, False, self._look(place)
-            before, self.input = self.input, input_for(self._asked(place), self._text_for(place))
+            before, self.input = self.input, None  # until the new one is there nothing is asked of it: the exchange may reload now
+            made = input_for(self._asked(place), self._text_for(place))
             on_outline = isinstance(self.focused, OutlineList)
             with self.app.batch_update():
-                await self.query_one("#slot", Container).mount(self.input)
+                await self.query_one("#slot", Container).mount(made)
+                self.input = made
                 if not on_outline:
-                    self.input.grab()
+                    self.set_focus(None)  # else the outline gets it while the old input goes, and is drawn twice for nothing
+                    made.grab()
                 if before is not None:
                     await before.remove()
                 self._show_texts()
@@ -205,10 +208,12 @@ class StepRunnerScreen(AroundStep, FieldScreen):
 
     @on(StepInput.Edited)
     def _edited(self, event: StepInput.Edited) -> None:
-        place = self.place
-        if place is not None:
+        place = event.place
+        if place is None or self._recording:  # what is being recorded is no draft any more
+            return
+        self.drafts.typed(place.key, place.procedure.version, event.text)
+        if self.place is not None and place.key == self.place.key:
             self._trouble = False
-            self.drafts.typed(place.key, place.procedure.version, event.text)
             self._show_verdict()
 
     # --- Recording --------------------------------------------------------------------------------------------------------------

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.entry_types.work import QuestionAnswered
+from fieldapp.screens.technician.inputs import StepInput
 from fieldapp.store.queries.drafts import draft_of, drafted_steps
 from fieldapp.store.rows import Draft
 from tests.screens.conftest import FieldHome
@@ -307,3 +309,37 @@ async def test_foreign_text_is_shown_and_never_obeyed(field_home: HomeOf) -> Non
         await technician.to("HANDOVER/open_points")
         await technician.keys("enter")
         assert technician.state("HANDOVER/open_points").earlier == ()
+
+
+async def test_news_from_the_server_while_a_step_opens_harms_nothing(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/oil_pressure") as technician:
+        runner = technician.runner
+        assert runner.steps is not None
+        place = runner.steps.place("HANDOVER/receiver")
+        assert place is not None
+        opening = asyncio.ensure_future(runner.open(place))
+        while runner.place is None or runner.place.key != place.key:
+            await asyncio.sleep(0)
+        runner.reload()
+        await opening
+        await technician.types("ok")
+        assert (technician.at, technician.typed) == ("HANDOVER/receiver", "ok")
+
+
+async def test_the_last_letters_before_leaving_a_step_are_kept_at_that_step(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/receiver") as technician:
+        await technician.types("Web")
+        left = technician.runner.input
+        assert left is not None
+        await technician.to("CHILLER-Q/oil_pressure")
+        edited = StepInput.Edited("Weber")
+        edited.place = left.asked.place
+        technician.runner.post_message(edited)
+        await technician.settle()
+        technician.runner.drafts.flush()
+        await technician.settle()
+        assert technician.typed == ""
+        assert draft_of(technician.app.session.reader, QUARTER, "HANDOVER/receiver", left.asked.place.procedure.version).startswith(
+            "Weber"
+        )
+        assert drafted_steps(technician.app.session.reader, QUARTER) == ("HANDOVER/receiver",)

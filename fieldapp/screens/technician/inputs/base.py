@@ -51,16 +51,21 @@ class StepInput(Vertical):
     """
 
     class Edited(Message):
-        """The person changed what stands in it."""
+        """The person changed what stands in it. `place` is the step it was typed at, which need not be the open one any more."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
             self.text = text
+            self.place: StepPlace | None = None
 
     def __init__(self, asked: Asked, text: str) -> None:
         super().__init__()
         self.asked = asked
         self.first = plain_text(text, lines=True)
+
+    @on(Edited)
+    def _typed_here(self, event: StepInput.Edited) -> None:
+        event.place = self.asked.place
 
     @property
     def text(self) -> str:
