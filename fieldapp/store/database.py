@@ -123,7 +123,7 @@ class Database:
         if sql is None:
             sql = self._inserts[key] = _insert_sql(table_of(table), names, existing, self.is_sqlite)
         if self.is_sqlite:
-            conn.exec_driver_sql(sql, [tuple(map(row.__getitem__, names)) for row in rows])
+            plain(conn).executemany(sql, [tuple(map(row.__getitem__, names)) for row in rows])
         else:
             conn.exec_driver_sql(sql, tuple([row[name] for row in rows] for name in names))
 
@@ -131,6 +131,13 @@ class Database:
         if self._readers is not self._writer:
             self._readers.dispose()  # first: the last one to close folds the write-ahead log into the file, and only a writer can
         self._writer.dispose()
+
+
+def plain(conn: Connection) -> sqlite3.Connection:
+    """The sqlite3 connection under a connection of a device, inside its transaction: for the few statements on the way of one
+    recorded step, where SQLAlchemy costs more than SQLite. What it raises, `write` and `read` put into the same words."""
+    under: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
+    return under
 
 
 def chunks(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:
@@ -168,13 +175,15 @@ def _clear_words() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _problem(error) from error
+        raise _problem(error.orig or error, isinstance(error, OperationalError)) from error
+    except sqlite3.Error as error:
+        raise _problem(error, isinstance(error, sqlite3.OperationalError)) from error
 
 
-def _problem(error: DBAPIError) -> Problem:
-    text = str(error.orig)
-    state = getattr(error.orig, "sqlstate", None)  # PostgreSQL
-    name = str(getattr(error.orig, "sqlite_errorname", ""))
+def _problem(error: BaseException, operational: bool) -> Problem:
+    text = str(error)
+    state = getattr(error, "sqlstate", None)  # PostgreSQL
+    name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE")) or state == "53100":
         return Problem(
             "disk-full",
@@ -193,8 +202,8 @@ def _problem(error: DBAPIError) -> Problem:
             f"The database cannot be read ({text}).",
             "Unsent work is also kept in the journal folder. Run `fieldapp doctor`.",
         )
-    reason = (text.splitlines() or [type(error.orig).__name__])[0]
-    lost = isinstance(error, OperationalError) and not name and (state is None or state[:2] in ("08", "57"))
+    reason = (text.splitlines() or [type(error).__name__])[0]
+    lost = operational and not name and (state is None or state[:2] in ("08", "57"))
     if lost or name == "SQLITE_CANTOPEN":
         return Problem("database-away", f"The database cannot be reached ({reason}).", "Nothing was changed. Try again later.")
     return Problem("database-failed", f"The database refused the work ({reason}).", "Nothing was half-written.")

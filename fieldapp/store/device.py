@@ -27,9 +27,9 @@ from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.fold import FOLD_VERSION, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.entries import entry_row, facts_of
-from fieldapp.store.heads import StreamHeads, job_row, save_jobs
+from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Identity
 from fieldapp.store.journal import Journal, journal_line
 from fieldapp.store.lines import Lines
@@ -48,7 +48,11 @@ from fieldapp.store.tables import (
     SettingRow,
     StreamRow,
     StreamStateRow,
+    table_of,
 )  # fmt: skip
+
+_JOB_COLUMNS = tuple(column.name for column in table_of(JobRow).columns)
+_JOB = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs WHERE stream = ?"
 
 
 class SyncCounts(msgspec.Struct, frozen=True):
@@ -158,8 +162,8 @@ class DeviceReplica:
     def _last_seen(self, conn: Connection, streams: set[str]) -> dict[str, str]:
         """The last entry of each stream in the server's order that this device has folded: what the person built on. Own work
         on top needs no mention, one line of writing never conflicts with itself."""
-        found = {s: conn.exec_driver_sql("SELECT last_entry FROM stream_states WHERE stream = ?", (s,)).scalar() for s in streams}
-        return {stream: last for stream, last in found.items() if last}
+        query = "SELECT stream, last_entry FROM stream_states WHERE stream = ? AND last_entry != ''"
+        return dict(row for stream in streams for row in plain(conn).execute(query, (stream,)))
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
         self._db.insert(conn, EntryRow, [entry_row(entry) for entry in entries])
@@ -175,22 +179,24 @@ class DeviceReplica:
         jobs = sorted({s for entry in entries for s in entry.envelope.streams if s.startswith("job:")})
         if not jobs:
             return
-        rows = []
         for stream in jobs:
-            row = conn.exec_driver_sql("SELECT view, due, due_name FROM jobs WHERE stream = ?", (stream,)).first()
-            if row is None:  # the job is not here yet, or is just being created: something recorded earlier may wait for it
+            found = plain(conn).execute(_JOB, (stream,)).fetchone()
+            if found is None:  # the job is not here yet, or is just being created: something recorded earlier may wait for it
                 refresh_jobs(self._db, conn, {stream: entries[0].envelope.log}, self.identity.role)
                 continue
-            before = view = read_state(stream, row.view)
+            row = dict(zip(_JOB_COLUMNS, found, strict=True))
+            before = view = read_state(stream, row["view"])
             for entry in entries:
                 if stream in entry.envelope.streams:
                     view = fold(view, Fact(entry, role=self.identity.role))
             assert isinstance(view, JobState)
             assert isinstance(before, JobState)
             timeless = view.history is before.history and view.feedback is before.feedback  # then no promise has moved
-            due = (row.due, row.due_name) if timeless else None
-            rows.append(job_row(stream, entries[0].envelope.log, view, state_bytes(view), due))
-        save_jobs(self._db, conn, rows)
+            due = (row["due"], row["due_name"]) if timeless else None
+            now = job_row(stream, row["log"], view, state_bytes(view), due)
+            changed = {name: value for name, value in now.items() if value != row[name]}  # indexes of the others stay untouched
+            sets = ", ".join(f"{name} = ?" for name in changed)
+            plain(conn).execute(f"UPDATE jobs SET {sets} WHERE stream = ?", (*changed.values(), stream))
 
     # --- Sending ----------------------------------------------------------------------------------------------------
 

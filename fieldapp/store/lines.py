@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from fieldapp.domain.entry import Entry, chain_hash, read_entry
 from fieldapp.domain.problem import Problem
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.home import Identity
 from fieldapp.store.journal import JournalLine, journal_line
 from fieldapp.store.rows import Head, Run
@@ -41,10 +41,10 @@ class Lines:
     def take(self, conn: Connection, entries: Sequence[Entry], now: int) -> list[bytes]:
         """Give entries of one log the next positions of its open epoch. Returns their journal lines."""
         log = entries[0].envelope.log
-        found = conn.exec_driver_sql(_OPEN_EPOCH, (log,)).first()
+        found = plain(conn).execute(_OPEN_EPOCH, (log,)).fetchone()
         if found is None:
             self.open(conn, log)
-            found = conn.exec_driver_sql(_OPEN_EPOCH, (log,)).one()
+            found = plain(conn).execute(_OPEN_EPOCH, (log,)).fetchone()
         epoch, seq, chain, last = found
         if last is None:
             last = conn.execute(select(func.max(col(OwnEntryRow.saved_at)))).scalar()
@@ -56,7 +56,7 @@ class Lines:
             rows.append(_own_row(epoch, seq, chain, entry, now))
             lines.append(journal_line(epoch, seq, entry))
         self._db.insert(conn, OwnEntryRow, rows)
-        conn.exec_driver_sql("UPDATE epochs SET head_seq = ?, head_hash = ? WHERE epoch = ?", (seq, chain, epoch))
+        plain(conn).execute("UPDATE epochs SET head_seq = ?, head_hash = ? WHERE epoch = ?", (seq, chain, epoch))
         return lines
 
     def open(self, conn: Connection, log: str) -> str:
