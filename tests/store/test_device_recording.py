@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from pathlib import Path
 
@@ -52,6 +53,26 @@ def test_entries_take_positions_in_the_order_they_were_saved(device: Device) -> 
     (epoch,) = everything(device.db, EpochRow)
     assert (epoch["head_seq"], epoch["head_hash"], epoch["log"]) == (3, chain, "b1")
     assert device.findings() == ()
+
+
+def test_saved_means_that_the_disk_was_told_twice(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A power cut right after "saved" loses nothing: the commit waits for the disk, and so does the journal's line."""
+    on_disk: dict[int, int] = {}
+    fsync = os.fsync
+
+    def watched(handle: int) -> None:
+        fsync(handle)
+        found = os.fstat(handle)
+        on_disk[found.st_ino] = found.st_size
+
+    monkeypatch.setattr(os, "fsync", watched)
+    for text in ("one", "two"):
+        notes(device, text)
+        journal = device.home.journal_file.stat()
+        assert on_disk[journal.st_ino] == journal.st_size > 0
+    with device.db.write() as conn:
+        found = [conn.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("synchronous", "journal_mode")]
+    assert found == [2, "wal"], "2 is FULL: each commit waits until the write-ahead log is on the disk"
 
 
 def test_what_is_recorded_is_shown_at_once(device: Device) -> None:

@@ -394,6 +394,14 @@ def test_a_server_without_room_for_listeners_says_when_to_come_back() -> None:
     assert caught.value.args[1] == 60_000
 
 
+def test_hints_of_whoever_does_not_echo_are_no_hints() -> None:
+    """A portal's page, or another server's stream: nothing of it is listened to."""
+    reply = Reply(200, b"event: moved\n\n", "text/event-stream", echo=False)
+    with stranger(lambda request, body: reply) as url, asking(url) as transport:  # noqa: SIM117
+        with pytest.raises(ConnectionError), transport.listen(1):
+            pass
+
+
 def test_a_silent_stream_of_hints_is_dead() -> None:
     over = threading.Event()
 

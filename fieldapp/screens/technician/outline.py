@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual import events
 from textual.content import Content
 
 from fieldapp.domain.expression import Shape
-from fieldapp.domain.procedure import Group, Procedure
+from fieldapp.domain.procedure import Group
 from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.domain.words import Words, say
 from fieldapp.language import _, language
@@ -129,9 +129,3 @@ class OutlineList(WindowList):
 def key_of(row: object) -> str:
     """What the cursor stays on."""
     return row.place.key if isinstance(row, StepRow) else ""
-
-
-def names_of(places: Sequence[StepPlace], procedures: Mapping[str, Procedure]) -> dict[str, Words]:
-    """Step key to title, for logs and lists of what blocks."""
-    named = {place.key: place.step.title for place in places}
-    return named | {code: procedure.title for code, procedure in procedures.items() if code not in named}
