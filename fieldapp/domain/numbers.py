@@ -60,9 +60,7 @@ def parse_decimal(typed: str, *, integer: bool = False) -> str:
     text = _ungrouped(plain_signs(_bounded(typed, "number")), shown)
     match = _NUMBER.match(text)
     if match is None or not (match[2] or match[3]):
-        raise Problem(
-            "bad-value", f"{shown} is not a number.", "Write digits with one decimal point or comma, such as 1.3 or 1,3."
-        )
+        raise Problem("bad-value", f"{shown} is not a number.", "Write digits with one decimal point or comma, such as 1.3 or 1,3.")
     sign, whole, fraction, exponent = match[1], match[2] or "", match[3] or "", int(match[4] or 0)
     if abs(exponent) > DIGITS_LIMIT:
         raise Problem("bad-value", f"The exponent of {shown} is out of reason.", "Write the number without an exponent.")

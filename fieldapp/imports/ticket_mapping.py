@@ -9,7 +9,7 @@ dates = ["%m/%d/%Y %H:%M"]       # forms of its dates, tried in this order
 id = "solar-fleet"               # optional: derived from the name where absent
 name = "Solar fleet"
 [columns]                        # ours = theirs
-site = "randid"                  # site, asset, start, end, title, description, cause, kind, number, impact
+site = "randid"                  # site, asset, start, end, title, description, cause, kind, number
 [origins]                        # values of the column `kind`, in small letters; "" for an empty cell, "*" for any other
 corrective = "reactive"
 [assets]                         # optional: names in small letters to the name as it should read

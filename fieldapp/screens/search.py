@@ -56,7 +56,7 @@ class HitList:
 
 
 class WordsInput(Input):
-    """Where the words are typed. Enter opens the job below; it waits its turn behind the words, however fast a scanner sends them."""
+    """Where the words are typed. Enter opens the job below; it waits its turn behind the words, however fast a scanner is."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         replace(bindings("open")[0], action="screen.open"),

@@ -29,8 +29,7 @@ class Decision(Body, frozen=True, omit_defaults=True):
         return msgspec.structs.replace(
             job,
             unresolved=tuple(
-                msgspec.structs.replace(item, decided=self.verb()) if item.entry == self.about else item
-                for item in job.unresolved
+                msgspec.structs.replace(item, decided=self.verb()) if item.entry == self.about else item for item in job.unresolved
             ),
         )
 
