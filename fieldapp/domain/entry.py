@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -97,7 +98,7 @@ class Envelope(msgspec.Struct, frozen=True, omit_defaults=True):
         return (self.stream, *self.also)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, dict=True):
     """An envelope with its exact bytes and, unless erased, its body's exact bytes."""
 
     envelope: Envelope
@@ -108,7 +109,7 @@ class Entry(msgspec.Struct, frozen=True):
     def id(self) -> str:
         return self.envelope.id
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the exact envelope bytes: with the id, what makes a duplicate a duplicate."""
         return hashlib.sha256(self.raw).hexdigest()

@@ -40,14 +40,14 @@ def empty_state(stream: str) -> State:
     return _STATES[kind_of(stream)]()
 
 
-def fold(state: State, fact: Fact) -> State:
-    """The state after one more fact of its stream.
+def fold(state: State, fact: Fact, body: Body | None = None) -> State:
+    """The state after one more fact of its stream. `body`: the fact's, where it was read already.
 
     Facts that stand (applied, and late additive ones) change it; the others are kept in view as unresolved. Never raises: a
     body that cannot be read counts as unresolved, so one bad entry cannot hide the rest of a job.
     """
     try:
-        body = read_body(fact.entry)
+        body = body or read_body(fact.entry)
     except Problem as problem:
         return _unresolved(state, fact, None, "quarantined", str(problem))
     if stands(fact, body):
@@ -90,7 +90,11 @@ def _unresolved(state: State, fact: Fact, body: Body | None, outcome: Any, reaso
 
 def _stands_now(state: State, entry: str) -> State:
     """An entry that was held or in conflict and is applied by a later outcome asks nothing of anybody any more."""
-    if not isinstance(state, JobState) or not any(item.entry == entry and not item.decided for item in state.unresolved):
+    if (
+        not isinstance(state, JobState)
+        or not state.unresolved
+        or not any(item.entry == entry and not item.decided for item in state.unresolved)
+    ):
         return state
     items = tuple(
         msgspec.structs.replace(item, decided="applied") if item.entry == entry and not item.decided else item

@@ -46,8 +46,8 @@ class Database:
             self._readers = create_engine(
                 "sqlite://", creator=self._connect_reader, poolclass=QueuePool, pool_size=4, max_overflow=12
             )
-            event.listen(self._writer, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
-            event.listen(self._readers, "begin", lambda conn: conn.exec_driver_sql("BEGIN"))
+            event.listen(self._writer, "begin", lambda conn: plain(conn).execute("BEGIN IMMEDIATE"))
+            event.listen(self._readers, "begin", lambda conn: plain(conn).execute("BEGIN"))
         else:
             if url.startswith("postgresql://"):
                 url = "postgresql+psycopg://" + url.removeprefix("postgresql://")

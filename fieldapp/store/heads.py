@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sqlmodel import col
 
 from fieldapp.domain.entry_types import reference
-from fieldapp.domain.entry_types.base import Fact, read_body
+from fieldapp.domain.entry_types.base import Body, Fact, read_body
 from fieldapp.domain.fold import FOLD_VERSION, State, digest_of, empty_state, fold, folds, read_state, stands, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
@@ -81,12 +81,12 @@ class StreamHeads:
         self.mark(fact, streams, is_entry=is_entry)
         self.place(fact.id, pos, streams)
 
-    def fold_states(self, fact: Fact, streams: Iterable[str]) -> None:
-        """Fold a fact into the states alone, as a trial that `restore` may undo."""
+    def fold_states(self, fact: Fact, streams: Iterable[str], body: Body | None = None) -> None:
+        """Fold a fact into the states alone, as a trial that `restore` may undo. `body`: where it was read already."""
         for stream in streams:
             head = self._heads[stream]
             if head.state is not None:
-                head.state = fold(head.state, fact)
+                head.state = fold(head.state, fact, body)
 
     def states(self, streams: Iterable[str]) -> dict[str, State | None]:
         return {stream: self._heads[stream].state for stream in streams}

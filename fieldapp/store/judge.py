@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlmodel import col
 
 from fieldapp.domain.entry import Entry
@@ -14,6 +17,17 @@ from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.scope import reach_of
 from fieldapp.store.tables import EntryRow, LogRow, StreamRow
+
+_PLACED = (
+    select(col(StreamRow.pos), col(StreamRow.entry_id), col(StreamRow.device), col(StreamRow.touch))
+    .where(col(StreamRow.log) == bindparam("log"), col(StreamRow.stream) == bindparam("stream"))
+    .order_by(col(StreamRow.pos))
+)
+_STANDING = (
+    select(col(EntryRow.author), col(EntryRow.type))
+    .join(LogRow, col(LogRow.entry_id) == col(EntryRow.id))
+    .where(col(LogRow.log) == bindparam("log"), col(LogRow.pos) == bindparam("pos"), col(LogRow.outcome) == "applied")
+)
 
 
 class Writer(msgspec.Struct, frozen=True):
@@ -33,6 +47,8 @@ class Decided(msgspec.Struct):
     outcome: Outcome
     role: str
     kind: str = "entry"
+    streams: tuple[str, ...] = ()
+    """Those of this log that it is part of."""
     received: int = 0
     """When it was received, where that was not now (history that is taken over)."""
 
@@ -43,7 +59,8 @@ class Judge:
     def __init__(self, conn: Connection, log: str, heads: StreamHeads, who: Writer | None) -> None:
         self._conn, self._log, self._heads, self._who = conn, log, heads, who
         self._reach: dict[str, Reach] | None = None
-        self._others: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._placed: dict[str, Sequence[Any]] = {}
+        self._others: dict[tuple[str, str], list[tuple[frozenset[str], int]] | None] = {}
 
     def decide_group(self, group: list[Decided]) -> None:
         """Give all items of a group their common outcome, and fold them. Each is judged after those before it, the heaviest
@@ -55,7 +72,7 @@ class Judge:
                 try:
                     item.body = read_body(item.entry)
                     worst = heavier(worst, self._decide(item))
-                    self._heads.fold_states(fact_of(item), item.entry.envelope.streams)
+                    self._heads.fold_states(fact_of(item), item.entry.envelope.streams, item.body)
                 except Problem as problem:
                     worst = heavier(worst, Outcome("quarantined", problem.message))
                 except Exception as error:  # a fold must never fail; if one does, the entry is kept and shown, not refused
@@ -64,10 +81,11 @@ class Judge:
                 self._heads.restore(before)
         for item in group:
             item.outcome = worst
-            fact, streams = fact_of(item), streams_of(self._heads, self._log, item.entry)
+            item.streams = streams_of(self._heads, self._log, item.entry)
+            fact = fact_of(item)
             if worst.name != "applied":
-                self._heads.fold_states(fact, streams)
-            self._heads.mark(fact, streams)
+                self._heads.fold_states(fact, item.streams)
+            self._heads.mark(fact, item.streams)
 
     def decide_again(self, item: Decided) -> Outcome:
         """A held entry once more. Its role was recorded when it arrived; its scope was judged then."""
@@ -76,17 +94,19 @@ class Judge:
         return decide(envelope, item.body, item.role, "in", state, "", envelope.type in ENTRY_TYPES)
 
     def _faults(self, group: list[Decided]) -> Outcome:
-        first = group[0].entry.envelope
-        if any(item.entry.envelope.log != self._log for item in group):
-            return Outcome("quarantined", "it names another log than the one it was sent to")
-        if any(self._heads[stream].log != self._log for item in group for stream in item.entry.envelope.streams):
-            return Outcome("quarantined", "it names something that belongs to another log")
-        if len(group) != first.of or [item.entry.envelope.n for item in group] != list(range(first.of)):
-            return Outcome("quarantined", "the group it belongs to is not complete")
-        if self._who and any(
-            (item.entry.envelope.device, item.entry.envelope.author) != (self._who.device, self._who.person) for item in group
-        ):
-            return Outcome("quarantined", "its author is not the person this device belongs to")
+        who, heads, log = self._who, self._heads, self._log
+        of = group[0].entry.envelope.of
+        for n, item in enumerate(group):
+            envelope = item.entry.envelope
+            if envelope.log != log:
+                return Outcome("quarantined", "it names another log than the one it was sent to")
+            for stream in envelope.streams:
+                if heads[stream].log != log:
+                    return Outcome("quarantined", "it names something that belongs to another log")
+            if len(group) != of or envelope.of != of or envelope.n != n:
+                return Outcome("quarantined", "the group it belongs to is not complete")
+            if who and (envelope.device != who.device or envelope.author != who.person):
+                return Outcome("quarantined", "its author is not the person this device belongs to")
         return APPLIED
 
     def _decide(self, item: Decided) -> Outcome:
@@ -122,34 +142,36 @@ class Judge:
         key = (envelope.stream, base)
         if key not in self._others:
             self._others[key] = self._written_by_others(envelope.stream, base)
-        for touch, why in self._others[key]:
-            if touch == "?" or touches & set(touch.split()):
+        others = self._others[key]
+        if others is None:
+            return "it builds on something that this server has not received"
+        for touched, pos in others:
+            if not touches.isdisjoint(touched) and (why := self._in_the_way(pos)):
                 return why
         return ""
 
-    def _written_by_others(self, stream: str, base: str) -> list[tuple[str, str]]:
-        after = 0
+    def _written_by_others(self, stream: str, base: str) -> list[tuple[frozenset[str], int]] | None:
+        """(single values set, position) of what other devices wrote after `base`, the newest first; None where base is unknown."""
+        if stream not in self._placed:
+            known = self._heads[stream].pos > 0
+            self._placed[stream] = self._conn.execute(_PLACED, {"log": self._log, "stream": stream}).all() if known else []
+        rows, after = self._placed[stream], 0
         if base:
-            query = select(col(StreamRow.pos)).where(
-                col(StreamRow.log) == self._log, col(StreamRow.stream) == stream, col(StreamRow.entry_id) == base
-            )
-            found = self._conn.execute(query.order_by(col(StreamRow.pos))).scalars().first()
+            found = next((row.pos for row in rows if row.entry_id == base), None)
             if found is None:
-                return [("?", "it builds on something that this server has not received")]
+                return None
             after = found
         device = self._who.device if self._who else ""
-        others = (
-            select(col(StreamRow.touch), col(LogRow.role), col(EntryRow.author), col(EntryRow.type))
-            .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
-            .join(EntryRow, col(EntryRow.id) == col(StreamRow.entry_id))
-            .where(
-                col(StreamRow.log) == self._log, col(StreamRow.stream) == stream, col(StreamRow.pos) > after,
-                col(StreamRow.device) != device,
-                col(StreamRow.touch) != "", col(LogRow.outcome) == "applied",
-            )
-            .order_by(col(StreamRow.pos).desc())
-        )  # fmt: skip
-        return [(touch, f"{author} recorded {kind} meanwhile") for touch, _, author, kind in self._conn.execute(others)]
+        return [
+            (frozenset(row.touch.split()), row.pos)
+            for row in reversed(rows)
+            if row.pos > after and row.touch and row.device != device
+        ]
+
+    def _in_the_way(self, pos: int) -> str:
+        """What stands at a position, in words; '' where it does not stand."""
+        row = self._conn.execute(_STANDING, {"log": self._log, "pos": pos}).first()
+        return f"{row.author} recorded {row.type} meanwhile" if row else ""
 
 
 def fact_of(item: Decided) -> Fact:

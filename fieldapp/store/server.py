@@ -296,9 +296,9 @@ class ServerReplica:
             for item in self._consequences(conn, log, heads, judge, group):
                 if item.entry.id not in again:
                     again.add(item.entry.id)
-                    streams = streams_of(heads, log, item.entry)
-                    heads.fold_states(fact_of(item), streams)
-                    heads.mark(fact_of(item), streams, is_entry=False)
+                    item.streams = streams_of(heads, log, item.entry)
+                    heads.fold_states(fact_of(item), item.streams)
+                    heads.mark(fact_of(item), item.streams, is_entry=False)
                     rows.append(item)
         return {log: self._append(conn, log, heads, rows, now)}
 
@@ -360,12 +360,11 @@ class ServerReplica:
                 }
             )  # fmt: skip
             touch = " ".join(sorted(item.body.touches())) if item.body else ""
-            streams = streams_of(heads, log, item.entry)
-            for stream in streams:
+            for stream in item.streams:
                 stream_rows.append(
                     {"log": log, "stream": stream, "pos": pos, "entry_id": envelope.id, "device": envelope.device, "touch": touch}
                 )
-            heads.place(envelope.id, pos, streams)
+            heads.place(envelope.id, pos, item.streams)
         positions: dict[str, int] = {}
         for person in changes:
             pos += 1
