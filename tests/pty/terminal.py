@@ -48,7 +48,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        names = ("FIELDAPP_", "LC_", "LANG", "COLUMNS", "LINES", "NO_COLOR", "TEXTUAL")
+        names = ("FIELDAPP_HOME", "FIELDAPP_LANGUAGE", "FIELDAPP_SERVER", "LC_", "LANG", "COLUMNS", "LINES", "NO_COLOR", "TEXTUAL")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(names)}
         self.process = subprocess.Popen(
             list(words),
