@@ -149,7 +149,7 @@ def test_bytes_that_are_no_entry_take_their_position_as_quarantine(server: Serve
     raw = b"\x00\xff not an entry"
     chain = chain_hash(office.chain, 2, hashlib.sha256(raw).hexdigest())
     arguments = {
-        "epoch": office.epoch, "log": "b1", "seq": 2, "prev_hash": office.chain, "chain": chain, "raw": raw, "reason": "not JSON",
+        "epoch": office.epoch, "log": "b1", "seq": 2, "prev_hash": office.chain, "chain": chain, "raw": raw, "reason": "not \x00 JSON",
     }  # fmt: skip
     head = server.quarantine(office.who, **arguments)  # type: ignore[arg-type]
     assert (head.seq, head.hash) == (2, chain)
