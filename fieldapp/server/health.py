@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from sqlalchemy import text
 
 from fieldapp.domain.problem import Problem
-from fieldapp.server.settings import is_loopback
 from fieldapp.store.database import Database
+from fieldapp.sync.protocol import is_loopback
 
 
 def app_version() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -10,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fieldapp.domain.problem import Problem
+from fieldapp.sync.protocol import is_loopback
 
 
 class ServerSettings(BaseSettings):
@@ -49,16 +49,6 @@ class ServerSettings(BaseSettings):
     @property
     def log_file(self) -> Path:
         return self.home / "logs" / "server.log"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(settings: ServerSettings) -> None:

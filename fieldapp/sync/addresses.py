@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from urllib.parse import urlsplit
 
 from fieldapp.domain.problem import Problem
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine answers under `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+from fieldapp.sync.protocol import is_loopback
 
 
 def checked_url(url: str) -> str:

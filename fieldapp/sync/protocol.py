@@ -6,6 +6,7 @@ re-serialises them. Times are milliseconds UTC.
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
 import msgspec
@@ -43,6 +44,16 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 ShortText = Annotated[str, msgspec.Meta(max_length=200)]
 Nonce = Annotated[str, msgspec.Meta(min_length=16, max_length=200)]
 """At least 16 characters of chance: secrets and tokens are derived from it."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine and nobody else reaches it: only there is plain HTTP spoken, by devices and by servers."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class WireEntry(msgspec.Struct, frozen=True, omit_defaults=True):

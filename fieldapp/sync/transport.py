@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from fieldapp.sync import messages as m
-from fieldapp.sync.addresses import checked_url, is_loopback, tls_words, trusted
+from fieldapp.sync.addresses import checked_url, tls_words, trusted
 from fieldapp.sync.protocol import (
     MEDIA_TYPE,
     NONCE_HEADER,
@@ -28,6 +28,7 @@ from fieldapp.sync.protocol import (
     Receipt,
     TokenAnswer,
     TokenRequest,
+    is_loopback,
     to_wire,
 )  # fmt: skip
 from fieldapp.sync.replies import Bomb, Broken, inflate, judged, retry_after

@@ -17,7 +17,8 @@ import pytest
 
 from fieldapp.domain.problem import Problem
 from fieldapp.server.serve import run_server
-from fieldapp.server.settings import ServerSettings, check_exposure, is_loopback
+from fieldapp.server.settings import ServerSettings, check_exposure
+from fieldapp.sync.protocol import is_loopback
 from tests.live_server import serving
 
 PROGRAM = """

@@ -322,7 +322,9 @@ def tls_server(certificate: Path) -> Iterator[int]:
         try:
             with context.wrap_socket(connection, server_side=True) as secure:
                 secure.recv(65536)
-                secure.sendall(b"HTTP/1.1 511 X\r\nContent-Length: 0\r\n\r\n")
+                secure.sendall(b"HTTP/1.1 511 X\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+                while secure.recv(65536):  # closed with something unread, the connection would be reset and the answer lost
+                    pass
         except OSError:
             pass
 
