@@ -19,9 +19,9 @@ from tests.sync.strangers import Reply, stranger
 QUICK = Timeouts(connect=1, read=0.3, total=1)
 
 
-def problem_of(url: str, home: Home, code: str = "ABCD-EFGH-JKLM") -> Problem:
+def problem_of(url: str, home: Home, code: str = "ABCD-EFGH-JKLM", timeouts: Timeouts | None = QUICK) -> Problem:
     with pytest.raises(Problem) as caught:
-        enrol(url, code, home, device_name="laptop", timeouts=QUICK)
+        enrol(url, code, home, device_name="laptop", timeouts=timeouts)
     assert caught.value.hint
     assert home.identity() is None
     return caught.value
@@ -61,7 +61,7 @@ def test_a_lost_answer_is_asked_for_again_and_makes_one_device(live_server: Live
 
     passed: list[int] = []
     with stranger(lose) as url:
-        assert problem_of(url, home, code).code == "server-busy"
+        assert problem_of(url, home, code, timeouts=None).code == "server-busy"
         identity = enrol(url, code, home, device_name="laptop")
     assert passed == [200, 200]
     devices = live_server.services.accounts.devices()
@@ -75,14 +75,14 @@ def test_a_wrong_code_is_the_servers_to_refuse(
     code: str,
     expected: str,
 ) -> None:
-    assert problem_of(live_server.url, Home(tmp_path / "home"), code).code == expected
+    assert problem_of(live_server.url, Home(tmp_path / "home"), code, timeouts=None).code == expected
 
 
 def test_a_used_code_is_used(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
     live_server.people()
     code = live_server.services.accounts.issue_code("tech-1").code
     enrol(live_server.url, code, Home(tmp_path / "a"), device_name="laptop")
-    assert problem_of(live_server.url, Home(tmp_path / "b"), code).code == "enrol-code-used"
+    assert problem_of(live_server.url, Home(tmp_path / "b"), code, timeouts=None).code == "enrol-code-used"
 
 
 @pytest.mark.parametrize(
