@@ -251,7 +251,8 @@ class ServerReplica:
         self, conn: Connection, key: str, device: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
     ) -> None:
         row = {
-            "id": key, "device": device, "epoch": epoch, "seq": seq, "reason": reason.replace("\x00", "")[:500], "raw": raw[: 1 << 20], "received_at": now,
+            "id": key, "device": device, "epoch": epoch, "seq": seq,
+            "reason": reason.replace("\x00", "")[:500], "raw": raw[: 1 << 20], "received_at": now,
         }  # fmt: skip
         self._db.insert_new(conn, QuarantineRow, [row])
 

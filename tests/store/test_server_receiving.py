@@ -149,7 +149,8 @@ def test_bytes_that_are_no_entry_take_their_position_as_quarantine(server: Serve
     raw = b"\x00\xff not an entry"
     chain = chain_hash(office.chain, 2, hashlib.sha256(raw).hexdigest())
     arguments = {
-        "epoch": office.epoch, "log": "b1", "seq": 2, "prev_hash": office.chain, "chain": chain, "raw": raw, "reason": "not \x00 JSON",
+        "epoch": office.epoch, "log": "b1", "seq": 2, "prev_hash": office.chain, "chain": chain, "raw": raw,
+        "reason": "not \x00 JSON",
     }  # fmt: skip
     head = server.quarantine(office.who, **arguments)  # type: ignore[arg-type]
     assert (head.seq, head.hash) == (2, chain)
@@ -226,6 +227,23 @@ def test_eight_writers_at_once_get_gapless_positions_and_one_chain(server: Serve
     (head,) = everything(server_db, LogHeadRow)
     assert (head["pos"], head["chain"]) == (len(rows), rows[-1]["chain"])
     assert count(server_db, StreamRow, col(StreamRow.stream) == "asset:a1") == 8 * 6 + 4
+    assert sound(server_db)
+
+
+def test_writers_with_nothing_in_common_still_take_turns_at_the_log(
+    server: ServerReplica, server_db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fieldapp.store.server.BUSY_TRIES", 1)  # the lock alone must do
+
+    def work(number: int) -> None:
+        pen, job = Pen(f"d-{number}", f"p-{number}", "supervisor"), f"job:{number}"
+        pen.push(server, pen.entry(created(f"J-{number}"), job))
+        for turn in range(8):
+            pen.push(server, pen.entry(step(f"s{turn}"), job))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert [row["pos"] for row in everything(server_db, LogRow)] == list(range(1, 8 * 9 + 1))
     assert sound(server_db)
 
 
