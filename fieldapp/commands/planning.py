@@ -79,15 +79,19 @@ def _assign(arguments: argparse.Namespace, out: Output) -> int:
 
 def _reschedule_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("number", metavar="NUMBER", help="number of the job")
-    parser.add_argument("when", metavar="WHEN", help='"2026-11-22 09:00" or "2026-11-22 09:00/12:00", in the branch\'s zone')
+    words = '"2026-11-22 09:00" or "2026-11-22 09:00/12:00", in the branch\'s zone'
+    parser.add_argument("when", metavar="WHEN", nargs="?", help=words)
+    parser.add_argument("--when", dest="when_option", metavar="WHEN", help="the same, as job-new has it")
     parser.add_argument("--reason", default="", help="why")
 
 
 def _reschedule(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import writing
 
+    if (arguments.when is None) == (arguments.when_option is None):
+        refuse_usage("reschedule", "say once when: WHEN or --when WHEN")
     with writing("fieldapp reschedule", arguments.home) as device:
-        done = device.office.reschedule(arguments.number, arguments.when, reason=arguments.reason)
+        done = device.office.reschedule(arguments.number, arguments.when or arguments.when_option, reason=arguments.reason)
     return _changed(arguments, out, done.number, done.saved.entries, f"{done.number} has a new time window")
 
 

@@ -17,7 +17,8 @@ STATUSES = (
     "unassigned", "assigned", "accepted", "travelling", "on_site", "in_progress", "paused", "completed", "sent_back", "approved",
     "declined", "cannot_complete", "cancelled",
 )  # fmt: skip
-SHOWN_AS_TEXT, SHOWN_AS_JSON = 50, 1000
+SHOWN_AS_TEXT = 50
+"""A person reads the first page and is told that there is more; a script gets every job unless it says how many."""
 
 
 def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +26,7 @@ def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mine", action="store_true", help="only jobs assigned to me")
     parser.add_argument("--person", metavar="PERSON", help="only jobs assigned to this person")
     parser.add_argument("--open", action="store_true", help="leave out approved, cancelled and declined jobs")
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help=f"at most so many ({SHOWN_AS_TEXT}, as JSON {SHOWN_AS_JSON}; 0: all)"
-    )
+    parser.add_argument("--limit", type=int, metavar="N", help=f"at most so many ({SHOWN_AS_TEXT}, as JSON all; 0: all)")
 
 
 def _jobs(arguments: argparse.Namespace, out: Output) -> int:
@@ -35,7 +34,7 @@ def _jobs(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.services.names import person_named
     from fieldapp.store.queries.jobs import JobFilter, list_jobs
 
-    limit = arguments.limit if arguments.limit is not None else SHOWN_AS_JSON if arguments.json else SHOWN_AS_TEXT
+    limit = arguments.limit if arguments.limit is not None else 0 if arguments.json else SHOWN_AS_TEXT
     if limit < 0:
         refuse_usage("jobs", "--limit is 0 or more")
     with reading(arguments.home) as device:

@@ -30,6 +30,8 @@ HOSTILE = "\x1b]52;c;ZXZpbA==\x07 \x9b31m [b]bold[/b] \u202egnp.exe\u2066 \x00"
         (("jobs", "--limit", "-1"), "--limit is 0 or more"),
         (("jobs", "--staus", "assigned"), "unrecognized arguments: --staus"),
         (("review", JOB, "approve", "tag"), "approve takes no steps"),
+        (("reschedule", JOB), "say once when"),
+        (("reschedule", JOB, "2026-12-02 09:00", "--when", "2026-12-03 09:00"), "say once when"),
     ],
 )
 def test_mistakes_in_the_command_line(technician: Device, words: tuple[str, ...], said: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fieldapp.commands import reading
 from tests.commands.runs import SUPERVISOR, TECHNICIAN, Device
 from tests.commands.work import JOB
 from tests.live_server import LiveServer
@@ -101,3 +102,22 @@ def test_what_the_office_plans_arrives_at_the_technician(server: LiveServer, sup
     refused = technician("outbox", "--json").json["refused"]
     assert [entry["id"] for entry in refused] == [late[0]["id"]]
     assert "given to somebody else" in refused[0]["reason"] or "meanwhile" in refused[0]["reason"]
+
+
+def test_another_time_is_said_as_for_a_new_job_or_as_a_word(supervisor: Device) -> None:
+    for words in (("2026-12-02 09:00",), ("--when", "2026-12-03 09:00/10:00", "--reason", "the customer is away")):
+        supervisor("reschedule", JOB, *words).good()
+    assert supervisor("job", JOB, "--json").json["window"] == {
+        "start": "2026-12-03T08:00:00.000Z",
+        "end": "2026-12-03T09:00:00.000Z",
+    }
+
+
+def test_a_person_reads_a_page_and_a_script_gets_every_job(supervisor: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "SHOWN_AS_TEXT", 3)
+    everything = supervisor("jobs", "--json").json
+    assert len(everything) > 20
+    shown = supervisor("jobs")
+    assert f"3 of {len(everything)} jobs shown; --limit 0 shows all." in shown.err + shown.out
+    assert sum(job["number"] in shown.out for job in everything) == 3
+    assert len(supervisor("jobs", "--limit", "5", "--json").json) == 5
