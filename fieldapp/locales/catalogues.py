@@ -17,7 +17,9 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-LANGUAGES = ("zh_CN", "zh_TW")
+from fieldapp.language import LANGUAGES as SPOKEN
+
+LANGUAGES = tuple(code for code in SPOKEN if code != "en")
 """Languages with a catalogue; English is what the source says."""
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER.parent
