@@ -50,7 +50,7 @@ def ids(server_db: Database) -> list[str]:
 SERVER_DAMAGE: dict[str, tuple[Damage, str, int | None]] = {
     "another verdict in a body": (sql("UPDATE entries SET body = body || ' ' WHERE id = '{2}'"), "entry", 2),
     "another author in a row": (sql("UPDATE entries SET author = 'p-x' WHERE id = '{2}'"), "entry", 2),
-    "another hash": (sql("UPDATE entries SET hash = 'f' || substr(hash, 2) WHERE id = '{2}' AND hash NOT LIKE 'f%%'"), "entry", 2),
+    "another hash": (sql("UPDATE entries SET hash = substr(hash, 2) || substr(hash, 1, 1) WHERE id = '{2}'"), "entry", 2),
     "an entry lost": (sql("DELETE FROM entries WHERE id = '{2}'"), "log", 2),
     "a row lost": (sql("DELETE FROM log_rows WHERE entry_id = '{1}'"), "log", 2),
     "another outcome": (sql("UPDATE log_rows SET outcome = 'held' WHERE entry_id = '{2}'"), "log", 2),
