@@ -83,7 +83,7 @@ class FieldApp(App[None]):
         self._stale: set[FieldScreen] = set()
         self.keys = KeyGate(
             prefix=scanner_prefix, after=self.set_timer, scanned=self._scanned, released=self._typed_again,
-            slash=self._slash_scans, begun=self._search_begun,
+            slash=self._slash_scans, begun=self._search_begun, acting=self._letters_act,
         )  # fmt: skip
         for theme in THEMES:
             self.register_theme(theme)
@@ -159,7 +159,7 @@ class FieldApp(App[None]):
         saved = getattr(result, "saved", result)
         self.streams_changed(getattr(saved, "streams", frozenset()))
         if told:
-            self.notify(told, timeout=3)
+            self.notify(plain_text(told), timeout=3, markup=False)
         if self._sync_loop is not None:
             self._sync_loop.hurry("saved")
         if then is not None:
@@ -248,6 +248,14 @@ class FieldApp(App[None]):
         from textual.widgets import TextArea  # costs the first frame a tenth of its time
 
         return isinstance(self.screen, FieldScreen) and not isinstance(self.focused, Input | TextArea)
+
+    def _letters_act(self) -> bool:
+        """Letters are actions here, and a code can be looked for. A program at the keys (headless) has neither hand nor scanner."""
+        return (
+            not self.is_headless
+            and self._slash_scans()
+            and any(active.binding.id == "search" for active in self.screen.active_bindings.values())
+        )
 
     def _scanned(self, code: str) -> None:
         if isinstance(self.screen, FieldScreen):

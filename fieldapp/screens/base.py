@@ -78,6 +78,11 @@ class FieldScreen(Screen[None]):
         if self.field.changed_while_hidden(self):
             self.reload()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "network" and not self.app.check_action(action, parameters):
+            return False  # only a demo has a network to cut
+        return super().check_action(action, parameters)
+
     def action_back(self) -> None:
         if len(self.app.screen_stack) > 1:
             self.app.pop_screen()

@@ -14,7 +14,11 @@ from textual.widgets import Static
 from fieldapp.language import _
 from fieldapp.screens.actions import ACTIONS, bindings, display
 from fieldapp.screens.base import FieldModal
+from fieldapp.screens.jobcards import hanging
 from fieldapp.widgets.safe_text import safe_text
+
+_KEYS, _WIDTH = 9, 70
+"""Columns for the keys, and for a whole line beside the scroll bar."""
 
 
 class HelpScreen(FieldModal[None]):
@@ -37,17 +41,18 @@ class HelpScreen(FieldModal[None]):
             yield Static(self._text(), markup=False)
 
     def _text(self) -> Content:
-        lines = [self._line(name, "bold $text-accent") for name in self._working]
+        lines = [line for name in self._working for line in self._lines(name, "bold $text-accent")]
         if self._waiting:
             lines += [Content(""), Content.styled(_("Not possible right now:"), "$text-muted")]
-            lines += [self._line(name, "$text-muted") for name in self._waiting]
+            lines += [line for name in self._waiting for line in self._lines(name, "$text-muted")]
         lines += [
             Content(""),
             Content.styled(_("Ctrl+P finds every action by its name. Whatever you record is saved at once."), "$text-muted"),
         ]
         return Content("\n").join(lines)
 
-    def _line(self, name: str, style: str) -> Content:
+    def _lines(self, name: str, style: str) -> list[Content]:
         action = ACTIONS[name]
         keys = " ".join(display(key) for key in action.keys.split(","))
-        return Content.assemble((f"{keys:>9}  ", style), (f"{_(action.label)}: ", "bold"), _(action.help))
+        text = Content.assemble((f"{keys:>{_KEYS}}  ", style), (f"{_(action.label)}: ", "bold"), _(action.help))
+        return hanging(text, _WIDTH, _KEYS + 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from fieldapp.sync.status import SyncStatus
 
 LOG_BYTES, LOG_FILES = 1_000_000, 3
-ESCAPE_MS = "30"
-"""How long Textual waits after Esc for the rest of a key's sequence. Its own 100 ms are felt at each step back, and a terminal
-sends a sequence in one piece. Who needs more sets ESCDELAY, as for other programs."""
 
 
 def launch(opening: Opening) -> int:
@@ -31,7 +27,6 @@ def launch(opening: Opening) -> int:
     Raises:
         Problem: `identity-damaged`, `bad-config`, `home-unusable`, and those of the database.
     """
-    os.environ.setdefault("ESCDELAY", ESCAPE_MS)  # read when Textual is imported
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
     home = Home(opening.home)

@@ -74,7 +74,9 @@ class StatusHeader(Widget):
             (unsent, "bold $text-warning" if line.unsent or line.files else "$text-muted"), ("  ", ""),
             (_("synced {time}").format(time=synced), "$text-muted"), (f"  {clock} ", ""),
         )  # fmt: skip
-        left = Content.assemble(" ", safe_text(self._who, "bold"), ("  ", ""), safe_text(self._where, "$text-muted"))
+        who, where = Content.assemble(" ", safe_text(self._who, "bold")), safe_text(self._where, "$text-muted")
         room = max(0, self.size.width - right.cell_length - 1)
-        left = left.truncate(room, ellipsis=True)
+        left = Content.assemble(who, "  ", where)
+        if left.cell_length > room:  # a piece of a branch's name helps nobody
+            left = who.truncate(room, ellipsis=True)
         return Content.assemble(left, " " * max(0, self.size.width - left.cell_length - right.cell_length), right)

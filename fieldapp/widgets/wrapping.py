@@ -10,6 +10,8 @@ from textual.content import Content
 
 _NOT_FIRST = set("，。、；：！？）》」』】〕…—,.;:!?)]}%”’")
 _NOT_LAST = set("（《「『【〔([{“‘")
+_SIGNS = set("✓✗≈○•·⚠↩±▲▼")
+"""A sign stands with its word."""
 
 
 def wrap(content: Content, width: int) -> list[Content]:
@@ -46,7 +48,11 @@ def _may_break(text: str, index: int) -> bool:
     before, after = text[index - 1], text[index]
     if after.isspace() or after in _NOT_FIRST or before in _NOT_LAST:
         return False
-    return before.isspace() or before == "-" or _is_wide(before) or _is_wide(after)
+    if before.isspace():
+        return index < 2 or text[index - 2] not in _SIGNS
+    if before == "-":  # within a word of letters, not within a date or a serial number
+        return index > 1 and text[index - 2].isalpha() and after.isalpha()
+    return _is_wide(before) or _is_wide(after)
 
 
 def _is_wide(character: str) -> bool:

@@ -125,6 +125,11 @@ class ReviewJobScreen(FieldScreen):
 
     def on_descendant_focus(self) -> None:
         if self._places or self.is_mounted:
+    def on_resize(self) -> None:
+        """With room for both sides there is no other side to be named."""
+        if self._places or self.is_mounted:
+            self.call_after_refresh(self._titles)
+
             self.call_after_refresh(self._titles)
 
     def _about(self, job: JobState, now: int) -> Content:

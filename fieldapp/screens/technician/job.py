@@ -161,7 +161,7 @@ class JobScreen(MovesJobs, FieldScreen):
         if isinstance(event.row, LogLine) and self._story is not None:
             row, story = event.row, self._story
             text = Content("\n").join([Content.styled(story.who(row), "bold"), story.what(row), Content(""), story.when(row)])
-            self.app.push_screen(ConfirmScreen(row.entry.envelope.type, text, _("close")))
+            self.app.push_screen(ConfirmScreen(_("One entry of the log"), text, _("close")))
 
     @on(TabLine.Picked)
     def _picked(self, event: TabLine.Picked) -> None:

@@ -193,7 +193,7 @@ def _reading(title: str, value: str, unit: str, at: int, low: str | None, high: 
     column = min(30, width // 2)
     head = safe_text(title).truncate(column, ellipsis=True, pad=True)
     said = safe_text(f"{value} {unit}".strip(), "bold $text-warning" if under or over else "bold").truncate(14, pad=True)
-    mark = "▼ " if under else "▲ " if over else ""
+    mark = "▼ " if under else "▲ " if over else "  "
     return Content.assemble(head, " ", (mark, "$text-warning"), said, (f" {day(at)}  {normal}", "$text-muted")).truncate(
         width, ellipsis=True
     )

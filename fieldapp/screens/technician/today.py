@@ -82,6 +82,10 @@ class TodayScreen(MovesJobs, FieldScreen):
         job = self.job()
         preview.update(Content("") if job is None else job_summary(self.field, job))
 
+    def on_resize(self) -> None:
+        """The preview may have come into view."""
+        self.call_after_refresh(lambda: self._list.post_message(WindowList.Moved(self._list, self._list.row)))
+
     @on(WindowList.Chosen)
     def _chosen(self, event: WindowList.Chosen) -> None:
         self.action_open()
