@@ -51,10 +51,13 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.because_in("en")
 
     def because_in(self, language: str) -> str:
-        """The reason in words of a language (en, zh_CN, zh_TW), then what the procedure itself says where the value fails."""
-        parts = [phrase(self.reason, language, limit=f"{self.limit} {self.unit}".strip())] if self.reason else []
-        if self.name == "fail":
-            parts.append(say(self.message, language))
+        """The reason in words of a language (en, zh_CN, zh_TW), then what the procedure itself says where the value fails.
+
+        Where the procedure says it, neither a pattern nor "the condition does not hold" is put before it: nobody reads those.
+        """
+        message = say(self.message, language) if self.name == "fail" else ""
+        spoken = self.reason and not (message and self.reason in ("pattern", "expression"))
+        parts = [phrase(self.reason, language, limit=f"{self.limit} {self.unit}".strip()) if spoken else "", message]
         return phrase("separator", language).join(part for part in parts if part)
 
 
@@ -331,10 +334,14 @@ def criterion_in_words(step: Step, language: str = "en", choices: tuple[Choice, 
         parts.append(phrase("options", language, limit=phrase("or", language).join(names)))
     if criterion.photos:
         parts.append(phrase("photos_wanted" if criterion.photos > 1 else "photo_wanted", language, limit=str(criterion.photos)))
-    if criterion.pattern:
-        parts.append(phrase("of_form", language, limit=criterion.pattern))
-    if criterion.expression:
-        parts.append(say(criterion.message, language) or phrase("by_procedure", language))
+    message = say(criterion.message, language)
+    if message and (criterion.pattern or criterion.expression):
+        parts.append(message.rstrip(".。"))
+    else:
+        if criterion.pattern:
+            parts.append(phrase("of_form", language, limit=criterion.pattern))
+        if criterion.expression:
+            parts.append(phrase("by_procedure", language))
     warnings = [
         phrase(f"warn_{side}", language, limit=limit)
         for side, limit in (("below", criterion.warn_min), ("above", criterion.warn_max))

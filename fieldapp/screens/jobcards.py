@@ -77,7 +77,8 @@ def _right(card: JobCard, now: int) -> Content:
     elif card.due is not None:
         left = card.due - now
         late = left < 0
-        text = f"{'! ' if late else ''}{_promise_word(card.due_name)} {span(left)}"
+        promise = _promise_word(card.due_name)
+        text = f"! {promise} {span(left)}" if late else _("{promise} in {span}").format(promise=promise, span=span(left))
         when = Content.styled(text, "bold $text-error" if late else "$text-warning" if left < 3_600_000 else "")
     elif card.window_start is not None:
         when = Content.styled(_day_time(card.window_start, now), "$text-muted")

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from fieldapp.sync.status import SyncStatus
 
 
+_ABOUT_THE_CODE = ("enrol-code-unknown", "enrol-code-used", "enrol-code-expired")
+_ABOUT_THE_ADDRESS = ("bad-url", "plain-http", "not-a-server")
+"""Problems after which the cursor is in the line that was wrong."""
+
+
 class WelcomeApp(App[Identity]):
     """Gives the identity once this home is enrolled and has been filled; None when the person leaves before.
 
@@ -193,6 +198,8 @@ class WelcomeScreen(Screen[None]):
             code.focus()
         elif not self._busy:
             self._problem, self._busy = None, True
+            if "://" not in url.value:  # the address as people say it
+                url.value = "https://" + url.value.strip()
             self._say()
             self._enrol(url.value.strip(), code.value.strip())
 
@@ -221,6 +228,10 @@ class WelcomeScreen(Screen[None]):
     def _refused(self, event: Refused) -> None:
         self._problem, self._busy = event.problem, False
         self._say()
+        if event.problem.code in _ABOUT_THE_CODE:
+            self.query_one("#code", Input).focus()
+        elif event.problem.code in _ABOUT_THE_ADDRESS:
+            self.query_one("#url", Input).focus()
 
     @on(Enrolled)
     def _enrolled(self, event: Enrolled) -> None:

@@ -129,6 +129,10 @@ def test_reasons_are_said_in_words() -> None:
     own = step("x", "number", criterion=Criterion(max="5", message={"en": "Stop the pump."}))
     assert judged(own, "6").because == "above 5, the most that passes; Stop the pump."
     assert judged(own, "5").because == ""
+    tag = step("x", "scan", criterion=Criterion(pattern="[A-Z]+[0-9]", message={"en": "The tag of a chiller."}))
+    assert judged(tag, "abc").because == "The tag of a chiller."
+    dated = step("x", "date", criterion=Criterion(expression="${x} >= '2026-01-01'", message={"en": "Not past its date."}))
+    assert judged(dated, "2025-12-31").because == "Not past its date."
 
 
 def test_options_patterns_and_photos() -> None:
@@ -232,6 +236,8 @@ def test_any_typed_text_is_stored_or_refused_and_stays_what_it_is(typed: str, ki
         (step("x", "choice", choices=COLOURS, criterion=Criterion(accept=("red", "2"))), "Red or Blue", "红 或 Blue"),
         (step("x", "file", criterion=Criterion(photos=2)), "at least 2 photos", "至少 2 张照片"),
         (step("x", "scan", criterion=Criterion(pattern="[A-Z]+")), "of the form [A-Z]+", "格式为 [A-Z]+"),
+        (step("x", "scan", criterion=Criterion(pattern="[A-Z]+", message={"en": "Capitals.", "zh_CN": "大写字母。"})),
+         "Capitals", "大写字母"),
         (step("x", criterion=Criterion(expression="1", message={"en": "below the inlet"})), "below the inlet", "below the inlet"),
         (step("x"), "", ""),
     ],

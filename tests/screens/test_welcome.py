@@ -124,6 +124,31 @@ async def test_enter_goes_from_line_to_line_and_asks_only_when_both_are_there(tm
         assert text_of(app, "#news") == ""  # type: ignore[arg-type]
 
 
+async def test_the_cursor_is_in_the_line_that_was_wrong(company: LiveServer, tmp_path: Path) -> None:
+    app = WelcomeApp(Home(tmp_path / "device"), SETTINGS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        fill(app, company.url, "WRON-GONE")
+        app.screen.query_one("#url", Input).focus()
+        await pilot.press("enter")
+        await until(pilot, lambda: "not known here" in text_of(app, "#news"))  # type: ignore[arg-type]
+        assert app.focused is app.screen.query_one("#code")
+        fill(app, "http://example.org", "WRON-GONE")
+        await pilot.press("enter")
+        await until(pilot, lambda: "https" in text_of(app, "#news"))  # type: ignore[arg-type]
+        assert app.focused is app.screen.query_one("#url")
+
+
+async def test_an_address_as_people_say_it_becomes_a_secure_one(tmp_path: Path) -> None:
+    app = WelcomeApp(Home(tmp_path / "device"), SETTINGS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        fill(app, " 127.0.0.1:9 ", "ABCD-EFGH")
+        await pilot.press("enter")
+        await until(pilot, lambda: "https://127.0.0.1:9 cannot be reached" in text_of(app, "#news"))  # type: ignore[arg-type]
+        assert app.screen.query_one("#url", Input).value == "https://127.0.0.1:9"
+
+
 def test_nothing_is_fetched_where_there_is_no_database(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "device", ignore_errors=True)
     assert first_fetched(Home(tmp_path / "device")) == (0, 0, 0)

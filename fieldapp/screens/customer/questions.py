@@ -71,7 +71,9 @@ class Scale(Widget, can_focus=True):
             chosen = self.score is not None and (number <= self.score if self._stars else number == self.score)
             text = f" {('★' if chosen else '☆') if self._stars else number} "
             parts.append(Content.styled(text, self._style(chosen)))
-        return Content.assemble(*parts, ("" if self.score is None or not self._stars else f"  {self.score}", "bold"))
+        return Content.assemble(
+            *parts, ("" if self.score is None else f"  {self.score}" if self._stars else f"   → {self.score}", "bold")
+        )
 
     def _style(self, chosen: bool) -> str:
         if self._stars:

@@ -53,6 +53,7 @@ class ReviewJobScreen(FieldScreen):
         self._places: tuple[StepPlace, ...] = ()
         self._marked: set[str] = set()
         self._by_risk = True
+        self._shown = 0
         self._told: dict[tuple[str, int], Content] = {}
         self._drawn: dict[tuple[str, int, bool], Content] = {}
         self._drafts: DraftKeeper | None = None
@@ -109,10 +110,11 @@ class ReviewJobScreen(FieldScreen):
 
     def _show_steps(self) -> None:
         rows = step_rows(self._places, by_risk=self._by_risk)
+        self._shown = sum(isinstance(row, StepRow) for row in rows)
         self._steps.show(Rows[object](rows, lambda row: row.place.key if isinstance(row, StepRow) else ""))
 
     def _titles(self) -> None:
-        steps = plural("{count} step", "{count} steps", len(self._places)).format(count=len(self._places))
+        steps = plural("{count} step", "{count} steps", self._shown).format(count=self._shown)
         order = _("what failed first") if self._by_risk else _("in order")
         marked = "   ▣ " + _("{count} to send back").format(count=len(self._marked)) if self._marked else ""
         entries = plural("Log: {count} entry", "Log: {count} entries", len(self._lines)).format(count=len(self._lines))
@@ -123,13 +125,13 @@ class ReviewJobScreen(FieldScreen):
         steps_title.set_class(self._steps.has_focus, "-here")
         log_title.set_class(self._log.has_focus, "-here")
 
-    def on_descendant_focus(self) -> None:
-        if self._places or self.is_mounted:
     def on_resize(self) -> None:
         """With room for both sides there is no other side to be named."""
         if self._places or self.is_mounted:
             self.call_after_refresh(self._titles)
 
+    def on_descendant_focus(self) -> None:
+        if self._places or self.is_mounted:
             self.call_after_refresh(self._titles)
 
     def _about(self, job: JobState, now: int) -> Content:
@@ -220,7 +222,15 @@ class ReviewJobScreen(FieldScreen):
         points = open_points(self.field, job)
         number, told = job.number, _("{number} is approved. Saved.").format(number=job.number)
         if not points:
-            self.field.record(lambda services: services.office.approve(number), then=self._left, told=told)
+            found = findings(job, self.field.now())
+            if not found:
+                self._approve(number, told)
+                return
+            from fieldapp.screens.asking import ConfirmScreen
+
+            text = Content("\n\n").join([findings_line(found, self.field.session.documents), Content(_("Approve it as it is?"))])
+            title = _("Approve {number}").format(number=safe_text(number).plain)
+            self.app.push_screen(ConfirmScreen(title, text, _("approve")), lambda yes: self._approve(number, told) if yes else None)
             return
         from fieldapp.screens.office.open_points import ApproveAnywayScreen
 
@@ -231,6 +241,9 @@ class ReviewJobScreen(FieldScreen):
                 )
 
         self.app.push_screen(ApproveAnywayScreen(number, points, self._drafts), given)
+
+    def _approve(self, number: str, told: str) -> None:
+        self.field.record(lambda services: services.office.approve(number), then=self._left, told=told)
 
     def action_send_back(self) -> None:
         from fieldapp.screens.asking import NoteScreen

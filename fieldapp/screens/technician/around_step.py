@@ -121,7 +121,7 @@ class AroundStep:
     # --- What follows -----------------------------------------------------------------------------------------------------------
 
     def say_consequences(self, recorded: Recorded) -> StepPlace | None:
-        """Say what a failure asks for. Returns the corrective step that it opened, if any."""
+        """Say what a failure asks for. Returns where it leads: the corrective step it opened, or itself where it stops the work."""
         runner, plan = self._runner, recorded.plan
         if plan is None or runner.steps is None:
             return None
@@ -136,7 +136,10 @@ class AroundStep:
                     (_("This failure stops the work until the step passes."), "bold $text-error"),
                     "\n\n",
                     safe_text(body.text, lines=True),
+                    "\n\n",
+                    (_("Esc leads back to the job; p pauses it there, with the reason."), "$text-muted"),
                 )
+                opened = runner.steps.place(body.step)
                 runner.app.push_screen(ConfirmScreen("⚠ " + _("Stop work"), text, _("understood")))
             elif body.kind == "corrective_step":
                 opened = next((place for place in runner.steps.visible if place.opened_by == body.step and not place.done), None)

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 
-from fieldapp.domain.job import JobState
+from fieldapp.domain.job import JobState, VerdictName
 from fieldapp.domain.lifecycle import allowed
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.progress import Blocker, blocks_completion, files_of
@@ -21,20 +21,23 @@ from fieldapp.screens.actions import bindings
 from fieldapp.screens.asking import ConfirmScreen
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.jobcards import hanging
-from fieldapp.screens.states import status
+from fieldapp.screens.states import VERDICT, status
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.moving import MOVES, MovesJobs
+from fieldapp.screens.values import result_words
 from fieldapp.store.queries.drafts import drafted_steps
 from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
+_LOOK_AGAIN: tuple[VerdictName, ...] = ("fail", "not_done", "not_applicable")
 _GLYPHS = {"sent_back": "↩", "corrective": "↪", "stop_work": "✗", "photos": "▣", "procedure_missing": "?", "draft": "✎"}
+_GLYPHS |= {name: VERDICT[name][0] for name in _LOOK_AGAIN}
 
 
 @dataclass(frozen=True)
 class Open:
-    """One line: what is open at which step. blocks: completion waits for it."""
+    """One line: what is open at which step, or did not pass there. blocks: completion waits for it."""
 
     key: str
     title: str
@@ -48,7 +51,7 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
 
     AUTO_FOCUS = ""
     TITLE_TEXT = later("Before completion")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "complete", "start", "resume", "handover")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "complete", "start", "resume", "handover", "sync_centre")]
     CSS = """
     CompleteCheckScreen #said { padding: 1 2; }
     CompleteCheckScreen WindowList { padding: 0 1; }
@@ -85,10 +88,27 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
             if place is not None:
                 why = _("Half-typed and not recorded yet.")
                 lines.append(Open(key, say(place.step.title, language()), "draft", why, blocks=False))
+        lines += self._not_passed({item.key for item in blockers})
         self._open = tuple(lines)
         self.query_one(WindowList).show(Rows[object](self._open, lambda row: (row.key, row.code) if isinstance(row, Open) else ""))
         self.query_one(Paragraphs).show(self._said)
         self.refresh_bindings()
+
+    def _not_passed(self, named: set[str]) -> list[Open]:
+        """Steps that failed or were left out: nothing waits for them, but whoever completes the job has them in view once more."""
+        assert self._steps is not None
+        documents, lines = self.field.session.documents, []
+        for place in self._steps.visible:
+            result = place.state.result if place.state is not None else None
+            if result is None or not place.counts or place.key in named or result.verdict not in _LOOK_AGAIN:
+                continue
+            if result.verdict == "not_applicable" and not place.required:
+                continue
+            said = result_words(place.procedure, place.step, result, documents)
+            why = _(VERDICT[result.verdict][1]) + ": " + said
+            lines.append(Open(place.key, say(place.step.title, language()), result.verdict, why, blocks=False))
+        order: tuple[str, ...] = _LOOK_AGAIN
+        return sorted(lines, key=lambda item: order.index(item.code))
 
     @property
     def _blocking(self) -> int:
@@ -109,14 +129,18 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
             )
             lines += hanging(Content.styled("✗ " + text.format(count=count), "bold $text-warning"), width, 2)
         elif job.status == "completed":
-            lines += hanging(
-                Content.styled("● " + _("The job is completed. h hands over to the customer."), "bold $text-success"), width, 2
-            )
+            if job.feedback or job.signatures:
+                text = _("The job is completed, and the customer's answers are saved.")
+            else:
+                text = _("The job is completed. h hands over to the customer.")
+            lines += hanging(Content.styled("● " + text, "bold $text-success"), width, 2)
         elif may:
             said = _("Nothing stands in the way: {done} of {total} steps are done. c completes the job.")
             lines += hanging(
                 Content.styled("✓ " + said.format(done=progress.done, total=progress.total), "bold $text-success"), width, 2
             )
+            if self._open:
+                lines += hanging(Content.styled(_("Look at these once more; Enter opens the step."), "$text-warning"), width, 2)
         else:
             lines += hanging(
                 Content.styled(
@@ -198,12 +222,20 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
 
     def _completed(self, result: object) -> None:
         self.reload()
+        job = self.job()
+        if job is not None and (job.feedback or job.signatures):  # a job that was sent back: they have rated and signed already
+            return
         text = _("Give the screen to the customer now? They see what was done, rate it and sign.")
         self.app.push_screen(ConfirmScreen(_("Hand over to the customer"), text, _("hand over")), self._hand_over)
 
     def _hand_over(self, agreed: bool | None) -> None:
         if agreed:
             self.action_handover()
+
+    def action_sync_centre(self) -> None:
+        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
+
+        self.app.push_screen(SyncCentreScreen())
 
     def action_handover(self) -> None:
         from fieldapp.screens.customer.handover import HandoverScreen
@@ -213,7 +245,7 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         job, role = self.job(), self.field.session.identity.role
         if action == "open":
-            return True if self._open else None
+            return bool(self._open)
         if action == "complete":
             ready = job is not None and not self._blocking and allowed(job.status, "job.completed", role)
             return True if ready else None

@@ -53,6 +53,11 @@ class JobSteps:
         return progress_of(self.places)
 
     @property
+    def stopped_by(self) -> tuple[StepPlace, ...]:
+        """Steps whose failure stops the work until they pass."""
+        return tuple(place for place in self.visible if _stops(place))
+
+    @property
     def required_open(self) -> int:
         return self.progress.required_open
 
@@ -133,3 +138,9 @@ class JobSteps:
             elif not working and since is not None:
                 total, since = total + max(0, change.by.at - since), None
         return total + (max(0, self.now_ms - since) if since is not None else 0)
+
+
+def _stops(place: StepPlace) -> bool:
+    result = place.state.result if place.state is not None else None
+    after = place.step.after_failure
+    return result is not None and result.verdict == "fail" and after is not None and after.kind == "stop_work"

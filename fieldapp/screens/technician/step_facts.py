@@ -45,6 +45,10 @@ def above(steps: JobSteps, place: StepPlace, last: LastTime, documents: Document
         lines += hanging(danger, width, 2)
     if by_person(step) and not steps.recordable(place):
         lines += hanging(Content.styled("‖ " + _(_CLOSED.get(steps.job.status, _CLOSED[""])), "$text-warning"), width, 2)
+    if place not in steps.stopped_by:
+        for stopper in steps.stopped_by:
+            text = _("The work is stopped until this step passes: {step}").format(step=say(stopper.step.title, lang))
+            lines += hanging(safe_text("✗ " + text, "$text-error"), width, 2)
     lines += _from_others(steps.job, place, documents, width)
     facts: list[tuple[str, Content]] = []
     criterion = criterion_in_words(step, lang, place.procedure.choices_of(step))
@@ -119,7 +123,7 @@ def _before(place: StepPlace, before: Before, documents: Documents) -> Content:
         if before.value
         else reason_words(documents, before.reason)
     )
-    parts = [safe_text(value), Content.styled(f", {day(before.at)}", "$text-muted")]
+    parts = [safe_text(value), Content.styled(f"  ({day(before.at)})", "$text-muted")]
     if before.verdict is not None and before.verdict != "none":
         parts.insert(1, Content.assemble("  ", verdict(before.verdict)))
     return Content.assemble(*parts)
@@ -131,7 +135,7 @@ def _standing(place: StepPlace, state: StepState, documents: Documents) -> Conte
     parts = [safe_text(result_words(place.procedure, place.step, result, documents))]
     if result.verdict != "none":
         parts += [Content("  "), verdict(result.verdict)]
-    parts.append(Content.styled(f", {day_time(result.by.at)}", "$text-muted"))
+    parts.append(Content.styled(f"  ({day_time(result.by.at)})", "$text-muted"))
     if state.earlier:
         before = ", ".join(result_words(place.procedure, place.step, item, documents) for item in state.earlier[-3:])
         parts.append(safe_text(" " + _("(before: {values})").format(values=before), "$text-muted"))
@@ -153,6 +157,20 @@ def below(place: StepPlace, documents: Documents, width: int) -> Content:
         for file in state.files:
             lines += hanging(Content.assemble(("▣ ", "$text-muted"), safe_text(file.name)), width, 2)
     return Content("\n").join(lines)
+
+
+def saved_line(place: StepPlace, documents: Documents, width: int) -> Content:
+    """What has just been recorded at the step before, in one line: it is saved, and how it was judged."""
+    result = place.state.result if place.state is not None else None
+    if result is None:
+        return Content("")
+    head = Content.styled(_("Saved:") + " ", "$text-muted")
+    tail = Content("") if result.verdict == "none" else Content.assemble("  ", verdict(result.verdict))
+    room = max(8, width - head.cell_length - tail.cell_length)
+    value = safe_text(result_words(place.procedure, place.step, result, documents)).truncate(room // 2, ellipsis=True)
+    title = safe_text(say(place.step.title, language()) or place.step.id, "$text-muted")
+    title = title.truncate(max(4, room - value.cell_length - 2), ellipsis=True)
+    return Content.assemble(head, title, "  ", value, tail)
 
 
 def judged_line(live: Live | None, *, trouble: bool, width: int) -> Content:

@@ -28,7 +28,7 @@ from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.judging import Live, live
 from fieldapp.screens.technician.last_time import LastTime
 from fieldapp.screens.technician.outline import OutlineList, StepRow
-from fieldapp.screens.technician.step_facts import above, below, judged_line, progress_line
+from fieldapp.screens.technician.step_facts import above, below, judged_line, progress_line, saved_line
 from fieldapp.screens.values import value_words
 from fieldapp.store.queries.drafts import drafted_steps
 from fieldapp.widgets.paragraphs import Paragraphs
@@ -65,6 +65,7 @@ class StepRunnerScreen(AroundStep, FieldScreen):
         self.place: StepPlace | None = None
         self._standing = ""
         self._trouble = False
+        self._saved: StepPlace | None = None
         self._opened: tuple[object, ...] = ()
         self._opening = asyncio.Lock()
         self._recording = False
@@ -165,7 +166,16 @@ class StepRunnerScreen(AroundStep, FieldScreen):
                 self._show_texts()
             self.query_one("#centre").scroll_home(animate=False)
             self.refresh_bindings()
-        self.call_after_refresh(self.field.keys.release)
+        self.call_after_refresh(self._hand_keys_to, None if on_outline else made)
+
+    def _hand_keys_to(self, made: StepInput | None, tries: int = 20) -> None:
+        """What was typed meanwhile goes to the new input, not to whatever has the focus until it comes there."""
+        focused = self.focused
+        arrived = made is None or made is not self.input or (focused is not None and made in focused.ancestors_with_self)
+        if arrived or not tries:
+            self.field.keys.release()
+        else:
+            self.call_later(self._hand_keys_to, made, tries - 1)
 
     def _text_for(self, place: StepPlace) -> str:
         """A draft, else what stands, else the default."""
@@ -201,10 +211,14 @@ class StepRunnerScreen(AroundStep, FieldScreen):
 
     def _show_verdict(self) -> None:
         found, trouble = self._judged(), self._trouble
-        made = self.input
+        made, saved = self.input, self._saved
         if made is not None and found is not None and not trouble and (not made.settled or (found.wrong and not made.text.strip())):
             found = None  # nothing is typed yet, so nothing is wrong yet
-        self.query_one("#verdict", Paragraphs).show(lambda width: judged_line(found, trouble=trouble, width=width))
+        documents = self.field.session.documents
+        if found is None and saved is not None and self.steps is not None and saved.key != (self.place.key if self.place else ""):
+            self.query_one("#verdict", Paragraphs).show(lambda width: saved_line(saved, documents, width))
+        else:
+            self.query_one("#verdict", Paragraphs).show(lambda width: judged_line(found, trouble=trouble, width=width))
 
     @on(StepInput.Edited)
     def _edited(self, event: StepInput.Edited) -> None:
@@ -277,7 +291,8 @@ class StepRunnerScreen(AroundStep, FieldScreen):
     async def _recorded(self, recorded: Recorded) -> None:
         """Say what follows from a result, and go on."""
         self._recording = False
-        if self.is_attached:
+        if self.is_attached and self.steps is not None and self.place is not None:
+            self._saved = self.steps.place(self.place.key)
             await self.go_on(self.say_consequences(recorded))
         else:
             self.field.keys.release()
@@ -289,7 +304,6 @@ class StepRunnerScreen(AroundStep, FieldScreen):
         target = opened or self.steps.after(self.place.key)
         await self.open(target or self.steps.place(self.place.key) or self.place)
         if target is None:
-            self.notify(_("All steps are done."), timeout=4)
             self.action_complete()
 
     # --- Moving about -----------------------------------------------------------------------------------------------------------
@@ -304,6 +318,7 @@ class StepRunnerScreen(AroundStep, FieldScreen):
         if self.steps is not None and self.place is not None:
             target = self.steps.neighbour(self.place.key, step)
             if target is not None:
+                self._saved = None
                 await self.open(target)
 
     def action_outline(self) -> None:
@@ -316,6 +331,7 @@ class StepRunnerScreen(AroundStep, FieldScreen):
     @on(WindowList.Chosen, "#outline")
     async def _chosen(self, event: WindowList.Chosen) -> None:
         if isinstance(event.row, StepRow):
+            self._saved = None
             await self.open(event.row.place)
             if self.input is not None:
                 self.input.grab()

@@ -38,7 +38,7 @@ class TodayScreen(MovesJobs, FieldScreen):
 
     TITLE_TEXT = later("Today")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("open", "accept", "travel", "arrive", "start", "decline", "sync_centre", "search")
+        *bindings("open", "accept", "travel", "arrive", "start", "resume", "decline", "sync_centre", "search")
     ]
     CSS_PATH = "today.tcss"
 

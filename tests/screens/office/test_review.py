@@ -69,6 +69,29 @@ async def test_approve_what_is_in_order_leads_back_to_a_shorter_queue(field_home
         assert job(app, before[-1]).status == "approved"
 
 
+async def test_what_stands_out_is_said_once_more_before_it_is_approved(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1030").stream))
+        await pilot.pause()
+        await pilot.press("a")
+        await until(pilot, lambda: "Approve it as it is?" in shown(app), "the question")
+        assert "1 borderline" in shown(app)
+        await pilot.press("escape")
+        assert job(app, "J-1030").status == "cannot_complete"
+        await pilot.press("a", "enter")
+        await until(pilot, lambda: job(app, "J-1030").status == "approved", "approved")
+
+
+async def test_the_steps_counted_are_the_steps_shown(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1030").stream))
+        await pilot.pause()
+        listed = app.screen.query_one("#steps", WindowList).count
+        assert f"{listed} steps, what failed first" in shown(app)
+
+
 async def test_open_points_are_named_and_approved_only_with_a_note(field_home: Homes) -> None:
     home = field_home("sup-petra")
     app = home.app()

@@ -80,6 +80,11 @@ class Technician:
         return " ".join(str(self.runner.query_one("#verdict", Paragraphs).render()).split())
 
     @property
+    def around(self) -> str:
+        """What is said above the input."""
+        return " ".join(str(self.runner.query_one("#above", Paragraphs).render()).split())
+
+    @property
     def screen(self) -> str:
         """Everything in view, as text."""
         compositor = self.app.screen._compositor

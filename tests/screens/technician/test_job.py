@@ -118,6 +118,34 @@ async def test_required_steps_block_and_each_line_opens_its_step(field_home: Hom
         assert len(technician.app.screen_stack) == 3, "the step runner below is used, not a second one"
 
 
+async def test_what_did_not_pass_is_in_view_once_more_before_completion(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    with home.services() as services:
+        services.work.record("J-1048", "SAFE-PREP/job_read", "no", reason="measured_again")
+    async with at_work(home, SENT_BACK) as technician:
+        await technician.keys("enter", "down", "enter")
+        assert isinstance(technician.app.screen, CompleteCheckScreen)
+        assert "Nothing stands in the way" in technician.screen
+        assert "Look at these once more" in technician.screen
+        assert "✗ Job, hazards and access notes read" in technician.screen
+        assert "fail: no" in technician.screen
+        await technician.keys("enter")
+        assert technician.at == "SAFE-PREP/job_read"
+
+
+async def test_a_completed_job_goes_to_the_customer_next(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), "job:j-1053", runner=False) as technician:
+        await _job(technician, "job:j-1053")
+        await technician.keys("r", "enter")
+        while isinstance(technician.app.screen, StepRunnerScreen):
+            await technician.keys("f4", "enter")
+        assert isinstance(technician.app.screen, CompleteCheckScreen)
+        assert "Look at these once more" in technician.screen
+        await technician.keys("c", "enter")
+        assert technician.job.status == "completed"
+        assert "Hand over to the customer" in technician.screen
+
+
 async def test_half_typed_steps_are_named_before_completion(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/open_points") as technician:
         await technician.types("not yet")
@@ -138,4 +166,4 @@ async def test_the_last_step_of_a_sent_back_job_leads_to_completion(field_home: 
         assert technician.job.status == "sent_back"
         await technician.keys("c", "enter")
         assert technician.job.status == "completed"
-        assert "Hand over to the customer" in technician.screen
+        assert "and the customer's answers are saved" in technician.screen

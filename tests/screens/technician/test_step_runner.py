@@ -143,6 +143,26 @@ async def test_a_failure_that_stops_the_work_says_so(field_home: HomeOf) -> None
         assert "Leave the room, ventilate" in technician.screen
         await technician.keys("enter")
         assert [follow.kind for follow in technician.job.follow_ups] == ["stop_work"]
+        assert technician.at == PPM, "nobody is led on to the next step"
+        assert "work is stopped" not in technician.around
+        await technician.to("CHILLER-Q/oil_pressure")
+        assert "The work is stopped until this step passes: Refrigerant in the room air" in technician.around
+        await technician.to(PPM)
+        await technician.keys("ctrl+u")
+        await technician.types("1")
+        await technician.keys("enter", "down", "enter")
+        await technician.to("CHILLER-Q/oil_pressure")
+        assert "work is stopped" not in technician.around
+
+
+async def test_what_was_just_recorded_is_called_saved_with_its_verdict(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/oil_pressure") as technician:
+        await technician.types("0.9")
+        await technician.keys("enter")
+        assert technician.at != "CHILLER-Q/oil_pressure"
+        assert technician.verdict == "Saved: Oil pressure difference 0.9 bar ✗ fail"
+        await technician.keys("f7")
+        assert "Saved" not in technician.verdict
 
 
 async def test_notes_questions_and_suggestions(field_home: HomeOf) -> None:
