@@ -14,6 +14,7 @@ from fieldapp.domain.entry_types.base import OFFICE, Body
 from fieldapp.domain.fold import State, kind_of
 from fieldapp.domain.job import JobState, OutcomeName
 from fieldapp.domain.lifecycle import next_status
+from fieldapp.domain.roles import ADMIN
 
 Reach = Literal["in", "left", "never"]
 """Whether the author's scope holds the stream now, held it once, or never did."""
@@ -51,8 +52,8 @@ def decide(
         return Outcome("quarantined", "its content is missing")
     if role not in body.ROLES:
         return Outcome("quarantined", f"a {role} may not record {envelope.type}")
-    if kind_of(envelope.stream) not in (body.STREAM, *body.OTHER_STREAMS):
-        return Outcome("quarantined", f"{envelope.type} does not belong to a {kind_of(envelope.stream)}")
+    if misplaced(envelope, body):
+        return Outcome("quarantined", misplaced(envelope, body))
     if envelope.log == "org" and role not in OFFICE:
         return Outcome("quarantined", "only the office writes to what all branches share")
     if reach == "never":
@@ -72,3 +73,19 @@ def decide(
         if next_status(state.status, envelope.type) is None:
             return Outcome("conflict", f"a job that is {state.status} does not allow {envelope.type}")
     return APPLIED
+
+
+def misplaced(envelope: Envelope, body: Body) -> str:
+    """Why an entry can never stand where it was recorded, whoever decides on it; '' where it can."""
+    kind = kind_of(envelope.stream)
+    if kind not in (body.STREAM, *body.OTHER_STREAMS):
+        return f"{envelope.type} does not belong to a {kind}"
+    if not body.fits(envelope.stream):
+        return f"it is about another {kind} than the one it was recorded for"
+    return ""
+
+
+def may_release(role: str, envelope: Envelope, body: Body | None) -> bool:
+    """Whether a decision by someone of this role lets an entry stand: only an administrator's where nobody else may record such
+    an entry, or one could be made an administrator by whoever decides on quarantine."""
+    return body is None or (not misplaced(envelope, body) and (role in ADMIN or not body.ROLES <= ADMIN))

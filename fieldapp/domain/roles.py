@@ -8,5 +8,7 @@ OFFICE = frozenset({"supervisor", "dispatcher", "admin", "rule"})
 FIELD = TECHNICIAN | {"supervisor", "rule"}
 """Who works on a job: a supervisor with a laptop may do so too."""
 EVERYONE = FIELD | OFFICE | {"expert"}
+ADMIN = frozenset({"admin", "rule"})
+"""Who gives roles: nobody else may raise anybody, themselves included."""
 WHOLE_LOG = OFFICE | {"expert"}
 """Who reads whole logs; the others hold the streams their jobs need."""

@@ -11,6 +11,8 @@ from sqlmodel import col
 
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types.base import ENTRY_TYPES, Body, Fact, read_body
+from fieldapp.domain.entry_types.reference import SHARED
+from fieldapp.domain.fold import kind_of
 from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
@@ -116,7 +118,8 @@ class Judge:
         return decide(envelope, item.body, item.role, self._reach_for(item), head.state, clash, envelope.type in ENTRY_TYPES)
 
     def _reach_for(self, item: Decided) -> Reach:
-        """The narrowest reach over the entry's streams; a stream nobody has written to yet is open to whoever begins it."""
+        """The narrowest reach over the entry's streams; a stream nobody has written to yet is open to whoever
+        begins it in the own branch."""
         who = self._who
         if who is None or who.role in ("admin", "rule"):
             return "in"
@@ -128,7 +131,8 @@ class Judge:
         unknown = [stream for stream in streams if stream not in self._reach]
         if unknown:
             found = reach_of(self._conn, self._log, who.person, unknown)
-            self._reach |= {stream: found.get(stream, "in" if self._heads[stream].pos == 0 else "never") for stream in unknown}
+            home = self._log == who.branch
+            self._reach |= {s: found.get(s, "in" if home and self._heads[s].pos == 0 else "never") for s in unknown}
         reaches = {self._reach[stream] for stream in streams}
         return "never" if "never" in reaches else "left" if "left" in reaches else "in"
 
@@ -176,6 +180,12 @@ class Judge:
 
 def fact_of(item: Decided) -> Fact:
     return Fact(item.entry, item.outcome.name, item.outcome.reason, item.role)
+
+
+def home_of(stream: str, log: str) -> str:
+    """The log that a stream named in `log` belongs to, where nobody has written to it yet: what all branches share cannot be
+    taken by one of them, nor by a technician who names it."""
+    return "org" if kind_of(stream) in SHARED else log
 
 
 def streams_of(heads: StreamHeads, log: str, entry: Entry) -> tuple[str, ...]:

@@ -21,12 +21,12 @@ from fieldapp.domain.entry import Entry, chain_hash, read_entry
 from fieldapp.domain.entry_types import office
 from fieldapp.domain.entry_types.base import Body, read_body
 from fieldapp.domain.job import JobState
-from fieldapp.domain.outcome import APPLIED
+from fieldapp.domain.outcome import APPLIED, may_release
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
-from fieldapp.store.judge import Decided, Judge, Writer, fact_of, streams_of
+from fieldapp.store.judge import Decided, Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
 from fieldapp.store.scope import ScopeChanges
 from fieldapp.store.tables import (
@@ -287,7 +287,7 @@ class ServerReplica:
         """Decide on groups, fold them, and append them to the log. `who` is None for what the server itself records."""
         heads = StreamHeads(self._db, conn, lock=True)
         mine = [item.entry for group in groups for item in group if item.entry.envelope.log == log]
-        heads.load((stream, log) for entry in mine for stream in entry.envelope.streams)
+        heads.load((stream, home_of(stream, log)) for entry in mine for stream in entry.envelope.streams)
         judge = Judge(conn, log, heads, who)
         rows: list[Decided] = []
         again: set[str] = set()
@@ -311,7 +311,8 @@ class ServerReplica:
             if item.outcome.name != "applied":
                 continue
             if isinstance(item.body, office.Decision) and item.body.verb() in ("released", "take"):
-                yield from self._waiting(conn, log, heads, col(EntryRow.id) == item.body.about)
+                found = self._waiting(conn, log, heads, col(EntryRow.id) == item.body.about)
+                yield from (freed for freed in found if may_release(item.role, freed.entry.envelope, freed.body))
             elif item.entry.envelope.type == "job.created" and heads[item.entry.envelope.stream].held:
                 stream = item.entry.envelope.stream
                 heads[stream].held = 0
@@ -336,7 +337,7 @@ class ServerReplica:
         rows: list[Decided] = []
         for raw, body_raw, role in conn.execute(query).all():
             entry = read_entry(raw, body_raw, trusted=True)
-            heads.load((stream, log) for stream in entry.envelope.streams)
+            heads.load((stream, home_of(stream, log)) for stream in entry.envelope.streams)
             rows.append(Decided(entry, _readable(entry), APPLIED, role, "outcome"))
         return rows
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 from sqlmodel import col
 
-from fieldapp.domain.documents import Customer, Person, Site
+from fieldapp.domain.documents import Customer, Person, Segment, Site
 from fieldapp.domain.entry_types import lifecycle, office, reference, steps, work
 from fieldapp.store.database import Database
 from fieldapp.store.server import ServerReplica
@@ -186,13 +189,70 @@ def test_a_technician_may_not_do_the_office_s_work(server: ServerReplica, server
     assert job_state(server_db).assignee == "p-lin"
 
 
-def test_a_refused_document_replaces_nothing(server: ServerReplica, server_db: Database, boss: Pen, lin: Pen) -> None:
-    boss.say(server, reference.PersonRecorded(Person(id="p-lin", name="Lin", role="technician", branch="b1")), "person:p-lin")
-    forged = Person(id="p-lin", name="Lin", role="admin", branch="b1")
-    claim = lin.say(server, reference.PersonRecorded(forged), "person:p-lin")
-    assert outcomes(server_db, claim) == ["quarantined"]
-    (document,) = everything(server_db, DocumentRow)
-    assert b'"technician"' in document["body"]
+def chief_and_lin(server: ServerReplica) -> tuple[Pen, Pen, Pen]:
+    """A supervisor's and a technician's pens for the shared log, where an administrator has recorded both."""
+    root, chief, lin = (
+        Pen("d-r", "p-r", "admin", "org"),
+        Pen("d-c", "p-c", "supervisor", "org"),
+        Pen("d-l", "p-l", "technician", "org"),
+    )
+    for pen in (chief, lin):
+        root.say(server, person(pen.who.person, pen.who.role), f"person:{pen.who.person}")
+    return root, chief, lin
+
+
+def person(name: str, role: Any) -> reference.PersonRecorded:
+    return reference.PersonRecorded(Person(name, name.title(), role, "b1"))
+
+
+def roles(db: Database) -> dict[str, str]:
+    bodies = [msgspec.json.decode(row["body"], type=reference.PersonRecorded) for row in everything(db, DocumentRow)]
+    return {body.person.id: body.person.role for body in bodies}
+
+
+def test_only_an_administrator_gives_roles(server: ServerReplica, server_db: Database) -> None:
+    root, chief, lin = chief_and_lin(server)
+    claims = [pen.say(server, person(pen.who.person, "admin"), f"person:{pen.who.person}") for pen in (chief, lin)]
+    assert outcomes(server_db, *claims) == ["quarantined"] * 2
+    assert roles(server_db) == {"p-c": "supervisor", "p-l": "technician"}
+    chief.say(server, created("J-0"), "job:0")
+    freed = chief.say(server, office.EntryReleased(about=claims[0].id), "job:0")
+    assert outcomes(server_db, freed) == ["applied"]
+    assert later(server_db, claims[0]) == []
+    assert roles(server_db)["p-c"] == "supervisor"
+    raised = root.say(server, person("p-c", "admin"), "person:p-c")
+    assert outcomes(server_db, raised) == ["applied"]
+    assert roles(server_db)["p-c"] == "admin"
+
+
+def test_a_document_is_about_what_its_stream_is_named_after(server: ServerReplica, server_db: Database, boss: Pen) -> None:
+    root, *_ = chief_and_lin(server)
+    mask = root.say(server, person("p-l", "admin"), "person:p-new")
+    other = boss.say(server, reference.CustomerRecorded(Customer("c9", {"en": "x"}, "b1")), "customer:c1")
+    assert outcomes(server_db, mask, other) == ["quarantined"] * 2
+    assert "about another person" in reason(server_db, mask)
+    assert roles(server_db) == {"p-c": "supervisor", "p-l": "technician"}
+
+
+def test_what_all_branches_share_lies_in_no_branch_s_log(server: ServerReplica, server_db: Database, boss: Pen, lin: Pen) -> None:
+    base = dispatch(server, boss)
+    own = boss.say(server, reference.SegmentRecorded(Segment("s", {"en": "x"})), "segment:s")
+    squat = lin.entry(steps.NoteAdded("mine"), also=("person:p-new",), base=base)
+    lin.push(server, squat)
+    assert outcomes(server_db, own, squat) == ["quarantined"] * 2
+    root = Pen("d-r", "p-r", "admin", log="org")
+    arrived = root.say(server, person("p-new", "technician"), "person:p-new")
+    assert outcomes(server_db, arrived) == ["applied"]
+
+
+def test_a_technician_begins_nothing_in_another_branch(server: ServerReplica, server_db: Database, boss: Pen) -> None:
+    dispatch(server, boss)
+    far = Pen("d-far", "p-far", "technician", log="b1", branch="b2")
+    job = far.say(server, created("J-9"), "job:9")
+    assert outcomes(server_db, job) == ["quarantined"]
+    assert "scope" in reason(server_db, job)
+    near = Pen("d-near", "p-near", "technician")
+    assert outcomes(server_db, near.say(server, created("J-8"), "job:8")) == ["applied"]
 
 
 def test_who_writes_is_who_the_device_belongs_to(server: ServerReplica, server_db: Database, boss: Pen, lin: Pen) -> None:

@@ -67,6 +67,10 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True):
         """Names of the single values that it sets: two entries of different lines that touch the same one conflict."""
         return frozenset()
 
+    def fits(self, stream: str) -> bool:
+        """Whether it is about what its stream is named after; a document that names itself must."""
+        return True
+
     def summary(self) -> str:
         """One line for the log, in plain words without markup."""
         return ""
