@@ -316,6 +316,8 @@ class FieldApp(App[None]):
             if isinstance(screen, FieldScreen):
                 screen.reload()
             screen.refresh(recompose=False, layout=True)
+            for header in screen.query(StatusHeader):
+                header.show_person(*self.who())
             for widget in screen.query("*"):
                 widget.refresh()
 

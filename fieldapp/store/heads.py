@@ -159,13 +159,16 @@ def _row(head: StreamHead) -> dict[str, Any]:
 
 
 def next_due(view: JobState) -> tuple[int | None, str]:
-    """(due in milliseconds UTC, promise name) of the undecided promise that is due first; (None, '') where nothing is."""
+    """(due in milliseconds UTC, promise name) of the undecided promise that is due first; (None, '') where nothing is.
+
+    A promise whose clock stands still is due at no instant: kept here it would be overdue in the lists while nothing is late.
+    """
     if view.status in CLOSED or not view.history:
         return None, ""
     open_ = [
         (clock.due_ms, clock.name)
         for clock in clocks(view, view.history[-1].by.at)
-        if clock.due_ms is not None and clock.state in ("not_started", "running", "at_risk", "paused")
+        if clock.due_ms is not None and clock.state in ("not_started", "running", "at_risk")
     ]
     return min(open_, default=(None, ""))
 

@@ -54,6 +54,11 @@ class StatusHeader(Widget):
     def on_mount(self) -> None:
         self.set_interval(10, self._tick)
 
+    def show_person(self, who: str, where: str) -> None:
+        """Person and branch, as they are called in the language spoken now."""
+        self._who, self._where = who, where
+        self.refresh()
+
     def _tick(self) -> None:
         self.minute = int(time.time()) // 60
 

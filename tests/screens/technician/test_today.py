@@ -1,0 +1,55 @@
+"""Today: what is late is what is late, the next move is on the key line, everything is said in the language spoken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fieldapp.store.queries.lists import Heading, JobCard
+from fieldapp.widgets.window_list import WindowList
+from tests.screens.conftest import FieldHome
+from tests.screens.technician.driving import Technician, at_work
+
+HomeOf = Callable[[str], FieldHome]
+PAUSED, SENT_BACK = "job:j-1053", "job:j-1048"
+
+
+def _sections(technician: Technician) -> dict[str, list[str]]:
+    """The jobs below each heading, as listed."""
+    listed = technician.app.screen.query_one("#jobs", WindowList)
+    found: dict[str, list[str]] = {}
+    for row in (listed._at(index) for index in range(listed.count)):
+        if isinstance(row, Heading):
+            found[row.section] = []
+        elif isinstance(row, JobCard):
+            found[[*found][-1]].append(row.number)
+    return found
+
+
+async def test_a_promise_whose_clock_stands_still_is_not_overdue(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), SENT_BACK, runner=False) as technician:
+        sections = _sections(technician)
+        assert "J-1048" in sections["now"], "sent back: its clock stands still since it was completed"
+        assert "J-1048" not in sections.get("overdue", [])
+        assert "J-1053" in sections["now"]
+
+
+async def test_a_paused_job_is_resumed_from_the_list(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), PAUSED, runner=False) as technician:
+        technician.app.screen.query_one("#jobs", WindowList).go_to(PAUSED)
+        await technician.settle()
+        assert "r resume" in technician.screen.splitlines()[-1]
+        await technician.keys("r")
+        assert technician.job.status == "in_progress"
+
+
+async def test_what_is_still_far_off_does_not_read_as_past(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), PAUSED, runner=False) as technician:
+        lines = [line for line in technician.screen.splitlines() if "J-10" in line]
+        assert any(" in " in line[-20:] for line in lines)
+        assert all("!" in line or " -" not in line[-20:] for line in lines)
+
+
+async def test_another_language_reaches_the_header_too(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), PAUSED, runner=False) as technician:
+        await technician.keys("f11")
+        assert "不来梅分公司" in technician.screen.splitlines()[0]
