@@ -293,6 +293,8 @@ class DeviceReplica:
             conn.execute(delete(ScopeRow).where(col(ScopeRow.stream).in_([whole_log(log) for log in whole])))
             conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(after=0, upto=AGAIN, live=False))
             conn.execute(update(OwnEntryRow).where(col(OwnEntryRow.lane) != "refused").values(lane="unsent", outcome="", reason=""))
+            own_files = (col(FileRow.state) == "sent", col(FileRow.job) != "")
+            conn.execute(update(FileRow).where(*own_files).values(state="here"))  # the server says which of them it has
             own = select(col(OwnEntryRow.stream))
             conn.execute(delete(JobRow).where(col(JobRow.log).in_(whole), col(JobRow.stream).not_in(own)))
             for log in self.identity.logs:

@@ -188,11 +188,23 @@ class Receiver:
             ]  # fmt: skip
             for some in chunks(places):
                 self._db.insert_new(self._conn, StreamRow, some)
-            files += [
-                {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted", "job": ""}
-                for row in part if row.entry.envelope.type == "procedure.published" for file in row.entry.envelope.files
-            ]  # fmt: skip
+            files += [row for entry in part for row in self._file_rows(entry)]
         self._db.insert_new(self._conn, FileRow, files)
+
+    def _file_rows(self, row: Row) -> list[dict[str, Any]]:
+        """Files to fetch; and those of own entries, which a database that was lost and is made anew does not know: they may be
+        only here."""
+        envelope = row.entry.envelope
+        if envelope.device == self._device:
+            state, job = "here", envelope.stream
+        elif envelope.type == "procedure.published":
+            state, job = "wanted", ""
+        else:
+            return []
+        return [
+            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": state, "job": job}
+            for file in envelope.files
+        ]
 
     def _fold_tail(self, heads: StreamHeads, rows: list[Row]) -> None:
         names = [(stream, row.log) for row in rows for stream in row.entry.envelope.streams if self._shows(row.log, stream)]

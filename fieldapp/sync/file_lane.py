@@ -78,7 +78,8 @@ class Aside(msgspec.Struct, frozen=True):
 
 
 class FileLane(msgspec.Struct, frozen=True):
-    """State. held: (file, parts the server has of it), as of its last answer. phases as in the machine for facts."""
+    """State. held: (file, parts the server has of it), as of its last answer. words: why all files wait. phases as in the
+    machine for facts."""
 
     seed: int
     phase: Literal["rest", "local", "asking", "stopped"] = "rest"
@@ -90,6 +91,7 @@ class FileLane(msgspec.Struct, frozen=True):
     aside: tuple[Aside, ...] = ()
     last_ask: int = NEVER
     idle: bool = False
+    words: str = ""
 
 
 FileStep = tuple[FileLane, tuple[FileEffect, ...]]
@@ -174,28 +176,28 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
         case m.Good(m.Chunk(raw, total)) if item.fetch and (raw or not total):
             return _look(_worked(lane), KeepChunk(item.sha256, item.have, raw, total))
         case m.Refused(401):
-            return _back_off(lane, now, None, Nudge("renew"))
+            return _back_off(lane, now, None, "", Nudge("renew"))
         case m.Refused(403, detail) if detail.code == "device-revoked":
             return _new(lane, phase="stopped"), ()
-        case m.Refused(507):
-            return _back_off(lane, now, answer.retry_after or BACKOFF_MAX_MS // 2)
+        case m.Refused(507, detail):
+            return _back_off(lane, now, answer.retry_after or BACKOFF_MAX_MS // 2, detail.detail or detail.title)
         case m.Refused(status, detail) if status < 500 and status not in (408, 425, 429):
             return _aside(lane, now, detail.detail or detail.title)
-        case m.Refused():
-            return _back_off(lane, now, answer.retry_after)
+        case m.Refused(_, detail):
+            return _back_off(lane, now, answer.retry_after, detail.detail or detail.title)
         case m.Fault("local" | "too_large" | "garbled", words):
             return _aside(lane, now, words)
         case m.Fault("timeout", words):
             lane, _ = _aside(lane, now, words)
-            return _back_off(lane, now, answer.retry_after)
-        case m.Fault():
-            return _back_off(lane, now, answer.retry_after)
+            return _back_off(lane, now, answer.retry_after, words)
+        case m.Fault(_, words):
+            return _back_off(lane, now, answer.retry_after, words)
     return _aside(lane, now, "the server answered something else than what was asked")
 
 
 def _worked(lane: FileLane, **changes: object) -> FileLane:
     rest = tuple(aside for aside in lane.aside if lane.item is None or aside.sha256 != lane.item.sha256)
-    return _new(lane, tries=0, aside=rest, **changes)
+    return _new(lane, tries=0, aside=rest, words="", **changes)
 
 
 def _aside(lane: FileLane, now: int, words: str) -> FileStep:
@@ -208,7 +210,7 @@ def _aside(lane: FileLane, now: int, words: str) -> FileStep:
     return _look(_new(lane, seed=seed, held=None, aside=(*others, put)))
 
 
-def _back_off(lane: FileLane, now: int, retry_after: int | None, *before: FileEffect) -> FileStep:
+def _back_off(lane: FileLane, now: int, retry_after: int | None, words: str, *before: FileEffect) -> FileStep:
     """The way to the server is the trouble: all files wait."""
     delay, seed = backoff(lane.seed, lane.tries + 1, retry_after)
-    return _wait(_new(lane, seed=seed, tries=lane.tries + 1), now + max(GAP_MS, delay), *before)
+    return _wait(_new(lane, seed=seed, tries=lane.tries + 1, words=words), now + max(GAP_MS, delay), *before)

@@ -83,7 +83,7 @@ class FileDesk:
 
 def waiting_words(lane: FileLane) -> tuple[str, ...]:
     """Why files wait, in words, for the sync centre."""
-    return tuple(aside.words for aside in lane.aside if aside.words)
+    return tuple(words for words in (lane.words, *(aside.words for aside in lane.aside)) if words)
 
 
 def _hash_of(path: Path) -> str:

@@ -164,7 +164,7 @@ class Runner:
     def _hear(self, lane: Lane, event: m.Event) -> None:
         if lane == "facts":
             self._hear_facts(event)
-        elif not isinstance(event, m.Looked):
+        elif self._desk is not None and not isinstance(event, m.Looked):
             self._hear_files(event)
 
     def _hear_facts(self, event: m.Event) -> None:
@@ -203,6 +203,8 @@ class Runner:
             self._inbox.put(("files", m.Hurried(self._now(), "hint")))  # files named by these facts are taken from now on
         elif isinstance(effect, m.Receive):
             self.received += len(effect.page.rows)
+            if any(row.entry.envelope.files for row in effect.page.rows):
+                self._inbox.put(("files", m.Hurried(self._now(), "hint")))  # some may be to fetch, or to send once more
 
     def _hear_files(self, event: FileEvent) -> None:
         assert self._desk is not None
@@ -257,10 +259,17 @@ class Runner:
 
     def finished(self) -> bool:
         """Everything is exchanged, or it is of no use to wait for the rest now."""
+        if not self._inbox.empty():
+            return False
         facts = quiet(self.facts) or self.facts.phase == "stopped"
         if facts:
-            return files_quiet(self.files) or (self.files.phase == "rest" and self.files.tries >= GIVE_UP_AFTER)
+            return files_quiet(self.files) or self._gives_files_up()
         return self._gives_up()
+
+    def _gives_files_up(self) -> bool:
+        lane = self.files
+        wait = lane.wake - self._now()
+        return lane.phase == "rest" and lane.tries > 0 and (lane.tries >= GIVE_UP_AFTER or wait > PATIENCE_MS)
 
     def _gives_up(self) -> bool:
         state = self.facts

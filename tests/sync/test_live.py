@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from pathlib import Path
 
+from fieldapp.bootstrap import DeviceServices
 from fieldapp.domain.entry import FileRef
+from fieldapp.domain.entry_types.lifecycle import JobAssigned
 from fieldapp.domain.entry_types.steps import FileAttached
+from fieldapp.server.backup import backup, restore
 from fieldapp.store.rows import Draft
-from fieldapp.sync.once import sync_loop, sync_once
+from fieldapp.sync import runner
+from fieldapp.sync.once import sync_loop, sync_once, transport_for
 from fieldapp.sync.protocol import PART_BYTES
 from fieldapp.sync.status import SyncStatus
-from tests.live_server import LiveServer, live_server  # noqa: F401
+from tests.live_server import LiveServer, live_server, serving  # noqa: F401
 from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
 
 
@@ -65,6 +70,62 @@ def test_a_large_file_goes_in_parts_after_its_fact(live_server: LiveServer, tmp_
         assert report.problem is None
         assert device.replica.counts().files_waiting == 0
         assert live_server.services.files.state(name).complete
+
+
+def with_photo(device: DeviceServices, data: bytes, job: str = "1") -> str:
+    """A photo recorded on a job; its hash."""
+    name = hashlib.sha256(data).hexdigest()
+    device.home.files.mkdir(exist_ok=True)
+    (device.home.files / name).write_bytes(data)
+    body = FileAttached(name, len(data), "photo.bin", step="p/s1")
+    device.replica.append([Draft(LOG, f"job:{job}", body, files=(FileRef(name, len(data), "photo.bin"),))])
+    return name
+
+
+def test_a_lost_database_does_not_forget_a_photo_that_is_only_here(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([new_job("1"), Draft(LOG, "job:1", JobAssigned("tech-1"))])
+        name = with_photo(device, b"a leaking valve")
+        transport = transport_for(device, SETTINGS)
+        assert runner.sync_once(device.replica, transport).problem is None  # facts alone: the way broke off before the photo
+        transport.close()
+        assert device.replica.counts().files_waiting == 1
+    shutil.rmtree(tmp_path / "a" / "data")
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        assert sync_once(device, SETTINGS).problem is None
+        assert live_server.services.files.state(name).complete
+        assert device.replica.counts().files_waiting == 0
+
+
+def test_a_server_without_room_for_files_takes_facts_and_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with serving(tmp_path / "server", reserve_bytes=1 << 60) as full:
+        full.people()
+        with device_of(full, "tech-1", tmp_path / "a") as device:
+            device.replica.append([new_job("1")])
+            with_photo(device, b"no room")
+            report = sync_once(device, SETTINGS)
+            assert report.problem is not None
+            assert "no room for files" in report.problem
+            assert (device.replica.counts().unsent, device.replica.counts().files_waiting) == (0, 1)
+
+
+def test_a_restored_server_gets_the_photos_that_came_after_the_backup(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    settings = live_server.settings
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([new_job("1")])
+        assert sync_once(device, SETTINGS).problem is None
+        backup(settings.database_url, settings.files_dir, tmp_path / "backup.zip")
+        name = with_photo(device, b"after the backup")
+        assert sync_once(device, SETTINGS).problem is None
+        live_server.stop()
+        shutil.rmtree(settings.files_dir)
+        restore(tmp_path / "backup.zip", settings.database_url, settings.files_dir, replace=True)
+        live_server.start()
+        assert sync_once(device, SETTINGS).problem is None
+        assert live_server.services.files.state(name).complete
+        assert device.replica.counts().files_waiting == 0
 
 
 def test_a_revoked_device_hands_over_and_stops(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
