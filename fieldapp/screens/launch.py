@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.opening import Opening
+from fieldapp.domain.problem import Problem
 from fieldapp.language import language_of_environment, set_language
 from fieldapp.settings import DeviceSettings, device_settings
 from fieldapp.store.home import Home, Identity
@@ -25,7 +26,7 @@ def launch(opening: Opening) -> int:
     """Show the app until the person leaves it. A home that belongs to nobody yet is enrolled first. Returns the exit code.
 
     Raises:
-        Problem: `identity-damaged`, `bad-config`, `home-unusable`, and those of the database.
+        Problem: `identity-damaged`, `bad-config`, `home-unusable`, `app-stopped`, and those of the database.
     """
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
@@ -40,7 +41,22 @@ def launch(opening: Opening) -> int:
             return 0  # the person left; nothing was changed
     app = app_for(home, identity, opening, settings)
     app.run()
-    return app.return_code or 0
+    return ended(app)
+
+
+def ended(app: FieldApp) -> int:
+    """The exit code of an app that has been closed.
+
+    Raises:
+        Problem: `app-stopped` where it was not a person who closed it: nobody is left alone with a traceback.
+    """
+    if app.return_code:
+        raise Problem(
+            "app-stopped",
+            "Fieldapp has stopped because of a mistake of its own.",
+            "What was called saved is safe on this device, half-typed text too. Start it again. If it stops again, send the lines above to the office.",
+        )
+    return 0
 
 
 def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSettings) -> FieldApp:

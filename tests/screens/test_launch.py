@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
 from fieldapp.bootstrap import open_device
 from fieldapp.commands.demo_network import DemoNetwork
 from fieldapp.commands.fixture_loading import load_fixtures
 from fieldapp.commands.opening import Opening
 from fieldapp.domain.entry_types.steps import NoteAdded
+from fieldapp.domain.problem import Problem
 from fieldapp.screens.app import FieldApp
-from fieldapp.screens.launch import app_for
+from fieldapp.screens.launch import app_for, ended
 from fieldapp.screens.technician.sync_centre import SyncCentreScreen
 from fieldapp.screens.technician.today import TodayScreen
 from fieldapp.settings import DeviceSettings
@@ -147,3 +149,28 @@ def test_the_demos_network_breaks_connections_off_and_takes_new_ones(company: Li
         assert network.toggle()
         assert client.get(f"{network.url}/healthz").status_code in (200, 404)
     network.cut()
+
+
+def test_an_app_that_breaks_says_what_is_safe(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+    app = app_of(home, offline=True)
+
+    async def break_it(pilot: Pilot[None]) -> None:
+        pilot.app.call_later(lambda: [][1])
+        await pilot.pause()
+
+    app.run(headless=True, auto_pilot=break_it)
+    with pytest.raises(Problem, match="mistake of its own") as caught:
+        ended(app)
+    assert caught.value.code == "app-stopped"
+    assert "is safe on this device" in caught.value.hint
+    assert "IndexError" in capfd.readouterr().err
+
+
+def test_an_app_that_is_left_ends_well(home: Home) -> None:
+    app = app_of(home, offline=True)
+
+    async def leave(pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+q")
+
+    app.run(headless=True, auto_pilot=leave)
+    assert ended(app) == 0
