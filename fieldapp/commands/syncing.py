@@ -16,6 +16,7 @@ def _sync(arguments: argparse.Namespace, out: Output) -> int:
     settings = device_settings(arguments.home)
     with writing("fieldapp sync", arguments.home) as device:
         report = sync_once(device, settings)
+        left = not device.replica.counts().safe_to_leave
     whole = report.problem is None
     if arguments.json:
         out.json({"online": report.online, "sent": report.sent, "received": report.received, "problem": report.problem})
@@ -23,8 +24,17 @@ def _sync(arguments: argparse.Namespace, out: Output) -> int:
         out.line(f"Everything is exchanged: {report.sent} sent, {report.received} received.")
     else:
         out.line(f"Not everything is exchanged: {report.sent} sent, {report.received} received.")
-        out.complain("not-exchanged", report.problem or "", "What was recorded is safe on this device and is sent next time.")
+        out.complain("not-exchanged", report.problem or "", _what_is_safe(report.connection, left))
     return OK if whole else FAILED
+
+
+def _what_is_safe(connection: str, left: bool) -> str:
+    """What became of what was recorded. `left`: some of it is only here."""
+    if connection == "revoked" and left:
+        return "What it could not hand over is safe on this device: show it to the office before anything is deleted."
+    if connection == "revoked":
+        return "What was not sent has been handed over to the office."
+    return "What was recorded is safe on this device and is sent next time."
 
 
 def _outbox(arguments: argparse.Namespace, out: Output) -> int:

@@ -196,7 +196,7 @@ def _refused(state: State, now: int, answer: m.Refused) -> Step:
 def _revoked(state: State, now: int, words: str) -> Step:
     """Hand over what is unsent, once; where even that is refused, there is nothing left to do."""
     if state.revoked:
-        state, news = told(new(state, phase="stopped", request=None), "revoked", words)
+        state, news = told(new(state, phase="stopped", request=None), "revoked", "the server does not take what was not sent")
         return state, news
     state, news = told(new(state, revoked=True), "revoked", words)
     return correct(state, now, *news)
@@ -270,6 +270,10 @@ def _smaller(state: State, now: int, words: str) -> Step:
     if isinstance(request, m.AskPush) or (isinstance(request, m.AskPull) and state.budget > PULL_BYTES_LEAST):
         # each halving is a step forward: only what is fruitless at the end counts
         return look(_shrink(new(state, fruitless=max(1, state.fruitless))))
+    if isinstance(request, m.AskQuarantine):
+        state = new(
+            state, poison=None, pull_due=True, pull_first=True
+        )  # it is the way that takes nothing: the entry is offered again, it may be good
     return back_off(state, now, None, "busy", words)
 
 

@@ -115,13 +115,13 @@ def _troubled(state: State, event: m.Troubled) -> Step:
 
 def _decide(state: State, now: int) -> Step:
     view = state.view
-    if state.revoked:
-        if view.run is not None:
-            return ask(state, now, m.AskQuarantine(quarantine(view.run, "the device was revoked")))
+    if state.revoked and view.run is None:
         state, news = told(new(state, phase="stopped", request=None), "revoked", state.report.words)
         return state, news
-    if state.renew or not view.token:
+    if state.renew or not view.token:  # handing over needs a token as well
         return _ask_token(state, now)
+    if state.revoked and view.run is not None:
+        return ask(state, now, m.AskQuarantine(quarantine(view.run, "the device was revoked")))
     pull = (state.pull_due or bool(view.backfills)) and now >= state.pull_after
     if view.run is not None and not (pull and state.pull_first):
         return _push(state, now, view.run)

@@ -12,7 +12,7 @@ _SENTENCES: dict[Connection, str] = {
     "offline": "The server cannot be reached. Work on: everything is saved here and is sent later.",
     "sign_in_page": "A sign-in page answers instead of the server. Open a browser, sign in to this network, then try again.",
     "busy": "The server is busy. Work on: everything is saved here and is sent later.",
-    "revoked": "This device was revoked by the office. What was not sent yet was handed over.",
+    "revoked": "This device was revoked by the office: the server takes nothing more from it.",
     "upgrade": "The server wants a newer version of Fieldapp before it sends news. What you record is still sent.",
     "server_full": "The server's disk is full. Everything is saved here; tell the office.",
     "other_server": "The server does not know this device. Everything is saved here; ask the office for a new code.",

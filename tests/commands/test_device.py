@@ -85,6 +85,7 @@ def test_no_network_is_said_in_words(technician: Device) -> None:
 def test_a_revoked_device_hands_its_work_over(server: LiveServer, technician: Device) -> None:
     technician("note", JOB, "before I go").good()
     Commands("--server-home", str(server.settings.home))("admin", "revoke", _code(technician)).good()
+    technician("sync").refused("has been handed over to the office")
     ran = technician("sync", "--json")
     assert ran.code == 1
     assert "revoked" in json.loads(ran.out)["problem"]

@@ -340,6 +340,34 @@ def test_403_revoked_even_for_handing_over_stops() -> None:
     assert kinds(said) == []
 
 
+def next_request(hand: Hand) -> m.FactRequest:
+    """What is asked next, however long the machine waits before."""
+    while hand.state.phase == "rest":
+        hand.wait()
+    return hand.request
+
+
+def test_a_revoked_device_renews_its_token_to_hand_over() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(403, "device-revoked"), after=MIN_GAP_MS)
+    hand.answer(refused(401, "token-expired"), after=MIN_GAP_MS)
+    assert isinstance(next_request(hand), m.AskToken)
+    hand.answer(a_token(), after=MIN_GAP_MS)
+    assert isinstance(next_request(hand), m.AskQuarantine)
+
+
+def test_a_proxy_that_takes_nothing_condemns_no_entry() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, run=a_run(1)))
+    hand.start()
+    hand.answer(m.Fault("too_large", "a proxy"), after=MIN_GAP_MS)
+    assert isinstance(next_request(hand), m.AskQuarantine)
+    hand.answer(m.Fault("too_large", "a proxy"))
+    assert isinstance(next_request(hand), m.AskPull)
+    hand.answer(a_page())
+    assert isinstance(next_request(hand), m.AskPush)
+
+
 def test_403_otherwise_waits() -> None:
     hand = Hand(UNSENT)
     hand.start()
