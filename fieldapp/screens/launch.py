@@ -54,7 +54,8 @@ def ended(app: FieldApp) -> int:
         raise Problem(
             "app-stopped",
             "Fieldapp has stopped because of a mistake of its own.",
-            "What was called saved is safe on this device, half-typed text too. Start it again. If it stops again, send the lines above to the office.",
+            "What was called saved is safe on this device, half-typed text too. Start it again; if it stops again, "
+            "send the lines above to the office.",
         )
     return 0
 

@@ -19,9 +19,10 @@ from fieldapp.domain.problem import Problem
 from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.language import _, later
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.asking import AskScreen, Question, ReasonScreen
+from fieldapp.screens.asking import ReasonScreen
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.technician.around_step import AroundStep
+from fieldapp.screens.technician.between_steps import BetweenSteps
 from fieldapp.screens.technician.drafting import DraftKeeper
 from fieldapp.screens.technician.inputs import Asked, StepInput, input_for
 from fieldapp.screens.technician.job_steps import JobSteps
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from fieldapp.services.work import Recorded
 
 
-class StepRunnerScreen(AroundStep, FieldScreen):
+class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
     """Runs the steps of one job.
 
     Args:
@@ -65,7 +66,7 @@ class StepRunnerScreen(AroundStep, FieldScreen):
         self.place: StepPlace | None = None
         self._standing = ""
         self._trouble = False
-        self._saved: StepPlace | None = None
+        self.saved: StepPlace | None = None
         self._opened: tuple[object, ...] = ()
         self._opening = asyncio.Lock()
         self._recording = False
@@ -211,7 +212,7 @@ class StepRunnerScreen(AroundStep, FieldScreen):
 
     def _show_verdict(self) -> None:
         found, trouble = self._judged(), self._trouble
-        made, saved = self.input, self._saved
+        made, saved = self.input, self.saved
         if made is not None and found is not None and not trouble and (not made.settled or (found.wrong and not made.text.strip())):
             found = None  # nothing is typed yet, so nothing is wrong yet
         documents = self.field.session.documents
@@ -292,34 +293,20 @@ class StepRunnerScreen(AroundStep, FieldScreen):
         """Say what follows from a result, and go on."""
         self._recording = False
         if self.is_attached and self.steps is not None and self.place is not None:
-            self._saved = self.steps.place(self.place.key)
+            self.saved = self.steps.place(self.place.key)
             await self.go_on(self.say_consequences(recorded))
         else:
             self.field.keys.release()
 
-    async def go_on(self, opened: StepPlace | None = None) -> None:
-        """To the corrective step that was just opened, else to the next open one, else to the check before completion."""
-        if self.steps is None or self.place is None:
-            return
-        target = opened or self.steps.after(self.place.key)
-        await self.open(target or self.steps.place(self.place.key) or self.place)
-        if target is None:
-            self.action_complete()
+    # --- The outline ------------------------------------------------------------------------------------------------------------
 
-    # --- Moving about -----------------------------------------------------------------------------------------------------------
-
-    async def action_next_step(self) -> None:
-        await self._move(1)
-
-    async def action_previous_step(self) -> None:
-        await self._move(-1)
-
-    async def _move(self, step: int) -> None:
-        if self.steps is not None and self.place is not None:
-            target = self.steps.neighbour(self.place.key, step)
-            if target is not None:
-                self._saved = None
-                await self.open(target)
+    @on(WindowList.Chosen, "#outline")
+    async def _chosen(self, event: WindowList.Chosen) -> None:
+        if isinstance(event.row, StepRow):
+            self.saved = None
+            await self.open(event.row.place)
+            if self.input is not None:
+                self.input.grab()
 
     def action_outline(self) -> None:
         made = self.input
@@ -328,38 +315,11 @@ class StepRunnerScreen(AroundStep, FieldScreen):
         else:
             self.query_one("#outline", OutlineList).focus()
 
-    @on(WindowList.Chosen, "#outline")
-    async def _chosen(self, event: WindowList.Chosen) -> None:
-        if isinstance(event.row, StepRow):
-            self._saved = None
-            await self.open(event.row.place)
-            if self.input is not None:
-                self.input.grab()
-
-    def action_page(self, step: int) -> None:
-        centre = self.query_one("#centre")
-        centre.scroll_relative(y=step * max(1, centre.size.height - 2), animate=False)
-
-    def action_search(self) -> None:
-        self.app.push_screen(AskScreen(_("Find a step"), [Question(_("Words of its title, or its name"))]), self._found)
-
-    def _found(self, answer: tuple[str, ...] | None) -> None:
-        if answer is None or self.steps is None:
-            return
-        wanted = answer[0].casefold()
-        for place in self.steps.visible:
-            if any(wanted in text.casefold() for text in (place.key, *place.step.title.values())):
-                self.call_next(self.open, place)
-                return
-        self.notify(_("No step has these words."), timeout=4)
-
-    def action_complete(self) -> None:
-        from fieldapp.screens.technician.complete_check import CompleteCheckScreen
-
-        self.drafts.flush()
-        self.app.push_screen(CompleteCheckScreen(self.stream))
-
     def action_back(self) -> None:
+        """From the outline to the step beside it, from the step to the job."""
+        if isinstance(self.focused, OutlineList) and self.input is not None:
+            self.input.grab()
+            return
         self.drafts.flush()
         super().action_back()
 

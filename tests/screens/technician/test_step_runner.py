@@ -363,3 +363,14 @@ async def test_the_last_letters_before_leaving_a_step_are_kept_at_that_step(fiel
             "Weber"
         )
         assert drafted_steps(technician.app.session.reader, QUARTER) == ("HANDOVER/receiver",)
+
+
+async def test_escape_leads_from_the_outline_to_the_step_and_from_there_to_the_job(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/oil_pressure") as technician:
+        await technician.keys("f2", "escape")
+        assert technician.at == "CHILLER-Q/oil_pressure"
+        await technician.types("1.9")
+        assert technician.typed == "1.9"
+        depth = len(technician.app.screen_stack)
+        await technician.keys("escape")
+        assert len(technician.app.screen_stack) == depth - 1

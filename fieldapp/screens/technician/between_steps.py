@@ -1,0 +1,70 @@
+"""From one step to another: what comes next, the neighbours, a step by its words, the check before completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from fieldapp.domain.progress import StepPlace
+from fieldapp.language import _
+from fieldapp.screens.asking import AskScreen, Question
+
+if TYPE_CHECKING:
+    from fieldapp.screens.technician.step_runner import StepRunnerScreen
+
+
+class BetweenSteps:
+    """Mixed into the step runner: the actions that lead from the open step to another one."""
+
+    @property
+    def _at(self) -> StepRunnerScreen:
+        return cast("StepRunnerScreen", self)
+
+    async def go_on(self, opened: StepPlace | None = None) -> None:
+        """To where a failure leads, else to the next open step, else to the check before completion."""
+        runner = self._at
+        if runner.steps is None or runner.place is None:
+            return
+        target = opened or runner.steps.after(runner.place.key)
+        await runner.open(target or runner.steps.place(runner.place.key) or runner.place)
+        if target is None:
+            self.action_complete()
+
+    async def action_next_step(self) -> None:
+        await self._move(1)
+
+    async def action_previous_step(self) -> None:
+        await self._move(-1)
+
+    async def _move(self, step: int) -> None:
+        runner = self._at
+        if runner.steps is not None and runner.place is not None:
+            target = runner.steps.neighbour(runner.place.key, step)
+            if target is not None:
+                runner.saved = None
+                await runner.open(target)
+
+    def action_page(self, step: int) -> None:
+        centre = self._at.query_one("#centre")
+        centre.scroll_relative(y=step * max(1, centre.size.height - 2), animate=False)
+
+    def action_search(self) -> None:
+        asked = AskScreen(_("Find a step"), [Question(_("Words of its title, or its name"))])
+        self._at.app.push_screen(asked, self._found)
+
+    def _found(self, answer: tuple[str, ...] | None) -> None:
+        runner = self._at
+        if answer is None or runner.steps is None:
+            return
+        wanted = answer[0].casefold()
+        for place in runner.steps.visible:
+            if any(wanted in text.casefold() for text in (place.key, *place.step.title.values())):
+                runner.saved = None
+                runner.call_next(runner.open, place)
+                return
+        runner.notify(_("No step has these words."), timeout=4)
+
+    def action_complete(self) -> None:
+        from fieldapp.screens.technician.complete_check import CompleteCheckScreen
+
+        self._at.drafts.flush()
+        self._at.app.push_screen(CompleteCheckScreen(self._at.stream))
