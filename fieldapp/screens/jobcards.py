@@ -80,6 +80,8 @@ def _right(card: JobCard, now: int) -> Content:
         promise = _promise_word(card.due_name)
         text = f"! {promise} {span(left)}" if late else _("{promise} in {span}").format(promise=promise, span=span(left))
         when = Content.styled(text, "bold $text-error" if late else "$text-warning" if left < 3_600_000 else "")
+    elif card.status in ("paused", "sent_back"):  # no clock is running
+        when = status(card.status)
     elif card.window_start is not None:
         when = Content.styled(_day_time(card.window_start, now), "$text-muted")
     else:

@@ -31,6 +31,8 @@ async def test_a_promise_whose_clock_stands_still_is_not_overdue(field_home: Hom
         assert "J-1048" in sections["now"], "sent back: its clock stands still since it was completed"
         assert "J-1048" not in sections.get("overdue", [])
         assert "J-1053" in sections["now"]
+        line = next(line for line in technician.screen.splitlines() if "J-1048" in line)
+        assert line.rstrip().endswith("↩ sent back")
 
 
 async def test_a_paused_job_is_resumed_from_the_list(field_home: HomeOf) -> None:
