@@ -14,6 +14,7 @@ from fieldapp.commands.serving import server_options, settings_of, shown_databas
 
 if TYPE_CHECKING:
     from fieldapp.server.services import ServerServices
+    from fieldapp.server.settings import ServerSettings
 
 ROLES = ("technician", "supervisor", "dispatcher", "expert", "admin")
 
@@ -26,15 +27,8 @@ def opened(arguments: argparse.Namespace, *, make: bool = False) -> Iterator[Ser
         Problem: `server-missing`, and those of settings and database.
     """
     settings = settings_of(arguments)
-    file = Path(settings.database_url.removeprefix("sqlite:///"))
-    if not make and settings.database_url.startswith("sqlite:") and not file.exists():
-        from fieldapp.domain.problem import Problem
-
-        raise Problem(
-            "server-missing",
-            f"There is no server's database at {file}.",
-            "Make one: fieldapp admin init. Or name another with --server-home or --database.",
-        )
+    if not make:
+        _refuse_missing(settings)
     from fieldapp.server.services import open_server
 
     services = open_server(settings)
@@ -42,6 +36,18 @@ def opened(arguments: argparse.Namespace, *, make: bool = False) -> Iterator[Ser
         yield services
     finally:
         services.close()
+
+
+def _refuse_missing(settings: ServerSettings) -> None:
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    if settings.database_url.startswith("sqlite:") and not file.exists():
+        from fieldapp.domain.problem import Problem
+
+        raise Problem(
+            "server-missing",
+            f"There is no server's database at {file}.",
+            "Make one: fieldapp admin init. Or name another with --server-home or --database.",
+        )
 
 
 def _init(arguments: argparse.Namespace, out: Output) -> int:
@@ -188,6 +194,7 @@ def _backup(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.server.backup import backup
 
     settings = settings_of(arguments)
+    _refuse_missing(settings)
     target = Path(arguments.file).expanduser().absolute()
     manifest = backup(settings.database_url, settings.files_dir, target)
     entries = manifest.rows.get("entries", 0)
@@ -217,6 +224,8 @@ def _restore(arguments: argparse.Namespace, out: Output) -> int:
     else:
         out.line(f"Restored: {entries:,} entries from {source}")
         out.line("  Devices notice it, and offer again what the backup does not hold.")
+        out.line("  What was decided on this machine since the backup is undone: look at `fieldapp admin device list` and revoke")
+        out.line("  again what was revoked later; people and devices added later are added again.")
     return OK
 
 

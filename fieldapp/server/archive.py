@@ -10,9 +10,11 @@ The rows say nothing of the database they came from: what was saved on SQLite ca
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -32,6 +34,8 @@ _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, LookupError, ValueError, RuntimeError, OverflowError,
 )  # fmt: skip
 """What the zip library raises on bytes that are not what they were."""
+_MEMBER = re.compile(r"(tables/[a-z_]{1,40}\.jsonl|files/(?P<file>[0-9a-f]{64}))\Z")
+"""Nothing else is in a backup: a name is a path where it is restored, and a file's name is its content's hash."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -91,7 +95,8 @@ class ArchiveWriter:
         sync_folder(self._target.parent)
 
     def discard(self) -> None:
-        self._zip.close()
+        with contextlib.suppress(OSError):  # on a full disk even closing has something to write
+            self._zip.close()
         self.path.unlink(missing_ok=True)
 
 
@@ -129,6 +134,9 @@ class ArchiveReader:
         if sorted(inside) != sorted(named):
             raise self._damaged("it does not hold what its manifest lists")
         for name, member in self.manifest.members.items():
+            place = _MEMBER.match(name)
+            if not place or (place["file"] and place["file"] != member.sha256):
+                raise self._damaged("it holds something that no backup holds")
             found, size = hashlib.sha256(), 0
             for chunk in self.chunks(name):
                 found.update(chunk)
@@ -145,9 +153,16 @@ class ArchiveReader:
             raise self._damaged(str(error)) from None
 
     def rows(self, table: str) -> Iterator[dict[str, Any]]:
-        """Rows of a table, as they were written."""
-        with self._zip.open(f"tables/{table}.jsonl") as file:
-            yield from read_rows(file)
+        """Rows of a table, as they were written.
+
+        Raises:
+            Problem: `backup-unreadable`.
+        """
+        try:
+            with self._zip.open(f"tables/{table}.jsonl") as file:
+                yield from read_rows(file)
+        except (*_DAMAGE, TypeError, AttributeError) as error:
+            raise self._damaged(f"its table {table} cannot be read ({type(error).__name__})") from None
 
     def _read_manifest(self) -> Manifest:
         try:

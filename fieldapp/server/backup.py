@@ -8,12 +8,13 @@ again and offer what the backup had not seen yet.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ from fieldapp.server.accounts import INCARNATION
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
 from fieldapp.server.file_storage import FolderStorage, StorageFull
 from fieldapp.server.files import HERE, WANTED
+from fieldapp.server.relay import AT_WORK
 from fieldapp.server.services import wall_clock
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, clear_words
 from fieldapp.store.journal import sync_folder
 from fieldapp.store.migrations import migrate_server
 from fieldapp.store.server import row_chain
@@ -90,6 +92,7 @@ def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False
             try:
                 migrate_server(db)
                 with db.write() as conn:
+                    _refuse_running(conn)
                     _refuse_full(conn, replace)
                     _restore_files(reader, files_dir)
                     _load(conn, reader)
@@ -233,9 +236,24 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
             finally:
                 old.close()
     fresh = path.with_name(f".{path.name}.restoring")
-    for name in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
-        name.unlink(missing_ok=True)
-    _restore_files(reader, files_dir)
+    try:
+        with _no_room(path):
+            _drop(fresh)
+            _restore_files(reader, files_dir)
+            _build(reader, fresh)
+            if path.exists():
+                kept = path.with_name(f"{path.name}.before-restore")
+                kept.unlink(missing_ok=True)
+                _keep(path, kept)
+            fresh.replace(path)
+            sync_folder(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            _drop(fresh)
+
+
+def _build(reader: ArchiveReader, fresh: Path) -> None:
+    """A whole database of the backup's rows in one file, on the disk when this returns."""
     db = Database(f"sqlite:///{fresh}")
     try:
         migrate_server(db)
@@ -243,7 +261,7 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
             _load(conn, reader)
     finally:
         db.close()
-    with closing(sqlite3.connect(fresh)) as connection:
+    with clear_words(), closing(sqlite3.connect(fresh)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
             raise Problem(
@@ -251,12 +269,22 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
             )
     with fresh.open("rb+") as file:
         os.fsync(file.fileno())
-    if path.exists():
-        kept = path.with_name(f"{path.name}.before-restore")
-        kept.unlink(missing_ok=True)
-        _keep(path, kept)
-    fresh.replace(path)
-    sync_folder(path.parent)
+
+
+def _drop(fresh: Path) -> None:
+    for name in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
+        name.unlink(missing_ok=True)
+
+
+@contextmanager
+def _no_room(path: Path) -> Iterator[None]:
+    """The old server stays as it was whatever the disk says."""
+    try:
+        yield
+    except OSError as error:
+        raise Problem(
+            "disk-full", f"The backup could not be restored to {path.parent} ({error.strerror}).", "The old server is as it was."
+        ) from error
 
 
 def _keep(path: Path, kept: Path) -> None:
@@ -281,6 +309,12 @@ def _close_down(path: Path) -> None:
         return  # not a database any more: that is what a restore is for
     for name in (Path(f"{path}-wal"), Path(f"{path}-shm")):
         name.unlink(missing_ok=True)
+
+
+def _refuse_running(conn: Connection) -> None:
+    """On PostgreSQL: a server that goes on after a restore would speak for the history that was replaced."""
+    if not conn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({AT_WORK})").scalar():
+        raise Problem("database-in-use", "A server works on this database.", "Stop the server first. Nothing was changed.")
 
 
 def _refuse_full(conn: Connection, replace: bool) -> None:

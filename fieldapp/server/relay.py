@@ -11,6 +11,8 @@ import psycopg
 from fieldapp.server.events import Hints
 
 CHANNEL = "fieldapp_moved"
+AT_WORK = 6_041_978
+"""Number of the PostgreSQL advisory lock that every server process holds its share of: a restore needs it alone."""
 _RETRY_S = 5.0
 _LOOK_S = 1.0
 """How often the listening thread looks whether it should stop."""
@@ -60,6 +62,7 @@ class PostgresRelay:
             try:
                 with psycopg.connect(self._url, autocommit=True) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
+                    connection.execute("SELECT pg_advisory_lock_shared(%s)", (AT_WORK,))
                     self._listening.set()
                     while not self._stop.is_set():
                         for notice in connection.notifies(timeout=_LOOK_S):

@@ -90,16 +90,16 @@ class Database:
             Problem: `disk-full`, `database-busy`, `database-damaged`, `database-away`, `database-failed`.
         """
         if self.is_sqlite:
-            with self._lock, _clear_words(), self._writer.begin() as connection:
+            with self._lock, clear_words(), self._writer.begin() as connection:
                 yield connection
         else:
-            with _clear_words(), self._writer.begin() as connection:
+            with clear_words(), self._writer.begin() as connection:
                 yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view for reading; several may be open at once."""
-        with _clear_words(), self._readers.begin() as connection:
+        with clear_words(), self._readers.begin() as connection:
             yield connection
 
     def insert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
@@ -176,7 +176,8 @@ def _insert_sql(table: Table, names: Sequence[str], existing: str, is_sqlite: bo
 
 
 @contextmanager
-def _clear_words() -> Iterator[None]:
+def clear_words() -> Iterator[None]:
+    """What a database raises, in words: the problems of `write`."""
     try:
         yield
     except DBAPIError as error:

@@ -271,9 +271,8 @@ def _smaller(state: State, now: int, words: str) -> Step:
         # each halving is a step forward: only what is fruitless at the end counts
         return look(_shrink(new(state, fruitless=max(1, state.fruitless))))
     if isinstance(request, m.AskQuarantine):
-        state = new(
-            state, poison=None, pull_due=True, pull_first=True
-        )  # it is the way that takes nothing: the entry is offered again, it may be good
+        # it is the way that takes nothing: the entry is offered again, it may be good
+        state = new(state, poison=None, pull_due=True, pull_first=True)
     return back_off(state, now, None, "busy", words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ from fieldapp.server import backup as backups
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter
 from fieldapp.server.backup import backup, restore
 from fieldapp.server.receiving import writer
+from fieldapp.server.relay import PostgresRelay
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
 from fieldapp.store.tables import SERVER, Base
@@ -176,6 +178,69 @@ def forge(source: Path, target: Path, member: str, old: bytes, new: bytes) -> No
         facts = {name: getattr(reader.manifest, name) for name in ("created", "incarnation", "rows", "heads", "missing")}
     writer.seal(**facts)
     writer.publish()
+
+
+@pytest.mark.parametrize("name", ["files/../../../outside", f"files/{'0' * 64}", "outside", "tables/../x.jsonl"])
+def test_a_backup_holds_nothing_but_tables_and_files_under_their_hashes(tmp_path: Path, name: str) -> None:
+    services = open_server(ServerSettings(home=tmp_path / "small", reserve_bytes=0))
+    archive = saved(services, tmp_path / "one.zip")
+    services.close()
+    forged = tmp_path / "forged.zip"
+    sealed_again(archive, forged, {name: b"from outside"})
+    with pytest.raises(Problem, match="no backup holds"):
+        restore(forged, f"sqlite:///{tmp_path / 'x' / 'x.db'}", tmp_path / "x" / "files")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["forged.zip", "one.zip", "small"]
+
+
+@pytest.mark.parametrize("row", [b"[1]\n", b"{\n", b'{"id":{"c":1}}\n', b"\xff\n"])
+def test_rows_of_another_shape_change_nothing(tmp_path: Path, row: bytes) -> None:
+    services = open_server(ServerSettings(home=tmp_path / "small", reserve_bytes=0))
+    archive = saved(services, tmp_path / "one.zip")
+    services.close()
+    forged = tmp_path / "forged.zip"
+    sealed_again(archive, forged, {"tables/devices.jsonl": row})
+    with pytest.raises(Problem) as caught:
+        restore(forged, f"sqlite:///{tmp_path / 'x' / 'x.db'}", tmp_path / "x" / "files")
+    assert caught.value.code == "backup-unreadable"
+    assert list((tmp_path / "x").iterdir()) == []
+
+
+def sealed_again(source: Path, target: Path, members: dict[str, bytes]) -> None:
+    """The archive with these members put in, or in the place of others, sealed as if it were whole."""
+    writer = ArchiveWriter(target)
+    with ArchiveReader(source) as reader, zipfile.ZipFile(source) as zipped:
+        for name in reader.manifest.members.keys() | members.keys():
+            writer.add(name, [members[name] if name in members else zipped.read(name)])
+        facts = {name: getattr(reader.manifest, name) for name in ("created", "incarnation", "rows", "heads", "missing")}
+    writer.seal(**facts)
+    writer.publish()
+
+
+def test_no_restore_under_a_running_server_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
+    settings = ServerSettings(home=tmp_path / "large", database=postgres_url, reserve_bytes=0)
+    running = open_server(settings)
+    archive = saved(running, tmp_path / "one.zip")
+    relay = PostgresRelay(postgres_url, running.hints)
+    relay.start()
+    try:
+        assert relay.wait_until_listening(20)
+        with pytest.raises(Problem, match="Stop the server first"):
+            restore(archive, postgres_url, settings.files_dir, replace=True)
+    finally:
+        relay.stop()
+        running.close()
+    restore(archive, postgres_url, settings.files_dir, replace=True)
+
+
+def test_a_backup_that_finds_no_room_leaves_nothing(busy: ServerServices, tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
+    try:
+        with pytest.raises(Problem, match="cannot be written"):
+            saved(busy, tmp_path / "one.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir() if "one.zip" in path.name] == []
 
 
 def test_a_failed_restore_leaves_the_old_server(busy: ServerServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
