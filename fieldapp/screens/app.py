@@ -33,6 +33,7 @@ from fieldapp.screens.session import Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.widgets.header import StatusHeader, SyncLine
+from fieldapp.screens.tidying import EVERY_S, Tidying
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class FieldApp(App[None]):
         self.sync_line = SyncLine()
         self._make_loop, self._network = loop, network
         self._sync_loop: SyncLoop | None = None
+        self._tidying = Tidying()
         self.sync_status: SyncStatus | None = None
         self._unsent: frozenset[str] = frozenset()
         self._stale: set[FieldScreen] = set()
@@ -119,7 +121,8 @@ class FieldApp(App[None]):
             self.tell(problem)
             return
         if not self.is_headless:
-            gc.freeze()  # what is loaded now stays: a full collection goes through all of it, 100 ms in the middle of a key
+            self._tidying.begin()
+            self.set_interval(EVERY_S, self._tidying.tick)
         self.refresh_line()
 
     def _import_screens(self) -> None:
@@ -235,8 +238,10 @@ class FieldApp(App[None]):
     # --- Keys ---------------------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded and self.keys.takes(event):
-            return
+        if isinstance(event, events.Key):
+            self._tidying.key()
+            if not event.is_forwarded and self.keys.takes(event):
+                return
         await super().on_event(event)
 
     def _typed_again(self, keys: list[events.Key]) -> None:

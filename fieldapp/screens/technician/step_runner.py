@@ -160,7 +160,6 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
                 await self.query_one("#slot", Container).mount(made)
                 self.input = made
                 if not on_outline:
-                    self.set_focus(None)  # else the outline gets it while the old input goes, and is drawn twice for nothing
                     made.grab()
                 if before is not None:
                     await before.remove()
