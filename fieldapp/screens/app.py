@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -33,7 +35,6 @@ from fieldapp.screens.session import Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.widgets.header import StatusHeader, SyncLine
-from fieldapp.screens.tidying import EVERY_S, Tidying
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ class FieldApp(App[None]):
         self.sync_line = SyncLine()
         self._make_loop, self._network = loop, network
         self._sync_loop: SyncLoop | None = None
-        self._tidying = Tidying()
         self.sync_status: SyncStatus | None = None
         self._unsent: frozenset[str] = frozenset()
         self._stale: set[FieldScreen] = set()
@@ -95,9 +95,18 @@ class FieldApp(App[None]):
     # --- Start and end ------------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
+        self._leave_when_told()
         first = self._first_screen()
         self.push_screen(first)
         first.call_after_refresh(self.set_timer, WARM_S, self._warm)
+
+    def _leave_when_told(self) -> None:
+        """Told to end (the window is closed, the machine goes down) it leaves as by a key: everything is finished and let go."""
+        if self.is_headless:
+            return
+        for name in ("SIGTERM", "SIGHUP"):
+            with suppress(NotImplementedError, AttributeError):  # Windows has neither the one nor the other
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
 
     def _first_screen(self) -> FieldScreen:
         if self.session.identity.role in WHOLE_LOG:
@@ -121,8 +130,7 @@ class FieldApp(App[None]):
             self.tell(problem)
             return
         if not self.is_headless:
-            self._tidying.begin()
-            self.set_interval(EVERY_S, self._tidying.tick)
+            gc.freeze()  # what is loaded now stays: a full collection goes through all of it, 100 ms in the middle of a key
         self.refresh_line()
 
     def _import_screens(self) -> None:
@@ -238,10 +246,8 @@ class FieldApp(App[None]):
     # --- Keys ---------------------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key):
-            self._tidying.key()
-            if not event.is_forwarded and self.keys.takes(event):
-                return
+        if isinstance(event, events.Key) and not event.is_forwarded and self.keys.takes(event):
+            return
         await super().on_event(event)
 
     def _typed_again(self, keys: list[events.Key]) -> None:
