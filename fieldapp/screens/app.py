@@ -6,7 +6,6 @@ The first frame needs Textual, the domain and plain sqlite3 only; what writes an
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -34,6 +33,7 @@ from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
+from fieldapp.screens.tidying import EVERY_S, Tidying
 from fieldapp.widgets.header import StatusHeader, SyncLine
 from fieldapp.widgets.safe_text import safe_text
 
@@ -79,6 +79,7 @@ class FieldApp(App[None]):
         self.session = session
         self.sync_line = SyncLine()
         self._make_loop, self._network = loop, network
+        self._tidying = Tidying()
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
         self._unsent: frozenset[str] = frozenset()
@@ -130,7 +131,8 @@ class FieldApp(App[None]):
             self.tell(problem)
             return
         if not self.is_headless:
-            gc.freeze()  # what is loaded now stays: a full collection goes through all of it, 100 ms in the middle of a key
+            self._tidying.begin()
+            self.set_interval(EVERY_S, self._tidying.tick)
         self.refresh_line()
 
     def _import_screens(self) -> None:
@@ -246,8 +248,10 @@ class FieldApp(App[None]):
     # --- Keys ---------------------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded and self.keys.takes(event):
-            return
+        if isinstance(event, events.Key):
+            self._tidying.key()
+            if not event.is_forwarded and self.keys.takes(event):
+                return
         await super().on_event(event)
 
     def _typed_again(self, keys: list[events.Key]) -> None:
