@@ -34,7 +34,6 @@ from fieldapp.store.tables import (
     DocumentRow,
     EntryRow,
     FileRow,
-    FileStreamRow,
     JobRow,
     LogHeadRow,
     LogRow,
@@ -274,8 +273,6 @@ class ServerReplica:
             for entry in entries for file in entry.envelope.files
         ]  # fmt: skip
         self._db.insert_new(conn, FileRow, sorted(files, key=itemgetter("sha256")))  # sorted: no two writers wait for each other
-        named = {(file.sha256, name) for entry in entries for file in entry.envelope.files for name in entry.envelope.streams}
-        self._db.insert_new(conn, FileStreamRow, [{"sha256": sha256, "stream": name} for sha256, name in sorted(named)])
 
     def _wanted(self, conn: Connection, entries: Sequence[Entry]) -> tuple[str, ...]:
         hashes = sorted({file.sha256 for entry in entries for file in entry.envelope.files})

@@ -75,4 +75,4 @@ class CheckInput(StepInput):
         return self.query_one(YesNo).value
 
     def grab(self) -> None:
-        self.screen.set_focus(self.query_one(YesNo))
+        self.query_one(YesNo).focus()

@@ -53,4 +53,4 @@ class FileInput(StepInput):
         return ""
 
     def grab(self) -> None:
-        self.screen.set_focus(self.query_one(Attachments))
+        self.query_one(Attachments).focus()

@@ -56,7 +56,7 @@ class LongTextInput(StepInput):
 
     def grab(self) -> None:
         sheet = self.query_one(Sheet)
-        self.screen.set_focus(sheet)
+        sheet.focus()
         sheet.move_cursor(sheet.document.end)
 
     @on(TextArea.Changed)

@@ -45,4 +45,4 @@ class ShownInput(StepInput):
         return ""
 
     def grab(self) -> None:
-        self.screen.set_focus(self.query_one(Shown))
+        self.query_one(Shown).focus()
