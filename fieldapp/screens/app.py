@@ -241,6 +241,7 @@ class FieldApp(App[None]):
 
     def _typed_again(self, keys: list[events.Key]) -> None:
         for key in keys:
+            key.set_sender(self)  # else it counts as the screen's own that let it go, and never comes back up to where bindings are
             self.post_message(key)
 
     def _slash_scans(self) -> bool:
