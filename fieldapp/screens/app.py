@@ -6,10 +6,11 @@ The first frame needs Textual, the domain and plain sqlite3 only; what writes an
 from __future__ import annotations
 
 import asyncio
-import gc
+import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -32,6 +33,7 @@ from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
+from fieldapp.screens.tidying import EVERY_S, Tidying
 from fieldapp.widgets.header import StatusHeader, SyncLine
 from fieldapp.widgets.safe_text import safe_text
 
@@ -77,6 +79,7 @@ class FieldApp(App[None]):
         self.session = session
         self.sync_line = SyncLine()
         self._make_loop, self._network = loop, network
+        self._tidying = Tidying()
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
         self._unsent: frozenset[str] = frozenset()
@@ -93,9 +96,18 @@ class FieldApp(App[None]):
     # --- Start and end ------------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
+        self._leave_when_told()
         first = self._first_screen()
         self.push_screen(first)
         first.call_after_refresh(self.set_timer, WARM_S, self._warm)
+
+    def _leave_when_told(self) -> None:
+        """Told to end (the window is closed, the machine goes down) it leaves as by a key: everything is finished and let go."""
+        if self.is_headless:
+            return
+        for name in ("SIGTERM", "SIGHUP"):
+            with suppress(NotImplementedError, AttributeError):  # Windows has neither the one nor the other
+                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
 
     def _first_screen(self) -> FieldScreen:
         if self.session.identity.role in WHOLE_LOG:
@@ -119,7 +131,8 @@ class FieldApp(App[None]):
             self.tell(problem)
             return
         if not self.is_headless:
-            gc.freeze()  # what is loaded now stays: a full collection goes through all of it, 100 ms in the middle of a key
+            self._tidying.begin()
+            self.set_interval(EVERY_S, self._tidying.tick)
         self.refresh_line()
 
     def _import_screens(self) -> None:
@@ -235,8 +248,10 @@ class FieldApp(App[None]):
     # --- Keys ---------------------------------------------------------------------------------------------------------------------
 
     async def on_event(self, event: events.Event) -> None:
-        if isinstance(event, events.Key) and not event.is_forwarded and self.keys.takes(event):
-            return
+        if isinstance(event, events.Key):
+            self._tidying.key()
+            if not event.is_forwarded and self.keys.takes(event):
+                return
         await super().on_event(event)
 
     def _typed_again(self, keys: list[events.Key]) -> None:

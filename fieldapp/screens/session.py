@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from fieldapp.store.home import Home, Identity
@@ -17,6 +18,7 @@ from fieldapp.store.queries.search import SearchIndex
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
+    from fieldapp.store.queries.review import ReviewQueue
 
 ResultT = TypeVar("ResultT")
 
@@ -36,6 +38,13 @@ class Session:
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
         self._services: DeviceServices | None = None
         self._close: Callable[[], None] = lambda: None
+
+    @cached_property
+    def review(self) -> ReviewQueue:
+        """What waits for a review: kept, so that looking again costs what has changed."""
+        from fieldapp.store.queries.review import ReviewQueue
+
+        return ReviewQueue()
 
     async def write(self, action: Callable[[DeviceServices], ResultT]) -> ResultT:
         """Run something that writes, in the one writing thread, in the order asked for.

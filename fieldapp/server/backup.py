@@ -33,7 +33,7 @@ from fieldapp.store.database import Database, chunks, clear_words
 from fieldapp.store.journal import sync_folder
 from fieldapp.store.migrations import migrate_server
 from fieldapp.store.server import row_chain
-from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, EntryRow, FileRow, LogHeadRow, SettingRow, table_of
+from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, EntryRow, FileRow, FileStreamRow, LogHeadRow, SettingRow, table_of
 
 _FETCH = 500
 
@@ -349,6 +349,9 @@ def _load(conn: Connection, reader: ArchiveReader) -> None:
             if unknown:
                 raise Problem("backup-newer", f"A newer version wrote this backup ({name} has {', '.join(sorted(unknown))}).")
             conn.execute(insert(table), part)
+    if "tables/file_streams.jsonl" not in reader.manifest.members:
+        known = select(col(FileRow.sha256), col(FileRow.job)).where(col(FileRow.job) != "")
+        conn.execute(insert(FileStreamRow).from_select(["sha256", "stream"], known))
     conn.execute(update(SettingRow).where(col(SettingRow.name) == INCARNATION).values(value=secrets.token_hex(16)))
     for names in chunks(reader.manifest.missing):
         conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=WANTED))

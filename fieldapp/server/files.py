@@ -19,7 +19,7 @@ from fieldapp.server.answers import Refused
 from fieldapp.server.file_storage import FileStorage, StorageFull
 from fieldapp.server.reach import Session, readable_logs, reads_whole
 from fieldapp.store.database import Database
-from fieldapp.store.tables import FileRow, LogHeadRow, MembershipRow, StreamStateRow, table_of
+from fieldapp.store.tables import FileRow, FileStreamRow, LogHeadRow, MembershipRow, StreamStateRow, table_of
 from fieldapp.sync.protocol import PART_BYTES, FileState
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
@@ -108,7 +108,7 @@ class Files:
                 it is still on the device that recorded it, `wrong-range` (416).
         """
         row = self._row(sha256)
-        if not self._may_see(who, row.job):
+        if not self._may_see(who, sha256):
             raise _unknown()
         if not self._here(row):
             raise Refused(404, "file-missing", "This file has not arrived at the server yet.", "It is still on the device.")
@@ -128,18 +128,20 @@ class Files:
         """What the database says and the storage has lost is wanted again."""
         return row.state == HERE and self._storage.has(row.sha256)
 
-    def _may_see(self, who: Session, stream: str) -> bool:
+    def _may_see(self, who: Session, sha256: str) -> bool:
+        """Whoever may read one of the entries that name a file may read the file."""
+        named = select(col(FileStreamRow.stream)).where(col(FileStreamRow.sha256) == sha256)
         with self._db.read() as conn:
-            log = conn.execute(select(col(StreamStateRow.log)).where(col(StreamStateRow.stream) == stream)).scalar()
-            if log is None:
-                return False
-            if reads_whole(who.role, log):
-                return log in readable_logs(who.role, who.branch, conn.execute(select(col(LogHeadRow.log))).scalars())
-            query = select(col(MembershipRow.stream)).where(
-                col(MembershipRow.log) == log, col(MembershipRow.person) == who.person, col(MembershipRow.stream) == stream,
-                col(MembershipRow.until_pos).is_(None),
+            logs = readable_logs(who.role, who.branch, conn.execute(select(col(LogHeadRow.log))).scalars())
+            whole = [log for log in logs if reads_whole(who.role, log)]
+            of_logs = select(col(StreamStateRow.stream)).where(
+                col(StreamStateRow.stream).in_(named), col(StreamStateRow.log).in_(whole)
+            )
+            mine = select(col(MembershipRow.stream)).where(
+                col(MembershipRow.log) == who.branch, col(MembershipRow.person) == who.person,
+                col(MembershipRow.stream).in_(named), col(MembershipRow.until_pos).is_(None),
             )  # fmt: skip
-            return log == who.branch and conn.execute(query).first() is not None
+            return any(conn.execute(query.limit(1)).first() is not None for query in (of_logs, mine))
 
 
 def part_count(size: int) -> int:

@@ -107,6 +107,7 @@ class JobRow(Base, table=True):
         Index("ix_jobs_number", "number"),
         Index("ix_jobs_assignee", "assignee", "status", "due", "window_start", "number", "stream"),
         Index("ix_jobs_customer", "customer", "steps_done"),
+        Index("ix_jobs_status", "status"),
         Index("ix_jobs_window", "window_start"),
         Index("ix_jobs_due", "due", "status"),
     )
@@ -349,6 +350,15 @@ class QuarantineRow(Base, table=True):
     received_at: int = Field(sa_column=_big())
 
 
+class FileStreamRow(Base, table=True):
+    """A stream of an entry that names a file: whoever reads one of them may read the file."""
+
+    __tablename__ = "file_streams"
+    __table_args__ = (_NO_ROWID,)
+    sha256: str = Field(primary_key=True)
+    stream: str = Field(primary_key=True)
+
+
 class PartRow(Base, table=True):
     """A part of a file that has arrived at the server."""
 
@@ -362,5 +372,5 @@ SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "docume
 DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "drafts")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
-    "quarantine", "file_parts",
+    "quarantine", "file_parts", "file_streams",
 )  # fmt: skip

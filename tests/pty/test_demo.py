@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
+from fieldapp.commands.demo import NOTES
 from tests.pty.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(240)
@@ -75,3 +79,13 @@ def test_somebody_who_is_not_in_the_demo_is_refused_in_a_sentence(demo: Path) ->
     with Terminal.fieldapp("demo", "--home", str(demo), "--as", "nobody") as terminal:
         terminal.until("Nobody in the demo is called")
         assert terminal.ended() == 1
+
+
+def test_a_window_that_is_closed_leaves_nothing_running(demo: Path) -> None:
+    with Terminal.fieldapp("demo", "--home", str(demo)) as terminal:
+        terminal.until("● online")
+        url = json.loads((demo / NOTES).read_text(encoding="utf-8"))["url"]
+        terminal.process.send_signal(signal.SIGTERM)
+        terminal.ended()
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0, "the server has ended with the app"

@@ -380,6 +380,21 @@ def test_files_are_seen_by_who_may_see_the_entry(named: Client, live_server: Liv
     assert problem(bo.http.get(url)).status == 401
 
 
+def test_a_file_named_twice_is_read_by_the_readers_of_both(named: Client, live_server: LiveServer, company: Office) -> None:
+    for number, part in enumerate(PARTS):
+        put(named, number, part)
+    complete(named)
+    company.job(2, "tech-2")
+    bo, url = live_server.enrol("tech-2"), f"/v1/files/{NAME}"
+    assert problem(bo.http.get(url, headers=bo.auth)).code == "file-unknown"
+    files = (FileRef(NAME, len(PHOTO), "same.jpg", "image/jpeg"),)
+    entry = entry_of(session(bo), "job:j-2", steps.NoteAdded("the same plate"), files=files)
+    answer = bo.call("push", PushRequest(Line().epoch, LOG, 1, "", (to_wire(entry),)), PushAnswer)
+    assert answer.wanted == ()
+    assert bo.http.get(url, headers=bo.auth).content == PHOTO
+    assert named.http.get(url, headers=named.auth).content == PHOTO
+
+
 def test_a_full_disk_is_507_and_facts_still_go(named: Client, live_server: LiveServer) -> None:
     live_server.services.storage._reserve = 1 << 60
     response = put(named, 0, PARTS[0])

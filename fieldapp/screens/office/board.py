@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from sqlite3 import Row
 from typing import ClassVar
 
 from textual import on
@@ -52,6 +53,7 @@ class BoardScreen(PlansJobs, FieldScreen):
         super().__init__()
         self.wanted = BoardFilter()
         self.grouping: Grouping = ""
+        self._ordered: Sequence[Row] | None = None
         self._names: dict[str, str] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -74,6 +76,10 @@ class BoardScreen(PlansJobs, FieldScreen):
         self.set_interval(30, self.reload)
 
     def reload(self) -> None:
+        self._fill(None)
+
+    def _fill(self, ordered: Sequence[Row] | None) -> None:
+        """Show the jobs, read anew or as they were read for another grouping."""
         reader, wanted, now = self.field.session.reader, self.wanted, self.field.now()
         self._names = {person.id: person.name for person in self.field.session.documents.people()}
         shown = BoardList(
@@ -82,7 +88,9 @@ class BoardScreen(PlansJobs, FieldScreen):
             assignee=wanted.person,
             due_before=now + DUE_SOON_MS if wanted.due else None,
             group=self.grouping,
+            ordered=ordered,
         )
+        self._ordered = shown.ordered
         nothing_at_all = not wanted.chosen
         self._list.set_empty(
             _("No open jobs. Press n for a new one, s to fetch what the server has.")
@@ -159,7 +167,7 @@ class BoardScreen(PlansJobs, FieldScreen):
     def action_group(self) -> None:
         names = list(GROUPINGS)
         self.grouping = names[(names.index(self.grouping) + 1) % len(names)]
-        self.reload()
+        self._fill(self._ordered)
 
     def action_review_queue(self) -> None:
         from fieldapp.screens.office.review import ReviewScreen

@@ -25,7 +25,7 @@ from fieldapp.screens.states import STATUS
 from fieldapp.screens.values import day_time
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.reader import Reader
-from fieldapp.store.queries.review import ReviewLine, ReviewQueue
+from fieldapp.store.queries.review import ReviewLine
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -46,7 +46,6 @@ class ReviewScreen(FieldScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._queue = ReviewQueue()
         self._names: dict[str, str] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -75,7 +74,7 @@ class ReviewScreen(FieldScreen):
         """Works out what is new in a thread: ten thousand waiting jobs would take seconds."""
         reader = Reader(self.field.session.reader.path)
         try:
-            self.post_message(self.QueueRead(self._queue.read(reader, now)))
+            self.post_message(self.QueueRead(self.field.session.review.read(reader, now)))
         except Problem as problem:
             self.app.call_from_thread(self.field.tell, problem)
         finally:

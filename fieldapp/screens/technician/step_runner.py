@@ -160,23 +160,13 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
                 await self.query_one("#slot", Container).mount(made)
                 self.input = made
                 if not on_outline:
-                    self.set_focus(None)  # else the outline gets it while the old input goes, and is drawn twice for nothing
                     made.grab()
                 if before is not None:
                     await before.remove()
                 self._show_texts()
             self.query_one("#centre").scroll_home(animate=False)
             self.refresh_bindings()
-        self.call_after_refresh(self._hand_keys_to, None if on_outline else made)
-
-    def _hand_keys_to(self, made: StepInput | None, tries: int = 20) -> None:
-        """What was typed meanwhile goes to the new input, not to whatever has the focus until it comes there."""
-        focused = self.focused
-        arrived = made is None or made is not self.input or (focused is not None and made in focused.ancestors_with_self)
-        if arrived or not tries:
-            self.field.keys.release()
-        else:
-            self.call_later(self._hand_keys_to, made, tries - 1)
+        self.call_after_refresh(self.field.keys.release)
 
     def _text_for(self, place: StepPlace) -> str:
         """A draft, else what stands, else the default."""

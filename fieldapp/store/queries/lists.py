@@ -6,6 +6,7 @@ Sorting 10,000 names takes some milliseconds; a view is decoded only for a row t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sqlite3 import Row
 from typing import Literal, cast, get_args
 
 import msgspec
@@ -116,6 +117,7 @@ class BoardList:
     Args:
         statuses, assignee: only these (() or None for all; '' is nobody). closed: approved and cancelled jobs as well, last.
         due_before: only those with an undecided promise due before this instant. group: with headings.
+        ordered: the same jobs as they were read for another grouping; else they are read now.
     """
 
     def __init__(
@@ -127,8 +129,22 @@ class BoardList:
         closed: bool = False,
         due_before: int | None = None,
         group: Grouping = "",
+        ordered: Sequence[Row] | None = None,
     ) -> None:
         self._reader = reader
+        rows = self.ordered = ordered if ordered is not None else self._read(statuses, assignee, closed, due_before)
+        self.jobs = len(rows)
+        self._rows: list[GroupHeading | str] = []
+        if not group:
+            self._rows += [row["stream"] for row in rows]
+            return
+        groups: dict[str, list[str]] = {}
+        for row in rows:
+            groups.setdefault(row[group], []).append(row["stream"])
+        for value in sorted(groups, key=(lambda name: _ORDER.index(name)) if group == "status" else None):
+            self._rows += [GroupHeading(group, value, len(groups[value])), *groups[value]]
+
+    def _read(self, statuses: tuple[str, ...], assignee: str | None, closed: bool, due_before: int | None) -> Sequence[Row]:
         where, values = ["1"], list[str | int]()
         if statuses:
             where.append(f"status IN ({', '.join('?' for _ in statuses)})")
@@ -141,21 +157,11 @@ class BoardList:
         if due_before is not None:
             where.append(f"due < ? AND status NOT IN {_DONE} AND status NOT IN {_ENDED}")
             values.append(due_before)
-        rows = reader.rows(
+        return self._reader.rows(
             f"""SELECT stream, status, assignee FROM jobs WHERE {" AND ".join(where)}
             ORDER BY status IN {_ENDED}, status IN {_DONE}, due IS NULL, due, coalesce(window_start, 1 << 62), number""",
             values,
         )
-        self.jobs = len(rows)
-        self._rows: list[GroupHeading | str] = []
-        if not group:
-            self._rows += [row["stream"] for row in rows]
-            return
-        groups: dict[str, list[str]] = {}
-        for row in rows:
-            groups.setdefault(row[group], []).append(row["stream"])
-        for value in sorted(groups, key=(lambda name: _ORDER.index(name)) if group == "status" else None):
-            self._rows += [GroupHeading(group, value, len(groups[value])), *groups[value]]
 
     def count(self) -> int:
         return len(self._rows)

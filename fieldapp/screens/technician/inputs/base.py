@@ -72,8 +72,8 @@ class StepInput(Vertical):
         raise NotImplementedError
 
     def grab(self) -> None:
-        """Take the focus, the cursor at the end of what stands there."""
-        self.query("*").filter(":can-focus").first().focus()
+        """Take the focus at once, so that the first picture is the last; the cursor at the end of what stands there."""
+        self.screen.set_focus(self.query("*").filter(":can-focus").first())
 
     @property
     def settled(self) -> bool:
@@ -144,7 +144,7 @@ class LineInput(StepInput):
         return self.field.value
 
     def grab(self) -> None:
-        self.field.focus()
+        self.screen.set_focus(self.field)
         self.field.cursor_position = len(self.field.value)
 
     def fill(self, text: str) -> None:

@@ -75,4 +75,4 @@ class CheckInput(StepInput):
         return self.query_one(YesNo).value
 
     def grab(self) -> None:
-        self.query_one(YesNo).focus()
+        self.screen.set_focus(self.query_one(YesNo))

@@ -53,4 +53,4 @@ class FileInput(StepInput):
         return ""
 
     def grab(self) -> None:
-        self.query_one(Attachments).focus()
+        self.screen.set_focus(self.query_one(Attachments))

@@ -56,7 +56,7 @@ class LongTextInput(StepInput):
 
     def grab(self) -> None:
         sheet = self.query_one(Sheet)
-        sheet.focus()
+        self.screen.set_focus(sheet)
         sheet.move_cursor(sheet.document.end)
 
     @on(TextArea.Changed)

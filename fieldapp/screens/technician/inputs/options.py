@@ -190,7 +190,7 @@ class OptionInput(StepInput):
 
     def grab(self) -> None:
         search = self.query(_Search)
-        (search.first() if search else self.query_one(OptionList)).focus()
+        self.screen.set_focus(search.first() if search else self.query_one(OptionList))
 
     @on(Input.Changed)
     def _narrowed(self, event: Input.Changed) -> None:

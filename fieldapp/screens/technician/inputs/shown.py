@@ -45,4 +45,4 @@ class ShownInput(StepInput):
         return ""
 
     def grab(self) -> None:
-        self.query_one(Shown).focus()
+        self.screen.set_focus(self.query_one(Shown))

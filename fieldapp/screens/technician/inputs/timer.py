@@ -56,7 +56,7 @@ class TimerInput(StepInput):
 
     def grab(self) -> None:
         field = self.query_one(Field)
-        field.focus()
+        self.screen.set_focus(field)
         field.cursor_position = len(field.value)
 
     def _meant(self, event: events.Key) -> bool:

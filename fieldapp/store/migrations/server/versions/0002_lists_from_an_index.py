@@ -14,3 +14,4 @@ def upgrade() -> None:
     op.create_index("ix_jobs_assignee", "jobs", ["assignee", "status", "due", "window_start", "number", "stream"], unique=False)
     op.create_index("ix_jobs_due", "jobs", ["due", "status"], unique=False)
     op.create_index("ix_jobs_customer", "jobs", ["customer", "steps_done"], unique=False)
+    op.create_index("ix_jobs_status", "jobs", ["status"], unique=False)
