@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import exchange, recorded_step, start_up
+from benchmarks import exchange, recorded_step, screens, start_up
 from benchmarks.table import Figure, table
 
 ALL: dict[str, Callable[[Path], list[Figure]]] = {
@@ -15,6 +15,7 @@ ALL: dict[str, Callable[[Path], list[Figure]]] = {
     "push": exchange.push,
     "first-sync": exchange.first_sync,
     "start-up": start_up.run,
+    "screens": screens.run,
 }
 
 

@@ -1,0 +1,314 @@
+"""Every screen as it looks: at 80x24 and 140x40, in English and Chinese, over the demo company with the clocks at NOW.
+
+How frames are stored and stored anew: tests/screens/frames.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from fieldapp.domain.entry_types.steps import NoteAdded
+from fieldapp.domain.problem import Problem
+from fieldapp.language import set_language
+from fieldapp.screens.customer.handover import HandoverScreen
+from fieldapp.screens.office.board import BoardScreen
+from fieldapp.screens.office.review import ReviewScreen
+from fieldapp.screens.technician.complete_check import CompleteCheckScreen
+from fieldapp.screens.technician.job import TABS, JobScreen
+from fieldapp.screens.technician.step_runner import StepRunnerScreen
+from fieldapp.screens.technician.sync_centre import SyncCentreScreen
+from fieldapp.screens.welcome import WelcomeApp, WelcomeScreen
+from fieldapp.services.pin import set_pin
+from fieldapp.settings import DeviceSettings
+from fieldapp.store.home import Home
+from fieldapp.store.rows import Draft
+from fieldapp.widgets.window_list import WindowList
+from tests.screens.conftest import FieldHome
+from tests.screens.frames import SIZES, Gallery, settled, until
+
+HomeOf = Callable[[str], FieldHome]
+Opens = Callable[[str], Gallery]
+SENT_BACK, UNDER_WAY, NEW = "job:j-1048", "job:j-1053", "job:j-1051"
+LANGUAGES = ("en", "zh_CN")
+
+
+@pytest.fixture(params=LANGUAGES)
+def spoken(request: pytest.FixtureRequest) -> str:
+    """The language of the walk."""
+    return str(request.param)
+
+
+@pytest.fixture(params=SIZES, ids=[f"{width}x{height}" for width, height in SIZES])
+def gallery(request: pytest.FixtureRequest, spoken: str) -> Iterator[Opens]:
+    """Opens the gallery of a walk; at the end everything in it must be as stored."""
+    set_language(spoken)
+    opened: list[Gallery] = []
+
+    def open_one(walk: str) -> Gallery:
+        opened.append(Gallery(walk, spoken, request.param, update=bool(request.config.option.update_snapshots)))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    await pilot.press(*keys)
+    await settled(pilot)
+
+
+async def push(pilot: Pilot[Any], screen: Any) -> Any:
+    pilot.app.push_screen(screen)
+    await settled(pilot)
+    return screen
+
+
+async def typed(pilot: Pilot[Any], text: str) -> None:
+    """Put words into the field that has the focus."""
+    field = pilot.app.focused
+    assert isinstance(field, Input)
+    field.value = text
+    await settled(pilot)
+
+
+async def at_step(pilot: Pilot[Any], runner: StepRunnerScreen, key: str) -> None:
+    assert runner.steps is not None
+    place = runner.steps.place(key)
+    assert place is not None, f"{key} does not apply now"
+    await runner.open(place)
+    await settled(pilot)
+
+
+async def test_a_technicians_day(field_home: HomeOf, gallery: Opens, spoken: str) -> None:
+    home, shows = field_home("tech-anna"), gallery("day")
+    app = home.app()
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        await shows.take(pilot, "today")
+        await press(pilot, "f1")
+        await shows.take(pilot, "help")
+        await press(pilot, "escape")
+        await app.run_action("search", app.screen)
+        await settled(pilot)
+        await shows.take(pilot, "search-empty")
+        await typed(pilot, "chiller" if spoken == "en" else "冷水")
+        await until(pilot, lambda: app.screen.query_one(WindowList).count > 0)
+        await shows.take(pilot, "search")
+        await press(pilot, "escape")
+        await push(pilot, SyncCentreScreen())
+        await shows.take(pilot, "sync-nothing")
+        await press(pilot, "d")
+        await shows.take(pilot, "diagnosis", stored=False)
+
+
+async def test_what_is_only_here(field_home: HomeOf, gallery: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/anna")
+    home, shows = field_home("tech-anna"), gallery("unsent")
+    with home.services() as device:
+        for number in range(3):
+            device.replica.append([Draft(home.identity.log, UNDER_WAY, NoteAdded(f"Pump runs warm, reading {number}"))])
+        device.work.attach("J-1053", "", home.put("pump.png", b"\x89PNG\r\n\x1a\n" + b"x" * 2_345_678))
+    app = home.app()
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        await shows.take(pilot, "today")
+        await press(pilot, "s")
+        await shows.take(pilot, "sync-centre")
+        await press(pilot, "x")
+        await shows.take(pilot, "export")
+
+
+async def test_a_job(field_home: HomeOf, gallery: Opens) -> None:
+    app, shows = field_home("tech-anna").app(), gallery("job")
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        screen = await push(pilot, JobScreen(SENT_BACK))
+        for tab, _label in TABS:
+            screen.open_tab(tab)
+            await settled(pilot)
+            await shows.take(pilot, f"sent-back-{tab}")
+        await press(pilot, "enter")
+        await shows.take(pilot, "log-entry")
+        await press(pilot, "escape", "escape")
+        await push(pilot, JobScreen(NEW))
+        await shows.take(pilot, "new")
+        await press(pilot, "x")
+        await shows.take(pilot, "decline")
+        await press(pilot, "escape", "escape")
+        await push(pilot, JobScreen(UNDER_WAY))
+        for name, action in (("note", "job_note"), ("promise", "commitment"), ("need", "opportunity")):
+            await app.run_action(action, app.screen)
+            await settled(pilot)
+            await shows.take(pilot, name)
+            await press(pilot, "escape")
+
+
+STEPS = (
+    "SAFE-PREP/exits", "SAFE-PREP/ppe", "SAFE-PREP/tester_valid", "SAFE-PREP/arrived_contact", "SAFE-PREP/permit",
+    "CHILLER-CALL/tag", "CHILLER-CALL/down_since", "CHILLER-CALL/alarm_photo", "CHILLER-CALL/chw_out", "CHILLER-CALL/downtime",
+    "CHILLER-CALL/cause", "HANDOVER/receiver",
+)  # fmt: skip
+"""One of each type of input, at a job under way."""
+FINISHED_STEPS = ("CHILLER-Q/locked_at", "CHILLER-Q/watched", "CHILLER-Q/evap_approach", "CHILLER-Q/load")
+
+
+async def test_steps(field_home: HomeOf, gallery: Opens) -> None:
+    home, shows = field_home("tech-anna"), gallery("steps")
+    with home.services() as device:
+        device.work.move("J-1053", "resume")
+    app = home.app()
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        runner = await push(pilot, StepRunnerScreen(UNDER_WAY))
+        for key in STEPS:
+            await at_step(pilot, runner, key)
+            await shows.take(pilot, key.replace("/", "-").lower())
+        await press(pilot, "escape")
+        runner = await push(pilot, StepRunnerScreen(SENT_BACK))
+        await shows.take(pilot, "sent-back")
+        for key in FINISHED_STEPS:
+            await at_step(pilot, runner, key)
+            await shows.take(pilot, key.replace("/", "-").lower())
+
+
+async def test_around_a_step(field_home: HomeOf, gallery: Opens) -> None:
+    home, shows = field_home("tech-anna"), gallery("around")
+    home.put("leak.jpg", b"\xff\xd8\xff" + b"x" * 40_000)
+    with home.services() as device:
+        device.work.move("J-1053", "resume")
+    app = home.app()
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        runner = await push(pilot, StepRunnerScreen(UNDER_WAY))
+        await at_step(pilot, runner, "CHILLER-CALL/chw_out")
+        await typed(pilot, "99")
+        await shows.take(pilot, "verdict-while-typing")
+        await press(pilot, "f1")
+        await shows.take(pilot, "help")
+        await press(pilot, "escape")
+        for name, action in (
+            ("not-applicable", "not_applicable"),
+            ("not-done", "not_done"),
+            ("note", "step_note"),
+            ("file", "step_file"),
+            ("expert", "ask_expert"),
+            ("suggest", "suggest"),
+        ):
+            await app.run_action(action, runner)
+            await settled(pilot)
+            await shows.take(pilot, name, stored=name != "file")  # the folder of the inbox and the hour of the file
+            await press(pilot, "escape")
+        await push(pilot, CompleteCheckScreen(UNDER_WAY))
+        await shows.take(pilot, "complete-check")
+
+
+async def test_the_customers_turn(field_home: HomeOf, gallery: Opens, spoken: str) -> None:
+    home, shows = field_home("tech-anna"), gallery("handover")
+    with home.services() as device:
+        set_pin(device.replica, "4711")
+    app = home.app()
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        screen = HandoverScreen(SENT_BACK)
+        app.push_screen(screen)
+        await until(pilot, lambda: screen.page == "ready" and screen.query("#page"))
+        await settled(pilot)
+        while screen.answers.language != spoken:
+            await press(pilot, "f2")
+        await shows.take(pilot, "ready")
+        await press(pilot, "enter")
+        await until(pilot, lambda: screen.page == "text" and screen.query("#shown"))
+        await settled(pilot)
+        await shows.take(pilot, "text")
+        await press(pilot, "f8")
+        await shows.take(pilot, "scores")
+        await press(pilot, "f8")
+        await shows.take(pilot, "words")
+        await press(pilot, "f8")
+        await shows.take(pilot, "sign")
+        await press(pilot, "escape")
+        await shows.take(pilot, "pin")
+        await press(pilot, "escape", "f8")
+        await shows.take(pilot, "confirm")
+        await press(pilot, "enter")
+        await until(pilot, lambda: screen.page == "thanks")
+        await settled(pilot)
+        await shows.take(pilot, "thanks")
+
+
+async def test_the_office(field_home: HomeOf, gallery: Opens) -> None:
+    app, shows = field_home("sup-petra").app(), gallery("office")
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        board = app.screen
+        assert isinstance(board, BoardScreen)
+        await shows.take(pilot, "board")
+        for name, action in (("help", "help"), ("filter", "filter"), ("new-job", "new_job")):
+            await app.run_action(action, app if action == "help" else board)
+            await settled(pilot)
+            await shows.take(pilot, name)
+            await press(pilot, "escape")
+        board._list.go_to(NEW)
+        await settled(pilot)
+        for name, action in (("assign", "assign"), ("reschedule", "reschedule"), ("cancel", "cancel_job")):
+            await app.run_action(action, board)
+            await settled(pilot)
+            await shows.take(pilot, name)
+            await press(pilot, "escape")
+        for name in ("by-state", "by-technician"):
+            await press(pilot, "g")
+            await shows.take(pilot, name)
+
+
+async def test_a_review(field_home: HomeOf, gallery: Opens) -> None:
+    app, shows = field_home("sup-petra").app(), gallery("review")
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        queue = await push(pilot, ReviewScreen())
+        await until(pilot, lambda: queue.query_one("#queue", WindowList).count > 0)
+        await settled(pilot)
+        await shows.take(pilot, "queue")
+        await press(pilot, "enter")
+        await shows.take(pilot, "steps")
+        await press(pilot, "o", "space")
+        await shows.take(pilot, "steps-in-order")
+        await press(pilot, "b")
+        await shows.take(pilot, "send-back")
+        await press(pilot, "escape", "tab")
+        await shows.take(pilot, "log")
+        await press(pilot, "enter")
+        await shows.take(pilot, "entry")
+        await press(pilot, "escape", "escape", "down", "enter", "a")
+        await shows.take(pilot, "approve")
+
+
+async def test_the_first_start(tmp_path: Path, frozen: object, gallery: Opens) -> None:
+    shows = gallery("welcome")
+    app = WelcomeApp(Home(tmp_path / "device"), DeviceSettings({}))
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        await shows.take(pilot, "welcome")
+        screen = app.screen
+        assert isinstance(screen, WelcomeScreen)
+        screen.post_message(
+            WelcomeScreen.Refused(Problem("server-unreachable", "The server does not answer.", "Check the address."))
+        )
+        await settled(pilot)
+        await shows.take(pilot, "refused")
+
+
+@pytest.mark.parametrize("spoken", ["zh_TW"], indirect=True)
+async def test_traditional_chinese(field_home: HomeOf, gallery: Opens) -> None:
+    app, shows = field_home("tech-anna").app(), gallery("traditional")
+    async with app.run_test(size=shows.size) as pilot:
+        await settled(pilot)
+        await shows.take(pilot, "today")
+        await push(pilot, StepRunnerScreen(SENT_BACK))
+        await shows.take(pilot, "step")
