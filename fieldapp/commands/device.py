@@ -15,6 +15,7 @@ def _enrol_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", metavar="NAME", help="what the office calls it (default: this machine's name)")
     parser.add_argument("--ca-file", default="", metavar="FILE", help="certificate of the company's own authority (PEM)")
     parser.add_argument("--no-sync", action="store_true", help="fetch nothing yet")
+    parser.add_argument("--again", action="store_true", help="enrol a device that its server knows no more; what it recorded stays")
 
 
 def _enrol(arguments: argparse.Namespace, out: Output) -> int:
@@ -31,7 +32,7 @@ def _enrol(arguments: argparse.Namespace, out: Output) -> int:
     with home.locked("fieldapp enrol"):
         identity = enrol(
             arguments.url, arguments.code, home, device_name=arguments.name or socket.gethostname(), app_version=version(),
-            ca_file=ca_file, proxy=settings.proxy,
+            ca_file=ca_file, proxy=settings.proxy, again=arguments.again,
         )  # fmt: skip
     synced = None if arguments.no_sync else _first_sync(arguments)
     if arguments.json:

@@ -326,8 +326,13 @@ class DeviceReplica:
             )
             if another.first():
                 self._rebuild(conn)  # the rules of folding have changed with the program
-        if content.damaged:
-            self._journal.keep_damaged(content.damaged.values())
+        foreign = [
+            journal_line(line.epoch, line.seq, entry).rstrip()
+            for line, entry in zip(content.lines, content.entries, strict=True)
+            if entry.envelope.author != self.identity.person
+        ]
+        if content.damaged or foreign:
+            self._journal.keep_damaged([*content.damaged.values(), *foreign])
         self._rewrite_journal()
         return Started(len(missing), restored, tuple(content.damaged))
 
@@ -336,7 +341,7 @@ class DeviceReplica:
         for ids in chunks(sorted(wanted)):
             for found in conn.execute(select(col(EntryRow.id)).where(col(EntryRow.id).in_(ids))).scalars():
                 del wanted[found]
-        return [entry for entry in wanted.values() if entry.envelope.device == self.identity.device]
+        return [entry for entry in wanted.values() if entry.envelope.author == self.identity.person]
 
     def _rewrite_journal(self) -> None:
         with self._db.read() as conn:

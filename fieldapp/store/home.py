@@ -74,11 +74,7 @@ class Home:
             for folder in (self.path, self.journal_file.parent, self.database_file.parent, self.files, self.inbox, self.logs):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
-            raise Problem(
-                "home-unusable",
-                f"The folder {self.path} cannot be used ({error.strerror}).",
-                "Choose another with --home or FIELDAPP_HOME.",
-            ) from error
+            raise _unusable(self.path, error) from error
 
     def identity(self) -> Identity | None:
         """Who this device is, None before it was enrolled.
@@ -90,11 +86,13 @@ class Home:
             return msgspec.json.decode(self.identity_file.read_bytes(), type=Identity)
         except FileNotFoundError:
             return None
-        except (msgspec.MsgspecError, OSError) as error:
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise Problem(
                 "identity-damaged",
                 f"The file that says who this device is cannot be read ({error}).",
-                "Unsent work is safe in the journal folder; ask the office for a new code and enrol again.",
+                "Unsent work is safe in this folder. Ask the office for a new code, then: fieldapp enrol URL CODE --again.",
             ) from error
 
     def save_identity(self, identity: Identity) -> None:
@@ -109,7 +107,11 @@ class Home:
             Problem: `home-locked`, naming the holder, after `wait` seconds.
         """
         self.prepare()
-        with self.lock_file.open("a+", encoding="utf-8") as file:
+        try:
+            file = self.lock_file.open("a+b", buffering=0)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        with file:
             deadline = time.monotonic() + wait
             while not _try_lock(file):
                 if time.monotonic() >= deadline:
@@ -119,23 +121,35 @@ class Home:
                         "Nothing was changed. Finish there first, or do it there.",
                     )
                 time.sleep(0.05)
-            file.seek(0)
-            file.truncate()
-            json.dump({"what": what, "pid": os.getpid(), "host": socket.gethostname()}, file)
-            file.flush()
+            _name_holder(file, {"what": what, "pid": os.getpid(), "host": socket.gethostname()})
             try:
                 yield
             finally:
-                with contextlib.suppress(OSError):
-                    file.seek(0)
-                    file.truncate()
+                _name_holder(file, {})
                 _unlock(file)
 
 
-def _holder(file: IO[str]) -> str:
+def _unusable(folder: Path, error: OSError) -> Problem:
+    return Problem(
+        "home-unusable",
+        f"The folder {folder} cannot be used ({error.strerror}).",
+        "Nothing was changed. See to its rights and its disk, or choose another with --home or FIELDAPP_HOME.",
+    )
+
+
+def _name_holder(file: IO[bytes], holder: dict[str, object]) -> None:
+    """Say in the lock file who holds it. The lock itself needs no room on the disk."""
+    with contextlib.suppress(OSError):
+        file.seek(0)
+        file.truncate()
+        if holder:
+            file.write(json.dumps(holder).encode("ascii"))
+
+
+def _holder(file: IO[bytes]) -> str:
     file.seek(0)
     try:
-        held = json.loads(file.read() or "{}")
+        held = json.loads(file.read() or b"{}")
         return f"`{held['what']}` (process {held['pid']} on {held['host']})"
     except (ValueError, KeyError, TypeError):
         return "another program"
@@ -144,7 +158,7 @@ def _holder(file: IO[str]) -> str:
 if os.name == "nt":  # pragma: no cover
     import msvcrt
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: IO[bytes]) -> bool:
         try:
             file.seek(1 << 20)
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
@@ -152,21 +166,21 @@ if os.name == "nt":  # pragma: no cover
             return False
         return True
 
-    def _unlock(file: IO[str]) -> None:
+    def _unlock(file: IO[bytes]) -> None:
         file.seek(1 << 20)
         msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
 else:
     import fcntl
 
-    def _try_lock(file: IO[str]) -> bool:
+    def _try_lock(file: IO[bytes]) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
         return True
 
-    def _unlock(file: IO[str]) -> None:
+    def _unlock(file: IO[bytes]) -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
 

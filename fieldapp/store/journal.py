@@ -140,7 +140,7 @@ class Journal:
             raise _not_written(error) from error
 
     def keep_damaged(self, lines: Iterable[bytes]) -> None:
-        """Put damaged lines aside, for a person to look at: a new journal will not hold them.
+        """Put damaged lines, and those of another person, aside for somebody to look at: a new journal will not hold them.
 
         Raises:
             Problem: `journal-failed`.

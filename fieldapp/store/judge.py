@@ -18,7 +18,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.scope import reach_of
-from fieldapp.store.tables import EntryRow, LogRow, StreamRow
+from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, StreamRow
 
 _PLACED = (
     select(col(StreamRow.pos), col(StreamRow.entry_id), col(StreamRow.device), col(StreamRow.touch))
@@ -53,6 +53,12 @@ class Decided(msgspec.Struct):
     """Those of this log that it is part of."""
     received: int = 0
     """When it was received, where that was not now (history that is taken over)."""
+    device: str = ""
+    """Who sent it, where that is not the device it names: the same home, enrolled again."""
+
+    @property
+    def sender(self) -> str:
+        return self.device or self.entry.envelope.device
 
 
 class Judge:
@@ -107,9 +113,17 @@ class Judge:
                     return Outcome("quarantined", "it names something that belongs to another log")
             if len(group) != of or envelope.of != of or envelope.n != n:
                 return Outcome("quarantined", "the group it belongs to is not complete")
-            if who and (envelope.device != who.device or envelope.author != who.person):
+            if who and (envelope.author != who.person or not self._is_of(who, envelope.device)):
                 return Outcome("quarantined", "its author is not the person this device belongs to")
         return APPLIED
+
+    def _is_of(self, who: Writer, device: str) -> bool:
+        """Whether a device that an entry names is this person's: the one that sends it, an earlier one of the same home, or one
+        that a restored server knows no more."""
+        if device == who.device:
+            return True
+        person = self._conn.execute(select(col(DeviceRow.person)).where(col(DeviceRow.id) == device)).scalar()
+        return person is None or person == who.person
 
     def _decide(self, item: Decided) -> Outcome:
         envelope = item.entry.envelope

@@ -71,7 +71,8 @@ class Receiver:
         self._refold(heads, became_live)
         heads.save()
         changed |= {head.stream for head in heads.changed()}
-        own = [row for row in rows if row.entry.envelope.device == self._device]
+        earlier = self._of_earlier_devices()
+        own = [row for row in rows if row.entry.envelope.device == self._device or row.entry.id in earlier]
         self._settle({row.entry.id for row in own})
         logs = {head.stream: head.log for head in heads.changed()}
         logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
@@ -225,6 +226,15 @@ class Receiver:
             heads.reset(stream, self._scope[stream].log)
         for stream, pos, is_entry, fact in facts_of(self._conn, streams):
             heads.fold(fact, pos, [stream], is_entry=is_entry)
+
+    def _of_earlier_devices(self) -> frozenset[str]:
+        """Own entries without an outcome that this home wrote before it was enrolled again."""
+        found = self._conn.exec_driver_sql(
+            "SELECT o.entry_id FROM own_entries o JOIN entries e ON e.id = o.entry_id "
+            "WHERE o.lane IN ('unsent', 'received') AND e.device <> ?",
+            (self._device,),
+        )
+        return frozenset(found.scalars())
 
     def _settle(self, own: set[str]) -> None:
         """Give own entries the newest outcome that has come for them."""

@@ -34,6 +34,7 @@ from fieldapp.store.tables import (
     DocumentRow,
     EntryRow,
     FileRow,
+    FileStreamRow,
     JobRow,
     LogHeadRow,
     LogRow,
@@ -273,6 +274,8 @@ class ServerReplica:
             for entry in entries for file in entry.envelope.files
         ]  # fmt: skip
         self._db.insert_new(conn, FileRow, sorted(files, key=itemgetter("sha256")))  # sorted: no two writers wait for each other
+        named = {(file.sha256, name) for entry in entries for file in entry.envelope.files for name in entry.envelope.streams}
+        self._db.insert_new(conn, FileStreamRow, [{"sha256": sha256, "stream": name} for sha256, name in sorted(named)])
 
     def _wanted(self, conn: Connection, entries: Sequence[Entry]) -> tuple[str, ...]:
         hashes = sorted({file.sha256 for entry in entries for file in entry.envelope.files})
@@ -325,7 +328,7 @@ class ServerReplica:
         """Entries of the log that do not stand and on which nothing was decided since, as outcome rows to come."""
         later = aliased(LogRow)
         query = (
-            select(col(EntryRow.raw), col(EntryRow.body), col(LogRow.role))
+            select(col(EntryRow.raw), col(EntryRow.body), col(LogRow.role), col(LogRow.device))
             .join(LogRow, (col(LogRow.entry_id) == col(EntryRow.id)) & (col(LogRow.kind) == "entry"))
             .where(
                 *where, col(LogRow.log) == log, col(EntryRow.log) == log,
@@ -335,10 +338,10 @@ class ServerReplica:
             .order_by(col(LogRow.pos))
         )  # fmt: skip
         rows: list[Decided] = []
-        for raw, body_raw, role in conn.execute(query).all():
+        for raw, body_raw, role, device in conn.execute(query).all():
             entry = read_entry(raw, body_raw, trusted=True)
             heads.load((stream, home_of(stream, log)) for stream in entry.envelope.streams)
-            rows.append(Decided(entry, _readable(entry), APPLIED, role, "outcome"))
+            rows.append(Decided(entry, _readable(entry), APPLIED, role, "outcome", device=device))
         return rows
 
     def _append(self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], now: int) -> int:
@@ -356,7 +359,7 @@ class ServerReplica:
             chain = row_chain(chain, pos, item.kind, item.entry.hash, outcome.name)
             log_rows.append(
                 {
-                    "log": log, "pos": pos, "kind": item.kind, "entry_id": envelope.id, "device": envelope.device,
+                    "log": log, "pos": pos, "kind": item.kind, "entry_id": envelope.id, "device": item.sender,
                     "outcome": outcome.name, "reason": outcome.reason, "role": item.role, "received_at": item.received or now,
                     "chain": chain,
                 }
@@ -364,7 +367,7 @@ class ServerReplica:
             touch = " ".join(sorted(item.body.touches())) if item.body else ""
             for stream in item.streams:
                 stream_rows.append(
-                    {"log": log, "stream": stream, "pos": pos, "entry_id": envelope.id, "device": envelope.device, "touch": touch}
+                    {"log": log, "stream": stream, "pos": pos, "entry_id": envelope.id, "device": item.sender, "touch": touch}
                 )
             heads.place(envelope.id, pos, item.streams)
         positions: dict[str, int] = {}
@@ -425,7 +428,7 @@ def _by_group(entries: Sequence[Entry]) -> list[list[Entry]]:
 
 
 def _groups(entries: Sequence[Entry], who: Writer) -> list[list[Decided]]:
-    return [[Decided(entry, None, APPLIED, who.role) for entry in group] for group in _by_group(entries)]
+    return [[Decided(entry, None, APPLIED, who.role, device=who.device) for entry in group] for group in _by_group(entries)]
 
 
 def _whole_groups(entries: Sequence[Entry], size: int) -> list[list[Entry]]:

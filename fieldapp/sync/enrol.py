@@ -22,10 +22,11 @@ _HINT = "Nothing was changed here; the code can still be used."
 
 
 class Attempt(msgspec.Struct, frozen=True):
-    """An enrolment that was begun: the hash of address and code, and the nonce it is asked with."""
+    """An enrolment that was begun: the hash of address and code, the nonce it is asked with, and the device it made."""
 
     asked: str
     nonce: str
+    device: str = ""
 
 
 def enrol(
@@ -38,29 +39,36 @@ def enrol(
     ca_file: str = "",
     proxy: str = "",
     timeouts: Timeouts | None = None,
+    again: bool = False,
 ) -> Identity:
     """Enrol this home at a server. Done again with the code that worked, it changes nothing.
 
     Args:
         url: the server's address. code: the one-time code, in any writing. device_name: what the office calls this machine.
+        again: also where this home is a device already that its server knows no more, or that cannot say any more who it is. It
+            becomes a new device of the same person; everything recorded stays and is sent.
 
     Raises:
         Problem: `bad-url`, `plain-http`, `ca-file-unusable`; `already-enrolled`; `server-unreachable`, `sign-in-page`,
             `server-busy`, `no-secure-connection`, `not-a-server`; or the server's own reason (`enrol-code-unknown` ...).
     """
     url = checked_url(url)
+    if len(code) > 200 or not code.isprintable():
+        raise Problem("enrol-code-unknown", "This is not a one-time code.", f"Check each character. {_HINT}")
     attempt_file = home.path / "enrolling.json"
     asked = hashlib.sha256(f"{url} {''.join(code.split()).upper()}".encode("utf-8", "surrogatepass")).hexdigest()
     attempt = _attempt(home, asked)
-    known = home.identity()
+    known = _known(home, again)
     if known is not None:
-        if attempt is not None and known.url == url:
+        if attempt is not None and known.url == url and (not again or attempt.device == known.device):
             return known
-        raise Problem(
-            "already-enrolled",
-            f"This folder belongs to {known.name} at {known.url} already.",
-            "Nothing was changed. For another person or server choose another folder with --home.",
-        )
+        if not again:
+            raise Problem(
+                "already-enrolled",
+                f"This folder belongs to {known.name} at {known.url} already.",
+                "Nothing was changed. For another person or server choose another folder with --home. If the server does not know "
+                "this device any more, enrol it with a new code and --again.",
+            )
     if attempt is None:
         attempt = Attempt(asked, secrets.token_hex(16))
         home.prepare()
@@ -72,12 +80,28 @@ def enrol(
         transport.close()
     if not isinstance(answer, EnrolAnswer):
         raise _problem(url, answer)
+    if known is not None and answer.person != known.person:
+        raise Problem(
+            "already-enrolled",
+            f"This folder belongs to {known.name}; the code is for {answer.name}.",
+            "Nothing was changed here. Ask for a code of the same person, or choose another folder with --home.",
+        )
     identity = Identity(
         url=url, device=answer.device, code=answer.code, secret=answer.secret, person=answer.person, name=answer.name,
         role=answer.role, log=answer.log, logs=answer.logs, ca_file=ca_file,
     )  # fmt: skip
     home.save_identity(identity)
+    write_durably(attempt_file, msgspec.json.encode(msgspec.structs.replace(attempt, device=identity.device)))
     return identity
+
+
+def _known(home: Home, again: bool) -> Identity | None:
+    try:
+        return home.identity()
+    except Problem as problem:
+        if not again or problem.code != "identity-damaged":
+            raise
+        return None
 
 
 def _attempt(home: Home, asked: str) -> Attempt | None:

@@ -15,7 +15,10 @@ _SENTENCES: dict[Connection, str] = {
     "revoked": "This device was revoked by the office: the server takes nothing more from it.",
     "upgrade": "The server wants a newer version of Fieldapp before it sends news. What you record is still sent.",
     "server_full": "The server's disk is full. Everything is saved here; tell the office.",
-    "other_server": "The server does not know this device. Everything is saved here; ask the office for a new code.",
+    "other_server": (
+        "The server does not know this device. Everything is saved here; ask the office for a new code, then: "
+        "fieldapp enrol URL CODE --again."
+    ),
 }
 
 

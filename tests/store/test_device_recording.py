@@ -7,6 +7,7 @@ import os
 import zlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fieldapp.domain.entry import chain_hash
@@ -279,14 +280,22 @@ def test_a_start_that_finds_all_well_changes_nothing(device: Device) -> None:
     assert (everything(device.db, OwnEntryRow), everything(device.db, EpochRow), device.view()) == before
 
 
-def test_another_device_s_journal_is_not_taken_in(device: Device, make_device: MakeDevice) -> None:
+def test_another_person_s_journal_is_not_taken_in_and_not_thrown_away(device: Device, make_device: MakeDevice) -> None:
     other = make_device("d-other", "p-other", "supervisor")
-    notes(other, "theirs")
+    theirs = notes(other, "theirs")
     mine = notes(device, "mine")
     device.close()
     device.home.journal_file.write_bytes(device.home.journal_file.read_bytes() + other.home.journal_file.read_bytes())
     device.start()
     assert unsent(device) == mine
+    assert [entry.id for entry in parse_journal(device.journal.damaged_file.read_bytes()).entries] == theirs
+
+
+def test_what_was_recorded_before_the_home_was_enrolled_again_is_taken_in(device: Device) -> None:
+    before = notes(device, "before")
+    device.home.save_identity(msgspec.structs.replace(device.replica.identity, device="d-new", epochs={}))
+    device.put_database(None)
+    assert unsent(device) == before
 
 
 def test_states_folded_by_other_rules_are_folded_again_at_the_start(device: Device) -> None:

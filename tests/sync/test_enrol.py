@@ -107,3 +107,39 @@ def test_nothing_answers_or_the_address_is_wrong(tmp_path: Path) -> None:
     assert problem_of("http://127.0.0.1:9", home).code == "server-unreachable"
     assert problem_of("http://fieldapp.example.com", home).code == "plain-http"
     assert problem_of("fieldapp", home).code == "bad-url"
+
+
+def test_a_device_that_cannot_say_who_it_is_is_enrolled_again(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    home = Home(tmp_path / "home")
+    first = enrol(live_server.url, code_for(live_server), home, device_name="laptop")
+    home.identity_file.write_bytes(b'{"url"')
+    with pytest.raises(Problem, match="cannot be read") as refused:
+        enrol(live_server.url, code_for(live_server), home, device_name="laptop")
+    assert "--again" in refused.value.hint
+    second = enrol(live_server.url, code_for(live_server), home, device_name="laptop", again=True)
+    assert home.identity() == second
+    assert second.device != first.device
+
+
+def test_enrolling_again_needs_a_code_of_the_same_person(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    home = Home(tmp_path / "home")
+    first = enrol(live_server.url, code_for(live_server), home, device_name="laptop")
+    with pytest.raises(Problem, match=r"Ann Berg.*Bo Lind"):
+        enrol(live_server.url, code_for(live_server, "tech-2"), home, device_name="laptop", again=True)
+    assert home.identity() == first
+    code = code_for(live_server)
+    second = enrol(live_server.url, code, home, device_name="laptop", again=True)
+    assert second.device != first.device
+    assert enrol(live_server.url, code, home, device_name="laptop", again=True) == second
+
+
+def code_for(server: LiveServer, person: str = "tech-1") -> str:
+    return server.services.accounts.issue_code(person).code
+
+
+@pytest.mark.parametrize("code", ["\udcff\udcfe", "\x1b[31m", "A" * 500])
+def test_a_text_that_is_no_code_is_not_sent(tmp_path: Path, code: str) -> None:
+    with pytest.raises(Problem, match="not a one-time code"):
+        enrol("http://127.0.0.1:9", code, Home(tmp_path / "home"), device_name="laptop", timeouts=QUICK)

@@ -12,8 +12,11 @@ from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types.lifecycle import JobAssigned
 from fieldapp.domain.entry_types.steps import FileAttached
 from fieldapp.server.backup import backup, restore
+from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft
+from fieldapp.store.verify import verify_device
 from fieldapp.sync import runner
+from fieldapp.sync.enrol import enrol
 from fieldapp.sync.once import sync_loop, sync_once, transport_for
 from fieldapp.sync.protocol import PART_BYTES
 from fieldapp.sync.status import SyncStatus
@@ -126,6 +129,33 @@ def test_a_restored_server_gets_the_photos_that_came_after_the_backup(live_serve
         assert sync_once(device, SETTINGS).problem is None
         assert live_server.services.files.state(name).complete
         assert device.replica.counts().files_waiting == 0
+
+
+def test_a_device_enrolled_after_the_backup_is_enrolled_again(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    settings, folder = live_server.settings, tmp_path / "a"
+    backup(settings.database_url, settings.files_dir, tmp_path / "backup.zip")
+    with device_of(live_server, "tech-1", folder) as device:
+        sent = device.replica.append([new_job("1"), note("1", "sent")])
+        assert sync_once(device, SETTINGS).problem is None
+    live_server.stop()
+    restore(tmp_path / "backup.zip", settings.database_url, settings.files_dir, replace=True)
+    live_server.start()
+    with device_of(live_server, "tech-1", folder) as device:
+        unsent = device.replica.append([note("1", "unsent")])
+        assert sync_once(device, SETTINGS).connection == "other_server"
+    code = live_server.services.accounts.issue_code("tech-1").code
+    enrol(live_server.url, code, Home(folder), device_name="laptop", again=True)
+    with device_of(live_server, "tech-1", folder) as device:
+        assert sync_once(device, SETTINGS).problem is None
+        counts = device.replica.counts()
+        assert (counts.unsent, counts.received, counts.settled) == (0, 0, 3)
+        assert verify_device(device.database, "technician", files=device.home.files, journal=device.journal) == ()
+    with live_server.services.db.read() as conn:
+        rows = conn.exec_driver_sql(
+            "SELECT entry_id, outcome FROM log_rows WHERE log = 'north' AND kind = 'entry' ORDER BY pos"
+        ).all()
+    assert [tuple(row) for row in rows] == [(name, "applied") for name in (*sent.entries, *unsent.entries)]
 
 
 def test_a_revoked_device_hands_over_and_stops(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
