@@ -45,6 +45,7 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-cert", metavar="FILE", help="certificate (PEM); needed off this machine")
     parser.add_argument("--tls-key", metavar="FILE", help="its key (PEM)")
     parser.add_argument("--trusted-proxy", metavar="ADDRESS", help="proxy in front that ends TLS")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes that serve (1); more need PostgreSQL")
 
 
 def _serve(arguments: argparse.Namespace, out: Output) -> int:
@@ -55,6 +56,7 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
         tls_cert=arguments.tls_cert,
         tls_key=arguments.tls_key,
         trusted_proxy=arguments.trusted_proxy,
+        workers=arguments.workers,
     )
     from fieldapp.server.serve import run_server
 

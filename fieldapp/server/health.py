@@ -39,6 +39,7 @@ class Metrics:
         self.entries = Counter("fieldapp_entries", "Entries pushed", ["status"], registry=self._registry)
         self.rows = Counter("fieldapp_rows_pulled", "Rows sent to devices", registry=self._registry)
         self.listeners = Gauge("fieldapp_listeners", "Open event streams", registry=self._registry)
+        self.worker = Gauge("fieldapp_worker", "Which of several server processes these figures are of", registry=self._registry)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

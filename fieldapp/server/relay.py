@@ -24,7 +24,7 @@ class PostgresRelay:
     """Listens on a connection of its own in a thread; a hint lost while it reconnects costs a minute, never an entry."""
 
     def __init__(self, url: str, hints: Hints) -> None:
-        self._url, self._hints = url, hints
+        self._url, self._hints = url.replace("postgresql+psycopg:", "postgresql:", 1), hints
         self._stop = threading.Event()
         self._listening = threading.Event()
         self._sender: psycopg.Connection[tuple[object, ...]] | None = None

@@ -42,7 +42,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started and self._on_ready is not None:
-            self._on_ready(int(self.servers[0].sockets[0].getsockname()[1]))
+            listening = sockets or self.servers[0].sockets
+            self._on_ready(int(listening[0].getsockname()[1]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._services.hints.close()
@@ -50,21 +51,28 @@ class Server(uvicorn.Server):
 
 
 def run_server(settings: ServerSettings, *, on_ready: Callable[[int], None] | None = None) -> None:
-    """Serve until SIGTERM or ctrl+c; then finish what is open and leave.
+    """Serve until SIGTERM or ctrl+c; then finish what is open and leave. More than one worker: see workers.py.
 
     Args:
         on_ready: called with the port once requests are taken.
 
     Raises:
-        Problem: `plain-http-refused`, `tls-incomplete`, `home-unusable`, `port-taken`, and those of Database.
+        Problem: `plain-http-refused`, `tls-incomplete`, `workers-need-postgresql`, `home-unusable`, `port-taken`, and those of
+            Database.
     """
+    from fieldapp.server.workers import check_workers, run_workers  # they are servers themselves
+
     check_exposure(settings)
+    check_workers(settings)
+    if settings.workers > 1:
+        run_workers(settings, on_ready=on_ready)
+        return
     services = open_server(settings)
     try:
         log_to(settings.log_file)
         services.start_relay()
         server = Server(services, on_ready=on_ready)
-        with _quiet_signals(), _bound(settings):
+        with quiet_signals(), bound(settings):
             server.run()
     finally:
         services.close()
@@ -84,7 +92,7 @@ def log_to(file: Path) -> None:
 
 
 @contextlib.contextmanager
-def _bound(settings: ServerSettings) -> Iterator[None]:
+def bound(settings: ServerSettings) -> Iterator[None]:
     """uvicorn leaves the process where it cannot listen: say what a person can do about it instead."""
     try:
         yield
@@ -96,7 +104,7 @@ def _bound(settings: ServerSettings) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quiet_signals() -> Iterator[None]:
+def quiet_signals() -> Iterator[None]:
     """uvicorn raises the signal that stopped it once more when it is done: it has been obeyed, and leaving is no failure."""
     before = {name: signal.signal(name, lambda *_: None) for name in (signal.SIGTERM, signal.SIGINT)}
     try:

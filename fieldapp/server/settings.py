@@ -19,6 +19,7 @@ class ServerSettings(BaseSettings):
     tls_cert, tls_key: PEM files. trusted_proxy: addresses (comma-separated) of a proxy that ends TLS in front of this server; only
     its X-Forwarded headers are believed. metrics_token: lets a scraper that is not on this machine read /metrics.
     oldest_version: clients before it are asked to upgrade when they pull. reserve_bytes: files are refused (507) when less is free.
+    workers: processes that serve; more than one needs PostgreSQL.
     """
 
     model_config = SettingsConfigDict(env_prefix="FIELDAPP_SERVER_", extra="forbid", frozen=True)
@@ -37,6 +38,7 @@ class ServerSettings(BaseSettings):
     file_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     reserve_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     subscribers: int = Field(default=2000, ge=1)
+    workers: int = Field(default=1, ge=1, le=64)
 
     @property
     def database_url(self) -> str:

@@ -1,0 +1,277 @@
+"""Several server processes on one PostgreSQL: no row missed, every outcome right, hints across, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from fieldapp.domain.documents import Customer, Site
+from fieldapp.domain.entry import Entry
+from fieldapp.domain.entry_types import lifecycle, steps
+from fieldapp.domain.entry_types.reference import CustomerRecorded, SiteRecorded
+from fieldapp.domain.fold import read_state
+from fieldapp.domain.job import JobState
+from fieldapp.domain.problem import Problem
+from fieldapp.server.reach import Session
+from fieldapp.server.serve import run_server
+from fieldapp.server.settings import ServerSettings
+from fieldapp.store.tables import LogRow, StreamStateRow, table_of
+from fieldapp.sync.protocol import EpochParent, PullAnswer, PullRequest, PushAnswer, PushRequest, to_wire
+from tests.live_server import Client, LiveServer
+from tests.server.office import LOG, Line, entry_of
+from tests.server.processes import SEQUENCE, client_at, several_processes, worker_of
+from tests.sync import test_live as end_to_end
+
+WRITERS, PUSHES = 16, 6
+"""Sixteen devices at once, each pushing six times."""
+TRIES = 8
+"""Rounds in which a broken law has to show itself."""
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def processes(tmp_path: Path, postgres_url: str) -> Iterator[LiveServer]:
+    with several_processes(tmp_path / "server", postgres_url) as server:
+        server.people()
+        yield server
+
+
+def session_of(client: Client) -> Session:
+    identity = client.identity
+    return Session(identity.device, identity.person, identity.name, identity.role, identity.log)
+
+
+def push(client: Client, line: Line, *entries: Entry) -> PushAnswer:
+    run = line.run(entries)
+    parent = EpochParent(*run.parent) if run.parent else None
+    wire = tuple(to_wire(entry) for entry in run.entries)
+    answer = client.call("push", PushRequest(run.epoch, run.log, run.from_seq, run.prev_hash, wire, parent), PushAnswer)
+    line.sent(entries)
+    assert (answer.receipt.seq, answer.receipt.hash) == (line.seq, line.hash)
+    return answer
+
+
+class Follower:
+    """Reads the log by its cursor, as the office's devices do, and never looks back."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.cursors, self.seen = client, dict[str, str](), list[str]()
+
+    def pull(self) -> bool:
+        """Read one page; whether there is more."""
+        page = self.client.call("pull", PullRequest(cursors=self.cursors), PullAnswer)
+        self.cursors |= page.cursors
+        self.seen += [row.entry.raw.partition('"id":"')[2][:36] for row in page.rows if row.log == LOG]
+        return page.more
+
+    def poll(self, done: threading.Event) -> None:
+        while not done.is_set():
+            self.pull()
+        while self.pull():
+            pass
+
+
+def everything_written_at_once(server: LiveServer) -> tuple[set[str], list[Follower]]:
+    """Sixteen devices push through both workers while two of the office follow the log: what was sent, and who followed."""
+    clients = [server.enrol("super") for _ in range(WRITERS)]
+    followers = [Follower(client_at(server, "super", worker)) for worker in (1, 2)]
+    assert {worker_of(client) for client in clients} == {1, 2}
+    sent: list[str] = []
+    start, done = threading.Barrier(WRITERS), threading.Event()
+
+    def write(client: Client) -> None:
+        who, line = session_of(client), Line()
+        start.wait(30)
+        for turn in range(PUSHES):
+            number = f"{who.device[4:]}-{turn}"
+            created = lifecycle.JobCreated(f"J-{number}", "c-1", "s-1", {"en": "Service"})
+            entries = [entry_of(who, f"job:{number}", body) for body in (created, steps.NoteAdded("seen"))]
+            assert push(client, line, *entries).entries == ("received", "received")
+            sent.extend(entry.id for entry in entries)
+
+    with ThreadPoolExecutor(WRITERS + len(followers)) as pool:
+        reading = [pool.submit(follower.poll, done) for follower in followers]
+        try:
+            list(pool.map(write, clients))
+        finally:
+            done.set()
+        for future in reading:
+            future.result(60)
+    return set(sent), followers
+
+
+def test_sixteen_writers_through_two_workers_and_no_row_is_missed(processes: LiveServer) -> None:
+    sent, followers = everything_written_at_once(processes)
+    assert len(sent) == WRITERS * PUSHES * 2
+    for follower in followers:
+        assert sorted(follower.seen) == sorted(sent)
+    rows = rows_of(processes)
+    assert [row.pos for row in rows] == list(range(1, len(rows) + 1))
+    assert {row.outcome for row in rows} == {"applied"}
+
+
+def test_positions_from_a_sequence_do_miss_rows_in_the_same_test(tmp_path: Path, postgres_url: str) -> None:
+    with several_processes(tmp_path / "server", postgres_url, law=SEQUENCE) as server:
+        server.people()
+        missed: set[str] = set()
+        for _ in range(TRIES):
+            sent, followers = everything_written_at_once(server)
+            missed = {entry for follower in followers for entry in sent - set(follower.seen)}
+            if missed:
+                break
+        assert missed
+        assert missed <= {row.entry_id for row in rows_of(server)}  # they are stored: only the followers never hear of them
+
+
+def rows_of(server: LiveServer) -> list[Any]:
+    table = table_of(LogRow)
+    with server.services.db.read() as conn:
+        return list(conn.execute(select(table).where(table.c.log == LOG).order_by(table.c.pos)))
+
+
+def test_two_people_on_one_job_through_two_workers_at_once(processes: LiveServer) -> None:
+    jobs = 8
+    clients = [client_at(processes, "tech-1", 1), client_at(processes, "super", 2)]
+    lines = [Line(), Line()]
+    boss = session_of(clients[1])
+    base: dict[str, str] = {}
+    for body in (CustomerRecorded(Customer("c-1", {"en": "Huaxin"}, LOG)), SiteRecorded(Site("s-1", "c-1", {"en": "Hall"}))):
+        push(clients[1], lines[1], entry_of(boss, "customer:c-1", body))
+    for number in range(jobs):
+        stream = f"job:{number}"
+        push(clients[1], lines[1], entry_of(boss, stream, lifecycle.JobCreated(f"J-{number}", "c-1", "s-1", {"en": "Service"})))
+        given = entry_of(boss, stream, lifecycle.JobAssigned("tech-1"))
+        push(clients[1], lines[1], given)
+        base[stream] = given.id
+    together = threading.Barrier(2)
+
+    def work(number: int) -> dict[str, list[Entry]]:
+        who, made = session_of(clients[number]), dict[str, list[Entry]]()
+        for stream in base:
+            value = steps.StepRecorded(step="SVC-01/pressure", version=1, value=str(number), verdict="pass")
+            made[stream] = [
+                entry_of(who, stream, value, base=base[stream]),
+                entry_of(who, stream, steps.NoteAdded(f"from {number}"), base=base[stream]),
+            ]
+            together.wait(30)
+            push(clients[number], lines[number], *made[stream])
+        return made
+
+    with ThreadPoolExecutor(2) as pool:
+        one, two = pool.map(work, range(2))
+    found = {row.entry_id: row for row in rows_of(processes)}
+    states = table_of(StreamStateRow)
+    for stream in base:
+        values = sorted((found[made[stream][0].id] for made in (one, two)), key=lambda row: row.pos)
+        assert [row.outcome for row in values] == ["applied", "conflict"]
+        assert [found[made[stream][1].id].outcome for made in (one, two)] == ["applied", "applied"]
+        with processes.services.db.read() as conn:
+            raw = conn.execute(select(states.c.state).where(states.c.stream == stream)).scalar_one()
+        state = read_state(stream, raw)
+        assert isinstance(state, JobState)
+        result = state.steps["SVC-01/pressure"].result
+        assert result is not None
+        assert result.value == ("0" if values[0].entry_id == one[stream][0].id else "1")
+        assert [item.entry for item in state.unresolved] == [values[1].entry_id]
+        assert {note.text for note in state.notes} == {"from 0", "from 1"}
+
+
+def test_a_push_to_one_worker_wakes_a_listener_at_the_other(processes: LiveServer) -> None:
+    writer, listener = client_at(processes, "super", 1), client_at(processes, "super", 2)
+    headers = {**listener.auth, "Fieldapp-Nonce": "0123456789abcdef"}
+    with listener.http.stream("GET", "/v1/events", headers=headers) as stream:
+        lines = stream.iter_lines()
+        first = [next(lines) for _ in range(5)]
+        assert 'data: {"log":"north","pos":0}' in first
+        who = session_of(writer)
+        push(writer, Line(), entry_of(who, "job:1", lifecycle.JobCreated("J-1", "c-1", "s-1", {"en": "Service"})))
+        assert next(line for line in lines if "north" in line) == 'data: {"log":"north","pos":1}'
+
+
+END_TO_END: list[Callable[[LiveServer, Path], None]] = [
+    end_to_end.test_what_is_recorded_arrives_once_and_is_settled,
+    end_to_end.test_a_stopped_server_loses_nothing,
+    end_to_end.test_a_large_file_goes_in_parts_after_its_fact,
+    end_to_end.test_the_loop_sends_by_itself_and_hears_hints,
+]
+
+
+def test_what_holds_for_one_process_end_to_end_holds_for_several(tmp_path: Path, postgres: str) -> None:
+    """The tests over real HTTP of tests/sync, each on a database of its own."""
+    import psycopg
+
+    for number, case in enumerate(END_TO_END):
+        name, folder = f"several_{os.getpid()}_{number}", tmp_path / str(number)
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        base, _, query = postgres.partition("?")
+        url = f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+        folder.mkdir()
+        with several_processes(folder / "server", url) as server:
+            case(server, folder)
+
+
+def pid_of(server: LiveServer, worker: int, after: int = 0) -> int:
+    """The process in a worker's place, as its log names it; waits for another than `after`."""
+    log = server.settings.home / "logs" / f"server-{worker}.log"
+    for _ in range(600):
+        found = [int(pid) for pid in re.findall(r"Started server process \[(\d+)\]", log.read_text("utf-8"))]
+        if found and found[-1] != after:
+            return found[-1]
+        threading.Event().wait(0.05)
+    raise AssertionError("nobody took its place")
+
+
+def test_a_worker_that_dies_is_replaced_and_the_others_go_on(processes: LiveServer) -> None:
+    other = client_at(processes, "super", 2)
+    before = pid_of(processes, 1)
+    os.kill(before, signal.SIGKILL)
+    push(other, Line(), entry_of(session_of(other), "job:1", lifecycle.JobCreated("J-1", "c-1", "s-1", {"en": "Service"})))
+    after = pid_of(processes, 1, after=before)
+    assert after != before
+    assert worker_of(client_at(processes, "super", 1)) == 1
+    pids = [after, pid_of(processes, 2)]
+    processes.stop()
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_workers_leave_when_the_first_process_is_killed(tmp_path: Path, postgres_url: str) -> None:
+    with several_processes(tmp_path / "server", postgres_url) as server:
+        pids = [pid_of(server, worker) for worker in (1, 2)]
+        process = server._process  # type: ignore[attr-defined]
+        process.kill()
+        process.communicate()
+        server._process = None  # type: ignore[attr-defined]
+        deadline = time.monotonic() + 20
+        while any(is_running(pid) for pid in pids):
+            assert time.monotonic() < deadline, "a worker stayed behind"
+            threading.Event().wait(0.05)
+        server.services.close()
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_sqlite_has_one_process(tmp_path: Path) -> None:
+    with pytest.raises(Problem) as raised:
+        run_server(ServerSettings(home=tmp_path / "never", workers=2))
+    assert raised.value.code == "workers-need-postgresql"
+    assert not (tmp_path / "never").exists()
