@@ -9,6 +9,8 @@ import gettext
 import os
 from pathlib import Path
 
+from fieldapp.domain.words import spoken
+
 LANGUAGES = {"en": "English", "zh_CN": "简体中文", "zh_TW": "繁體中文"}
 """Code to the language's own name."""
 
@@ -49,13 +51,8 @@ def later(text: str) -> str:
 def language_of_environment() -> str:
     """The language asked for by FIELDAPP_LANGUAGE, else by the locale of the terminal."""
     for name in ("FIELDAPP_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
-        value = os.environ.get(name, "").split(".")[0].replace("-", "_")
+        value = os.environ.get(name, "").partition(".")[0].partition("@")[0]
         if not value or value in ("C", "POSIX"):
             continue
-        if value in LANGUAGES:
-            return value
-        family = value.split("_")[0]
-        if family == "zh":
-            return "zh_TW" if value in ("zh_HK", "zh_MO", "zh_Hant") else "zh_CN"
-        return "en"
+        return spoken(value)
     return "en"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from fieldapp.commands.calling import OK, Command, refuse_usage
 from fieldapp.commands.output import Output
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from fieldapp.domain.progress import StepPlace
     from fieldapp.store.queries.jobs import JobLine
 
-STATUSES = (
-    "unassigned", "assigned", "accepted", "travelling", "on_site", "in_progress", "paused", "completed", "sent_back", "approved",
-    "declined", "cannot_complete", "cancelled",
-)  # fmt: skip
 SHOWN_AS_TEXT = 50
 """A person reads the first page and is told that there is more; a script gets every job unless it says how many."""
 
 
 def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--status", action="append", choices=STATUSES, metavar="STATUS", help="only these; say it again for more")
+    from fieldapp.domain.job import Status
+
+    parser.add_argument(
+        "--status", action="append", choices=get_args(Status), metavar="STATUS", help="only these; say it again for more"
+    )
     parser.add_argument("--mine", action="store_true", help="only jobs assigned to me")
     parser.add_argument("--person", metavar="PERSON", help="only jobs assigned to this person")
     parser.add_argument("--open", action="store_true", help="leave out approved, cancelled and declined jobs")

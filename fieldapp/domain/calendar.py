@@ -14,7 +14,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from fieldapp.domain.documents import Calendar
@@ -63,27 +62,6 @@ def add_business_ms(calendar: Calendar | None, start_ms: int, amount_ms: int) ->
 def zone_known(calendar: Calendar) -> bool:
     """False where this machine does not know the calendar's time zone: its hours are then taken as UTC."""
     return _zone(calendar.zone) is not None
-
-
-def calendar_faults(calendar: Calendar) -> tuple[str, ...]:
-    """What is wrong with a calendar, in words; nothing for a good one. For whoever takes one in: computing forgives all of it."""
-    faults = [] if zone_known(calendar) else [f"the time zone {calendar.zone[:40]!r} is not known"]
-    if len(calendar.week) != 7:
-        faults.append(f"the week has {len(calendar.week)} days")
-    for number, day in enumerate(calendar.week, 1):
-        tidy = [interval for interval in day if 0 <= interval[0] < interval[1] <= 1440]
-        ordered = all(before[1] <= after[0] for before, after in pairwise(tidy))
-        if len(tidy) != len(day) or not ordered:
-            faults.append(f"the hours of day {number} are not in order within 0 to 1440 minutes")
-    faults += [f"the holiday {day[:20]!r} is not a date" for day in calendar.holidays if not _is_date(day)]
-    return tuple(faults)
-
-
-def _is_date(text: str) -> bool:
-    try:
-        return date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def _clamp(instant_ms: int) -> int:

@@ -172,9 +172,3 @@ def calendars_for(promises: Iterable[Promise], own: Calendar, known: Mapping[str
     names = dict.fromkeys(promise.calendar for promise in promises if promise.calendar)
     found = {**known, BRANCH_HOURS: msgspec.structs.replace(own, code=BRANCH_HOURS)}
     return tuple(found[name] for name in names if name in found)
-
-
-def price_for(product: Product, segment: str) -> int:
-    """The product's price for a segment, in minor units of its currency."""
-    variant = variant_for(product, segment)
-    return product.price if variant is None or variant.price is None else variant.price

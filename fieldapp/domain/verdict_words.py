@@ -5,6 +5,8 @@ They are kept here, and not with the texts of the screens, because reports and t
 
 from __future__ import annotations
 
+from fieldapp.domain.words import Spoken, spoken
+
 _WORDS: dict[str, tuple[str, str, str]] = {
     # key: English, Simplified Chinese, Traditional Chinese
     "between": ("between {low} and {high}", "{low} 至 {high} 之间", "{low} 至 {high} 之間"),
@@ -34,7 +36,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "expression": ("the procedure's condition does not hold", "不满足规程条件", "不滿足規程條件"),
     "not_a_number": ("not a number, so it cannot be held against the limits", "不是数字，无法判定", "不是數字，無法判定"),
 }  # fmt: skip
-_COLUMN = {"zh": 1, "zh_CN": 1, "zh_Hans": 1, "zh_SG": 1, "zh_TW": 2, "zh_HK": 2, "zh_Hant": 2}
+_COLUMN: dict[Spoken, int] = {"en": 0, "zh_CN": 1, "zh_TW": 2}
 
 
 def phrase(key: str, language: str, **parts: str) -> str:
@@ -42,7 +44,7 @@ def phrase(key: str, language: str, **parts: str) -> str:
     words = _WORDS.get(key)
     if words is None:
         return key
-    text = words[_COLUMN.get(language, 0)]
+    text = words[_COLUMN[spoken(language)]]
     for name, part in parts.items():
         text = text.replace("{" + name + "}", part)
     return text

@@ -5,15 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from fieldapp.domain.words import Words
+from fieldapp.domain.words import Words, spoken
 
 _CODE_IN_BRACKETS = re.compile(r"\(([A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*)\)\s*\Z")
 _BARE_CODE = re.compile(r"[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*\Z")
-
-_CHINESE = {
-    "zh": "zh_CN", "zh_cn": "zh_CN", "zh_sg": "zh_CN", "zh_hans": "zh_CN", "zh_hans_cn": "zh_CN", "cn": "zh_CN",
-    "zh_tw": "zh_TW", "zh_hk": "zh_TW", "zh_mo": "zh_TW", "zh_hant": "zh_TW", "zh_hant_tw": "zh_TW", "zh_hant_hk": "zh_TW",
-}  # fmt: skip
 
 _NAMES = {
     "english": "en", "french": "fr", "français": "fr", "francais": "fr", "german": "de", "deutsch": "de",
@@ -40,9 +35,8 @@ def language_code(name: str) -> str | None:
 
 def _normal(code: str) -> str:
     parts = code.replace("-", "_").split("_")
-    flat = "_".join(parts).casefold()
-    if flat in _CHINESE:
-        return _CHINESE[flat]
+    if parts[0].casefold() in ("zh", "cn"):
+        return spoken("_".join(["zh", *parts[1:]]))
     return "_".join([parts[0].lower(), *(part.upper() if len(part) == 2 else part for part in parts[1:])])
 
 

@@ -12,7 +12,7 @@ from fieldapp.domain.job import JobState, Recorded
 from fieldapp.domain.procedure import Procedure, Step
 from fieldapp.domain.progress import StepPlace, outline
 from fieldapp.domain.promise import clocks
-from fieldapp.domain.words import say
+from fieldapp.domain.words import say, spoken
 from fieldapp.services.handover_words import WORDS
 from fieldapp.store.queries.documents import Documents
 
@@ -62,8 +62,7 @@ def handover_text(
 
 class _Words:
     def __init__(self, language: str) -> None:
-        family = "zh_TW" if language in ("zh_TW", "zh_HK", "zh_Hant") else "zh_CN" if language.startswith("zh") else "en"
-        self._column = ("en", "zh_CN", "zh_TW").index(family)
+        self._column = ("en", "zh_CN", "zh_TW").index(spoken(language))
 
     def __call__(self, key: str, **parts: str) -> str:
         text = WORDS[key][self._column]

@@ -5,19 +5,8 @@ A draft belongs to a job, a step and the version of the procedure it was typed u
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from fieldapp.store.database import Database
 from fieldapp.store.tables import DraftRow
-
-
-class StepDraft(NamedTuple):
-    """Text typed for a step (its key) under a version of its procedure; `at` in milliseconds."""
-
-    step: str
-    version: int
-    text: str
-    at: int
 
 
 class Drafts:
@@ -41,12 +30,6 @@ class Drafts:
         with self._db.read() as conn:
             found = conn.exec_driver_sql(query, (job, step, version)).scalar()
         return None if found is None else str(found)
-
-    def of_job(self, job: str) -> tuple[StepDraft, ...]:
-        """All drafts of a job, the one typed last first: where to go on after a crash."""
-        query = "SELECT step, version, text, at FROM drafts WHERE job = ? ORDER BY at DESC, step, version"
-        with self._db.read() as conn:
-            return tuple(StepDraft(*row) for row in conn.exec_driver_sql(query, (job,)))
 
     def forget(self, job: str, step: str, version: int) -> None:
         """The step was recorded, or the text given up."""

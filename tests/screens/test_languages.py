@@ -7,7 +7,7 @@ import gettext
 import pytest
 from textual.content import Content
 
-from fieldapp.language import LANGUAGES, _, plural, set_language
+from fieldapp.language import LANGUAGES, _, language_of_environment, plural, set_language
 from fieldapp.locales import catalogues
 from fieldapp.screens.actions import ACTIONS
 from fieldapp.screens.states import LANE, PROMISE, STATUS, VERDICT
@@ -31,6 +31,21 @@ def test_the_program_speaks_what_the_catalogue_says(code: str) -> None:
     assert _("accept") == compiled.gettext("accept") == {"zh_CN": "接单", "zh_TW": "接單"}[code]
     found = plural("{count} job found", "{count} jobs found", 3).format(count=3)
     assert found == {"zh_CN": "找到 3 张工单", "zh_TW": "找到 3 張工單"}[code]
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({"LANG": "zh_TW.UTF-8"}, "zh_TW"), ({"LANG": "zh_HK.UTF-8"}, "zh_TW"), ({"LANG": "de_DE@euro"}, "en"), ({}, "en"),
+        ({"LANG": "en_GB.UTF-8", "FIELDAPP_LANGUAGE": "zh_CN"}, "zh_CN"), ({"LC_ALL": "C.UTF-8", "LANG": "zh_CN.UTF-8"}, "zh_CN"),
+    ],
+)  # fmt: skip
+def test_the_terminal_names_the_language(environment: dict[str, str], code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIELDAPP_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert language_of_environment() == code
 
 
 def test_a_text_without_a_translation_stays_as_it_is() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fieldapp.store.drafts import Drafts, StepDraft
+from fieldapp.store.drafts import Drafts
 from tests.store.devices import Device, MakeDevice
 
 
@@ -36,14 +36,6 @@ def test_a_draft_is_forgotten_alone(device: Device) -> None:
     drafts.forget("job:1", "P/s9", 1)
     assert drafts.load("job:1", "P/s1", 1) is None
     assert drafts.load("job:1", "P/s2", 1) == "P/s2"
-
-
-def test_the_draft_typed_last_comes_first(device: Device) -> None:
-    drafts = Drafts(device.db)
-    drafts.save("job:1", "P/s1", 1, "first", 10)
-    drafts.save("job:1", "P/s2", 1, "last", 20)
-    drafts.save("job:2", "P/s1", 1, "another job", 30)
-    assert drafts.of_job("job:1") == (StepDraft("P/s2", 1, "last", 20), StepDraft("P/s1", 1, "first", 10))
 
 
 @pytest.mark.parametrize("text", ["", "冷水机组 \U0001f9ef", "a\nb\tc", "[b]x[/b] \x1b]52;c;x\x07", "a\x00b", "x" * 1_000_000])

@@ -20,7 +20,7 @@ from textual.widgets import Input, Static
 from textual.worker import Worker
 
 from fieldapp.domain.problem import Problem
-from fieldapp.domain.words import say
+from fieldapp.domain.words import say, spoken
 from fieldapp.language import LANGUAGES, _, language, later, set_language
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.customer import pages
@@ -127,7 +127,7 @@ class HandoverScreen(Screen[None]):
         self.answers = read_answers(self._drafts.read(STEP, 0))
         self._unfinished = self.answers.given
         if self.answers.language not in LANGUAGES:
-            self.answers.language = _family(customer.language if customer else "en")
+            self.answers.language = spoken(customer.language if customer else "en")
         self._number, self._title = job.number, f"{job.number}  {say(job.title, language())}"
         self._customer = say(customer.name, language()) if customer else job.customer
         await self._go("ready")
@@ -323,12 +323,3 @@ class HandoverScreen(Screen[None]):
             case "customer_language":
                 return self.page != "thanks" or self.locked
         return super().check_action(action, parameters)
-
-
-def _family(code: str) -> str:
-    """The program's language for a customer's."""
-    if code in LANGUAGES:
-        return code
-    if code.startswith("zh"):
-        return "zh_TW" if code in ("zh_HK", "zh_Hant", "zh_MO") else "zh_CN"
-    return "en"
