@@ -49,7 +49,10 @@ class Change(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A step's result at one time. `value` is decimal text, an option id, options joined by spaces, ISO date/time, text."""
+    """A step's result at one time. `value` is decimal text, an option id, options joined by spaces, ISO date/time, text, a name.
+
+    shown: at a signature step, SHA-256 of the text over the signature. drawing: SHA-256 of the body with the drawn line, if any.
+    """
 
     by: Stamp
     verdict: VerdictName
@@ -58,6 +61,8 @@ class Recorded(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
     note: str = ""
     calculated: bool = False
+    shown: str = ""
+    drawing: str = ""
 
 
 class Attached(msgspec.Struct, frozen=True, omit_defaults=True):

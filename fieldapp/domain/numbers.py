@@ -154,29 +154,43 @@ def parse_duration(typed: str) -> str:
 
 # --- dates and times -------------------------------------------------------------------------------------------------
 
-_DATE = r"(?:([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})|([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日?)"
-_DAY_FIRST = r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})"
+_DATE = (
+    r"(?:([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})|([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})|([0-9]{4})\.([0-9]{1,2})\.([0-9]{1,2})"
+    r"|([0-9]{4})年([0-9]{1,2})月([0-9]{1,2})日?)"
+)
+_DAY_FIRST = r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4}|[0-9]{2})?"
 _TIME = r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.([0-9]{1,6}))?)?"
 _OFFSET = r"\s*(Z|z|[+-][0-9]{2}:?[0-9]{2})?"
 _DATE_ONLY = re.compile(_DATE + r"\Z")
 _DAY_FIRST_ONLY = re.compile(_DAY_FIRST + r"\Z")
+_MONTH_FIRST_ONLY = re.compile(r"([0-9]{1,2})月([0-9]{1,2})日?\Z")
 _TIME_ONLY = re.compile(_TIME + _OFFSET + r"\Z")
 _SPLIT = re.compile(r"[Tt\s]+")
 _TIME_WORDS = re.compile(r"([0-9]{1,2})(?:点|點|时|時)(?:([0-9]{1,2})分?)?\Z")
+_TIME_SHORT = re.compile(r"([0-9]{1,2})\s*[.hH]?\s*([0-9]{2})\Z")
+"""`9.30`, `9h30`, `930`: how people write a time of day on a keyboard of digits."""
 
 
-def parse_date(typed: str) -> str:
-    """ISO date (`2026-11-20`) from that form, `2026/11/20`, `2026年11月20日` or `20.11.2026`; years 0001 to 9999.
+def parse_date(typed: str, *, today: str = "") -> str:
+    """ISO date (`2026-11-20`) from that form, `2026/11/20`, `2026.11.20`, `2026年11月20日`, `20.11.2026` or `20.11.26`.
+
+    Two digits are a year from 2000 to 2099. `20.11.` and `11月20日` are days of this year.
+
+    Args:
+        today: ISO date that says which year this is; without it a day needs its year.
 
     Raises:
-        Problem: `bad-value`; also for forms that can be read in two ways, such as 11/12/2026.
+        Problem: `bad-value`; also for forms that can be read in two ways, such as 11/12/2026, or 20.11 with no point at its end.
     """
     shown = _shown(typed)
     text = plain_signs(_bounded(typed, "date")).replace(" ", "")
     if match := _DATE_ONLY.match(text):
         year, month, day = (int(part) for part in match.groups() if part is not None)
-    elif match := _DAY_FIRST_ONLY.match(text):
-        day, month, year = (int(part) for part in match.groups())
+    elif (match := _DAY_FIRST_ONLY.match(text)) and (match[3] or today):
+        day, month, year = int(match[1]), int(match[2]), int(match[3] or today[:4])
+        year += 2000 if match[3] and len(match[3]) == 2 else 0
+    elif (match := _MONTH_FIRST_ONLY.match(text)) and today:
+        year, month, day = int(today[:4]), int(match[1]), int(match[2])
     else:
         raise Problem("bad-value", f"{shown} is not a date.", "Write year, month and day, such as 2026-11-20.")
     try:
@@ -186,7 +200,7 @@ def parse_date(typed: str) -> str:
 
 
 def parse_time(typed: str) -> str:
-    """ISO time of day (`09:30:00`, with its UTC offset where one was given) from `9:30`, `09:30:15`, `9点30分`.
+    """ISO time of day (`09:30:00`, with its UTC offset where one was given) from `9:30`, `930`, `9.30`, `09:30:15`, `9点30分`.
 
     Raises:
         Problem: `bad-value`.
@@ -195,6 +209,8 @@ def parse_time(typed: str) -> str:
     text = plain_signs(_bounded(typed, "time"))
     if words := _TIME_WORDS.match(text):
         text = f"{words[1]}:{(words[2] or '0').zfill(2)}"
+    elif short := _TIME_SHORT.match(text):
+        text = f"{short[1]}:{short[2]}"
     match = _TIME_ONLY.match(text)
     if match is None:
         raise Problem("bad-value", f"{shown} is not a time of day.", "Write hours and minutes, such as 09:30.")
@@ -207,8 +223,11 @@ def parse_time(typed: str) -> str:
     return time.isoformat()
 
 
-def parse_datetime(typed: str) -> str:
+def parse_datetime(typed: str, *, today: str = "") -> str:
     """ISO date and time (`2026-11-20T09:30:00`, with its UTC offset where one was given) from a date and a time.
+
+    Args:
+        today: see `parse_date`.
 
     Raises:
         Problem: `bad-value`.
@@ -218,7 +237,7 @@ def parse_datetime(typed: str) -> str:
     parts = [part for part in _SPLIT.split(text, maxsplit=1) if part]
     if len(parts) != 2:
         raise Problem("bad-value", f"{shown} is not a date with a time.", "Write both, such as 2026-11-20 09:30.")
-    day, time = parse_date(parts[0]), parse_time(parts[1])
+    day, time = parse_date(parts[0], today=today), parse_time(parts[1])
     try:
         datetime.datetime.fromisoformat(f"{day}T{time}").utctimetuple()
     except (ValueError, OverflowError):

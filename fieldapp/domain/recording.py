@@ -6,19 +6,22 @@ Nothing is written here. A plan says what would be recorded; the replica records
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from fieldapp.domain.consequences import Moment, Plan, judged, unit_of, with_consequences
 from fieldapp.domain.entry import FileRef
-from fieldapp.domain.entry_types.steps import FileAttached, StepAmended, StepNotApplicable, StepNotDone, StepRecorded
+from fieldapp.domain.entry_types.steps import FileAttached, Signed, StepAmended, StepNotApplicable, StepNotDone, StepRecorded
 from fieldapp.domain.expression import Answers, filter_choices
+from fieldapp.domain.instant import local_date, zone_of
 from fieldapp.domain.job import JobState, StepState
 from fieldapp.domain.lifecycle import AMENDING, RECORDING
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Procedure
 from fieldapp.domain.progress import StepPlace, by_person, files_of, outline, walk
+from fieldapp.domain.signing import read_signature, signature_text
 from fieldapp.domain.verdict import NOT_JUDGED, Verdict, canonical
 
 __all__ = ["Plan", "find_step", "plan_attach", "plan_not_applicable", "plan_not_done", "plan_record"]
@@ -38,6 +41,7 @@ def plan_record(
     note: str = "",
     reason: str = "",
     asset: str = "",
+    shown: str = "",
     now_ms: int,
     zone: str = "UTC",
     language: str = "en",
@@ -48,7 +52,8 @@ def plan_record(
 
     Args:
         key: step key. typed: what the person typed. note: a remark. reason: why a standing result changes.
-        asset: whose reading it is; the job's first asset where empty. now_ms, zone: for expressions. language: of the follow-up.
+        asset: whose reading it is; the job's first asset where empty. shown: at a signature step, the text that stood over the
+            signature; composed in `language` where empty. now_ms, zone: for expressions. language: of the follow-up.
 
     Raises:
         Problem: `unknown-step`, `step-not-relevant`, `step-not-recorded` (note, calculated, read-only, file), `not-now` (status),
@@ -60,12 +65,17 @@ def plan_record(
     if step.type == "file":
         raise Problem("step-not-recorded", f"Step {key} takes files, not a value.", "Attach a photo or file to it.")
     note, reason = _said(note, "note"), _said(reason, "reason")
-    value = canonical(place.procedure, step, typed)
+    value = canonical(place.procedure, step, typed, today=local_date(now_ms, zone_of(zone)))
     answers, _ = walk(job, place.procedure, now_ms=now_ms, zone=zone)
     moment = Moment(now_ms, zone, language)
     _check_filter(answers, place, value, moment)
     verdict, warnings = judged(place, value, answers, files_of(place.state), moment)
-    body = _result_body(place, value, verdict, note, reason)
+    signed = None
+    if step.type == "signature":
+        text = shown or signature_text(job, place.procedure, step, language)
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        signed = Signed(digest, text, read_signature(typed)[1])
+    body = _result_body(place, value, verdict, note, reason, signed)
     return with_consequences(job, place, body, value, verdict, warnings, asset, moment)
 
 
@@ -250,17 +260,19 @@ def _check_filter(answers: Answers, place: StepPlace, value: str, moment: Moment
         raise Problem("bad-value", f"{', '.join(hidden)} is not offered with the other answers given.", f"Offered: {some}.")
 
 
-def _result_body(place: StepPlace, value: str, verdict: Verdict, note: str, reason: str) -> StepRecorded | StepAmended:
+def _result_body(
+    place: StepPlace, value: str, verdict: Verdict, note: str, reason: str, signed: Signed | None = None
+) -> StepRecorded | StepAmended:
     version, unit = place.procedure.version, unit_of(place.step)
     if place.state is None or place.state.result is None:
-        return StepRecorded(place.key, version, value, verdict.name, unit, note)
+        return StepRecorded(place.key, version, value, verdict.name, unit, note, signed=signed)
     if not reason:
         raise Problem(
             "reason-needed",
             f"Step {place.key} has a result already.",
             "Give the reason for changing it; the old one stays in the log.",
         )
-    return StepAmended(place.key, version, value, verdict.name, reason, unit, note)
+    return StepAmended(place.key, version, value, verdict.name, reason, unit, note, signed)
 
 
 def _left_out(

@@ -16,6 +16,7 @@ from fieldapp.domain.expression import Answers, Clock, check_expression, evaluat
 from fieldapp.domain.job import VerdictName
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Choice, Criterion, Procedure, Step
+from fieldapp.domain.signing import read_signature
 from fieldapp.domain.verdict_words import phrase
 from fieldapp.domain.words import say
 
@@ -67,25 +68,37 @@ NOT_JUDGED = Verdict("none")
 # --- what was typed --------------------------------------------------------------------------------------------------
 
 
-def canonical(procedure: Procedure, step: Step, typed: str) -> str:
+def canonical(procedure: Procedure, step: Step, typed: str, *, today: str = "") -> str:
     """The stored text of what a person typed for a step.
 
     check: `yes` or `no`, from the words for it in English and Chinese. choice: the option's id, from id or label in any language.
     multiple choice: ids in list order with a space between. number: canonical decimal text, the step's unit taken off.
-    duration, timer: whole minutes. date, time, datetime: ISO. Other types: the text without surrounding blanks.
+    duration, timer: whole minutes. date, time, datetime: ISO. signature: the name.
+    Other types: the text without surrounding blanks.
     Whether a choice filter lets the option through is asked elsewhere (`expression.filter_choices`).
+
+    Args:
+        today: ISO date, for days that are typed without their year.
 
     Raises:
         Problem: `bad-value`, saying what is wanted; nothing is recorded then.
     """
     if not typed.strip():
         raise Problem("bad-value", "Nothing was entered.", "Enter a value, or say why the step is not done or not applicable.")
+    if step.type == "signature":
+        typed = read_signature(typed)[0]
+        if not typed:
+            raise Problem(
+                "bad-value", "There is no name.", "Type who signs; a drawing alone does not say who it was."
+            )
     if len(typed) > TEXT_LIMIT:
         raise Problem(
             "bad-value", f"The text has {len(typed):,} characters; a step holds {TEXT_LIMIT:,}.", "Attach it as a file instead."
         )
     if "\x00" in typed or any("\ud800" <= sign <= "\udfff" for sign in typed):
         raise Problem("bad-value", "The text holds characters that cannot be stored.", "Type it again instead of pasting it.")
+    if step.type in ("date", "datetime"):
+        return (numbers.parse_date if step.type == "date" else numbers.parse_datetime)(typed, today=today)
     reader = _READERS.get(step.type)
     return reader(procedure, step, typed) if reader else typed.strip()
 
@@ -174,9 +187,7 @@ _READERS: dict[str, Callable[[Procedure, Step, str], str]] = {
     "number": _number,
     "duration": _duration,
     "timer": _duration,
-    "date": lambda procedure, step, typed: numbers.parse_date(typed),
     "time": lambda procedure, step, typed: numbers.parse_time(typed),
-    "datetime": lambda procedure, step, typed: numbers.parse_datetime(typed),
 }
 
 

@@ -63,12 +63,13 @@ _ALL = (
     Action("commitment", "m", L("commitment"), L("Promise the customer a follow-up by a date."), L("Job"), show=False),
     Action("opportunity", "o", L("opportunity"), L("A need seen on site that the company can serve."), L("Job"), show=False),
     Action("handover", "h", L("hand over"), L("Show the customer what was done; ratings and signature."), L("Job")),
-    # A step
+    # A step. Leaving a step out has no letter: `n` in a yes-or-no step is the answer no, and `d` might be meant as done. F3 and F4
+    # mean the same wherever the cursor is, and whatever kind of step is open.
     Action("record", "enter", L("record"), L("Record the value and go to the next step."), L("Step")),
     Action("next_step", "f8,ctrl+down", L("next"), L("The next step, without recording."), L("Step")),
     Action("previous_step", "f7,ctrl+up", L("previous"), L("The step before."), L("Step")),
-    Action("not_applicable", "f3,n", L("not applicable"), L("This step does not apply here, with the reason."), L("Step")),
-    Action("not_done", "f4,d", L("not done"), L("This step was not done, with the reason."), L("Step")),
+    Action("not_applicable", "f3", L("not applicable"), L("This step does not apply here, with the reason."), L("Step")),
+    Action("not_done", "f4", L("not done"), L("This step was not done, with the reason."), L("Step")),
     Action("step_note", "f5,plus", L("note"), L("A remark on this step."), L("Step")),
     Action("step_file", "f6,f", L("file"), L("Attach a photo or file from the inbox folder."), L("Step")),
     Action("ask_expert", "f9,e", L("ask"), L("Ask an expert; the answer comes back to this step."), L("Step")),

@@ -110,8 +110,13 @@ class Work:
 
     # --- Steps ------------------------------------------------------------------------------------------------------------------
 
-    def record(self, number: str, step: str, typed: str, *, note: str = "", reason: str = "", asset: str = "") -> Recorded:
+    def record(
+        self, number: str, step: str, typed: str, *, note: str = "", reason: str = "", asset: str = "", shown: str = ""
+    ) -> Recorded:  # fmt: skip
         """Record a value for a step, or another one with the reason why.
+
+        Args:
+            shown: at a signature step, the text that a screen showed over the signature; composed anew where empty.
 
         Raises:
             Problem: see `plan_record`; `asset-unknown` for an asset that is not one of the job's.
@@ -120,7 +125,8 @@ class Work:
         chosen = self._asset(job.view, asset) if asset else ""
         plan = plan_record(
             job.view, procedures, key, typed,
-            note=note, reason=reason, asset=chosen, now_ms=self._now, zone=self._zone(job.view), language=self._language,
+            note=note, reason=reason, asset=chosen, shown=shown,
+            now_ms=self._now, zone=self._zone(job.view), language=self._language,
         )  # fmt: skip
         return self._carry_out(job, plan)
 

@@ -1,14 +1,12 @@
 """A canvas to sign on with the mouse, drawn in braille dots: two by four to a cell (Unicode block U+2800).
 
-Its strokes are kept as compact text: `120x28;3,4 5,6 7,6;40,2` is a canvas of 120 by 28 dots with a line of three points and a dot.
+Its strokes are kept as the text of domain/signing.py.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import TypeAlias
 
 from textual import events
 from textual.app import RenderResult
@@ -16,33 +14,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 
-Point: TypeAlias = tuple[int, int]
-Stroke: TypeAlias = tuple[Point, ...]
-MOST_POINTS = 3_000
-"""A signature has some hundreds; what comes after this many is not drawn."""
-_MOST_DOTS = 4_000
+from fieldapp.domain.signing import MOST_POINTS, Point, read_strokes, strokes_text
+
 _BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-_FORM = re.compile(r"(\d{1,4})x(\d{1,4})((?:;\d{1,4},\d{1,4}(?: \d{1,4},\d{1,4})*)*)\Z")
-
-
-def strokes_text(width: int, height: int, strokes: Iterable[Sequence[Point]]) -> str:
-    """Strokes on a canvas of so many dots, as text; '' where nothing is drawn."""
-    lines = [" ".join(f"{x},{y}" for x, y in stroke) for stroke in strokes if stroke]
-    return ";".join((f"{width}x{height}", *lines)) if lines else ""
-
-
-def read_strokes(text: str) -> tuple[int, int, tuple[Stroke, ...]]:
-    """(width, height, strokes) of such a text; (0, 0, ()) for one that is none, so that a foreign text draws nothing."""
-    match = _FORM.match(text) if len(text) < 16 * MOST_POINTS else None
-    if match is None or not (0 < int(match[1]) <= _MOST_DOTS and 0 < int(match[2]) <= _MOST_DOTS):
-        return 0, 0, ()
-    strokes = [_stroke(part) for part in match[3].split(";") if part]
-    return int(match[1]), int(match[2]), tuple(strokes)
-
-
-def _stroke(text: str) -> Stroke:
-    pairs = (pair.partition(",") for pair in text.split(" "))
-    return tuple((int(x), int(y)) for x, _comma, y in pairs)
 
 
 def braille(strokes: Iterable[Sequence[Point]], columns: int, rows: int) -> list[str]:

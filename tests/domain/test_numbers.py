@@ -81,14 +81,23 @@ def test_what_is_no_duration_is_refused(typed: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "stored"),
     [("2026-11-20", "2026-11-20"), ("2026/1/2", "2026-01-02"), ("2026年1月2日", "2026-01-02"), ("20.11.2026", "2026-11-20"),
+     ("1.2.27", "2027-02-01"), ("1.2.2027", "2027-02-01"), ("01.02.", "2026-02-01"), ("2027.2.1", "2027-02-01"),
+     ("1。2。27", "2027-02-01"), ("2月1日", "2026-02-01"), ("29.2.28", "2028-02-29"),
      ("0001-01-01", "0001-01-01"), ("9999-12-31", "9999-12-31"), ("２０２６-１-２", "2026-01-02")],
 )  # fmt: skip
 def test_dates(typed: str, stored: str) -> None:
-    assert numbers.parse_date(typed) == stored
+    assert numbers.parse_date(typed, today="2026-11-20") == stored
 
 
-@pytest.mark.parametrize("typed", ["11/12/2026", "0000-01-01", "10000-01-01", "2026-02-30", "2026-13-01", "yesterday", "2026"])
+@pytest.mark.parametrize("typed", ["11/12/2026", "0000-01-01", "10000-01-01", "2026-02-30", "2026-13-01", "yesterday", "2026", "1.2",
+                                   "1.2.127", "29.2.", "2.30月"])  # fmt: skip
 def test_what_is_no_date_is_refused(typed: str) -> None:
+    with pytest.raises(Problem):
+        numbers.parse_date(typed, today="2026-11-20")
+
+
+@pytest.mark.parametrize("typed", ["01.02.", "2月1日"])
+def test_a_day_without_its_year_needs_to_know_which_year_it_is(typed: str) -> None:
     with pytest.raises(Problem):
         numbers.parse_date(typed)
 
@@ -97,6 +106,11 @@ def test_what_is_no_date_is_refused(typed: str) -> None:
     ("typed", "stored"),
     [
         ("9:30", "09:30:00"),
+        ("930", "09:30:00"),
+        ("0930", "09:30:00"),
+        ("9.30", "09:30:00"),
+        ("9h30", "09:30:00"),
+        ("９．３０", "09:30:00"),
         ("09:30:15", "09:30:15"),
         ("9点30分", "09:30:00"),
         ("9点", "09:00:00"),
@@ -110,10 +124,11 @@ def test_times(typed: str, stored: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "stored"),
     [("2026-11-20 9:30", "2026-11-20T09:30:00"), ("2026-11-20T09:30+0800", "2026-11-20T09:30:00+08:00"),
+     ("1.2.27 930", "2027-02-01T09:30:00"), ("01.02. 9.30", "2026-02-01T09:30:00"),
      ("2026-11-20T09:30:00Z", "2026-11-20T09:30:00+00:00"), ("2026年1月2日 9:30", "2026-01-02T09:30:00")],
 )  # fmt: skip
 def test_date_times_keep_their_offset(typed: str, stored: str) -> None:
-    assert numbers.parse_datetime(typed) == stored
+    assert numbers.parse_datetime(typed, today="2026-11-20") == stored
 
 
 @pytest.mark.parametrize("typed", ["2026-11-20", "2026-11-20 25:00", "0000-01-01 00:00", "2026-11-20 09:30+99:00"])

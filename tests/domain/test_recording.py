@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from fieldapp.domain.entry_types.steps import (
     FileAttached,
     FollowUpOpened,
     ReadingTaken,
+    Signed,
     StepAmended,
     StepNotApplicable,
     StepNotDone,
@@ -23,6 +26,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import AfterFailure, Choice, Criterion, Group
 from fieldapp.domain.progress import blocks_completion, outline
 from fieldapp.domain.recording import PHOTO_ADDED, Plan, find_step, plan_attach, plan_not_applicable, plan_not_done, plan_record
+from fieldapp.domain.signing import signature_text
 from tests.domain.forms import NOW_MS, accepted, follow, pinned, procedure, round_trip, step
 
 OIL = procedure(
@@ -57,6 +61,55 @@ def test_a_value_becomes_a_result_with_its_verdict_and_the_reading_of_the_asset(
     assert (plan.verdict.name, plan.value, plan.warnings) == ("pass", "1.5", ())
     assert record(life, "P/oil", "1.5", asset="a-2").bodies[1] == ReadingTaken("a-2", "oil_pressure", "1.5", "bar", "P/oil")
     assert record(accepted(OIL), "P/oil", "1.5").bodies == (StepRecorded("P/oil", 3, "1.5", "pass", "bar"),)
+
+
+DRAWN = "120x28;3,4 5,6 7,6;40,2"
+
+
+def test_a_signature_is_a_name_a_drawing_and_the_hash_of_the_text_over_them() -> None:
+    form = procedure(step("by", "signature", required=True))
+    life, ready = accepted(form), pinned(form)
+    plan = plan_record(life.job, ready, "P/by", f" Sven Toll \n{DRAWN}", shown="You sign this: \u7b7e", now_ms=NOW_MS)
+    (body,) = plan.bodies
+    assert isinstance(body, StepRecorded)
+    assert (body.value, body.verdict) == ("Sven Toll", "none")
+    assert body.signed == Signed(hashlib.sha256("You sign this: \u7b7e".encode()).hexdigest(), "You sign this: \u7b7e", DRAWN)
+    result = follow(life, plan.bodies).steps["P/by"].result
+    assert result is not None
+    assert result.shown == body.signed.shown
+    assert result.drawing, "the job says which entry has the drawing"
+
+
+def test_a_signature_typed_only_is_bound_to_the_text_as_well() -> None:
+    form = procedure(step("by", "signature"))
+    life, ready = accepted(form), pinned(form)
+    (body,) = plan_record(life.job, ready, "P/by", "Sven Toll", now_ms=NOW_MS).bodies
+    assert isinstance(body, StepRecorded)
+    assert body.signed is not None
+    assert (body.signed.text, body.signed.strokes) == (signature_text(life.job, form, form.steps[0], "en"), "")
+    assert body.signed.shown == hashlib.sha256(body.signed.text.encode()).hexdigest()
+    job = follow(life, (body,))
+    assert job.steps["P/by"].result is not None
+    assert job.steps["P/by"].result.drawing == ""
+    (other,) = plan_record(job, ready, "P/by", f"Eva Toll\n{DRAWN}", reason="somebody else", now_ms=NOW_MS).bodies
+    assert isinstance(other, StepAmended)
+    assert other.signed is not None
+    assert other.signed.strokes == DRAWN
+
+
+def test_a_drawing_without_a_name_is_not_recorded() -> None:
+    form = procedure(step("by", "signature"))
+    with pytest.raises(Problem, match="no name"):
+        plan_record(accepted(form).job, pinned(form), "P/by", f"\n{DRAWN}", now_ms=NOW_MS)
+
+
+def test_a_day_without_its_year_is_of_this_year_in_the_branchs_zone() -> None:
+    form = procedure(step("day", "date"))
+    late = 1_798_761_000_000  # 2026-12-31 23:50 UTC: in Taipei the new year has begun
+    for zone, year in (("UTC", "2026"), ("Asia/Taipei", "2027")):
+        (body,) = plan_record(accepted(form).job, pinned(form), "P/day", "01.02.", now_ms=late, zone=zone).bodies
+        assert isinstance(body, StepRecorded)
+        assert body.value == f"{year}-02-01"
 
 
 def test_a_failure_opens_what_follows_it_once() -> None:

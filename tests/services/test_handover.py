@@ -7,12 +7,12 @@ import msgspec
 from fieldapp.domain.entry import BODY_LIMIT, encode
 from fieldapp.domain.entry_types.customer import SignatureGiven
 from fieldapp.domain.job import Fault, JobState, PartUsed, Stamp
+from fieldapp.domain.signing import MOST_POINTS
 from fieldapp.services.handover import handover_text
 from fieldapp.store.database import Database
 from fieldapp.store.migrations import migrate_device
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.reader import Reader
-from fieldapp.widgets.drawing import MOST_POINTS
 
 
 def test_the_longest_text_with_the_longest_drawing_fits_into_one_entry(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldapp.widgets.drawing import braille, read_strokes, strokes_text
+from fieldapp.domain.signing import read_strokes, strokes_text
+from fieldapp.widgets.drawing import braille
 
 POINTS = st.tuples(st.integers(0, 119), st.integers(0, 27))
 

@@ -22,6 +22,15 @@ from fieldapp.domain.job import (
 )  # fmt: skip
 
 
+class Signed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What stands behind the name at a signature step. shown: SHA-256 of `text`, the exact UTF-8 text over the signature;
+    strokes: the drawn line as text (domain/signing.py), '' where only the name was typed."""
+
+    shown: str
+    text: str
+    strokes: str = ""
+
+
 class StepResult(Body, frozen=True, omit_defaults=True):
     """A result that stands for a step until another replaces it. `step` is a step key (`procedure/step#instance`).
 
@@ -40,9 +49,16 @@ class StepResult(Body, frozen=True, omit_defaults=True):
     def result(self, stamp: Stamp) -> Recorded:
         raise NotImplementedError
 
+    def signed_by(self) -> Signed | None:
+        """What stands behind the name, at a signature step."""
+        return None
+
     def on_job(self, job: JobState, fact: Fact) -> JobState:
         state = job.steps.get(self.step, StepState())
-        result = self.result(fact.stamp)
+        result, signed = self.result(fact.stamp), self.signed_by()
+        if signed is not None:  # the drawing stays in the entry: the job only says which one has it
+            drawing = fact.entry.envelope.body if signed.strokes else ""
+            result = msgspec.structs.replace(result, shown=signed.shown, drawing=drawing)
         sent_back = state.sent_back
         if sent_back is not None and not result.calculated:
             sent_back = SentBack(sent_back.by, sent_back.note, corrected=True)
@@ -61,6 +77,10 @@ class StepRecorded(StepResult, frozen=True, omit_defaults=True):
     unit: str = ""
     note: str = ""
     calculated: bool = False
+    signed: Signed | None = None
+
+    def signed_by(self) -> Signed | None:
+        return self.signed
 
     def summary(self) -> str:
         return f"{self.step}: {self.value} {self.unit} [{self.verdict}]".replace("  ", " ")
@@ -79,6 +99,10 @@ class StepAmended(StepResult, frozen=True, omit_defaults=True):
     reason: str
     unit: str = ""
     note: str = ""
+    signed: Signed | None = None
+
+    def signed_by(self) -> Signed | None:
+        return self.signed
 
     def summary(self) -> str:
         return f"{self.step}: {self.value} {self.unit} [{self.verdict}], {self.reason}".replace("  ", " ")

@@ -9,10 +9,11 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from fieldapp.domain.safe import plain_text
+from fieldapp.domain.signing import read_strokes
 from fieldapp.language import LANGUAGES, _
 from fieldapp.screens.customer.answers import Answers
 from fieldapp.screens.customer.questions import Scale, Tick
-from fieldapp.widgets.drawing import Drawing, braille, read_strokes
+from fieldapp.widgets.drawing import Drawing, braille
 from fieldapp.widgets.safe_text import safe_text
 
 _LABEL = 18

@@ -133,6 +133,8 @@ def _standing(place: StepPlace, state: StepState, documents: Documents) -> Conte
     assert state.result is not None
     result = state.result
     parts = [safe_text(result_words(place.procedure, place.step, result, documents))]
+    if result.drawing:
+        parts.append(Content.styled(_(" with a drawn signature"), "$text-muted"))
     if result.verdict != "none":
         parts += [Content("  "), verdict(result.verdict)]
     parts.append(Content.styled(f"  ({day_time(result.by.at)})", "$text-muted"))
@@ -190,7 +192,7 @@ def judged_line(live: Live | None, *, trouble: bool, width: int) -> Content:
         because = safe_text(found.because_in(language()), colour)
     else:
         because = Content("")
-        if live.words:
+        if live.words and not live.words.startswith("="):
             parts.append(Content.styled("•", "$text-muted"))
     parts += [part for part in (safe_text(live.words), because) if part]
     return Content("\n").join(hanging(Content("  ").join(parts), width, 2)) if parts else Content("")

@@ -17,7 +17,8 @@ from textual.widget import Widget
 from fieldapp.domain.lifecycle import AMENDING
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.progress import StepPlace, by_person
-from fieldapp.language import _, later
+from fieldapp.domain.signing import signature_text
+from fieldapp.language import _, language, later
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.asking import ReasonScreen
 from fieldapp.screens.base import FieldScreen
@@ -137,6 +138,8 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
         wanted = (place.step.criterion.photos if place.step.criterion else None) or (1 if place.step.type == "file" else 0)
         result = place.state.result if place.state else None
         shown = value_words(place.procedure, place.step, result.value, result.unit) if result and result.value else ""
+        if place.step.type == "signature":
+            shown = signature_text(self.steps.job, place.procedure, place.step, language())
         return Asked(place, self.steps.offered(place), files, wanted, shown, time.strftime("%Y-%m-%dT%H:%M"))
 
     def _look(self, place: StepPlace) -> tuple[object, ...]:
@@ -236,7 +239,7 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
             return
         result = place.state.result if place.state else None
         back = place.state is not None and place.state.sent_back is not None and not place.state.sent_back.corrected
-        if result is not None and found.value == self._standing and found.value and not back:
+        if result is not None and found.value == self._standing and found.value and not back and not made.more:
             self.drafts.forget(place.key, place.procedure.version)
             await self.go_on()
         elif found.wrong:
@@ -244,20 +247,21 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
             self._show_verdict()
         elif result is not None:
             self.drafts.flush()
-            self.app.push_screen(ReasonScreen.for_amend(self.field), partial(self._amend, place, made.text))
+            self.app.push_screen(ReasonScreen.for_amend(self.field), partial(self._amend, place, made))
         else:
-            self._write(place, made.text)
+            self._write(place, made)
 
-    def _amend(self, place: StepPlace, typed: str, answer: tuple[str, str] | None) -> None:
+    def _amend(self, place: StepPlace, made: StepInput, answer: tuple[str, str] | None) -> None:
         if answer is not None:
-            self._write(place, typed, *answer)
+            self._write(place, made, *answer)
 
-    def _write(self, place: StepPlace, typed: str, reason: str = "", note: str = "") -> None:
+    def _write(self, place: StepPlace, made: StepInput, reason: str = "", note: str = "") -> None:
         assert self.steps is not None
-        number, version = self.steps.job.number, place.procedure.version
+        number, version, typed = self.steps.job.number, place.procedure.version, made.text
+        shown = made.asked.shown if place.step.type == "signature" else ""
 
         def action(services: DeviceServices) -> Recorded:
-            recorded = services.work.record(number, place.key, typed, reason=reason, note=note)
+            recorded = services.work.record(number, place.key, typed, reason=reason, note=note, shown=shown)
             services.drafts.forget(self.stream, place.key, version)
             return recorded
 

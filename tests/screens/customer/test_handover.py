@@ -13,6 +13,7 @@ from textual.widgets import Input
 from fieldapp.domain.entry_types.base import read_body
 from fieldapp.domain.entry_types.customer import SignatureGiven
 from fieldapp.domain.job import JobState
+from fieldapp.domain.signing import read_strokes
 from fieldapp.language import language
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.customer.handover import HandoverScreen
@@ -21,7 +22,7 @@ from fieldapp.screens.technician.today import TodayScreen
 from fieldapp.services.pin import has_pin, is_pin, set_pin
 from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.log import log_of
-from fieldapp.widgets.drawing import Drawing, read_strokes
+from fieldapp.widgets.drawing import Drawing
 from tests.screens.conftest import FieldHome
 from tests.screens.until import press_text, shown, text_of, until
 

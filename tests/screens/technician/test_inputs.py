@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 import time_machine
 
+from fieldapp.domain.signing import read_strokes
+from fieldapp.screens.technician.inputs.signature import SignHere
+from fieldapp.store.queries.drafts import draft_of
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import at_work
 
@@ -32,6 +36,10 @@ QUARTER = "job:j-1052"
         ("CHILLER-Q/oil_pressure", [*"1.9", "space", *"bar"], "1.9"),
         ("SAFE-PREP/{date}", ["space"], "2026-11-20"),
         ("SAFE-PREP/{date}", [*"20.11.2027"], "2027-11-20"),
+        ("SAFE-PREP/{date}", [*"1.2.27"], "2027-02-01"),
+        ("SAFE-PREP/{date}", [*"01.02."], "2026-02-01"),
+        ("CHILLER-Q/{time}", [*"930"], "09:30:00"),
+        ("CHILLER-Q/{time}", [*"9.30"], "09:30:00"),
         ("CHILLER-Q/{time}", ["space"], "09:42:00"),
         ("HANDOVER/left_at", ["space"], "2026-11-20T09:42:00"),
         ("CHILLER-Q/tag", list("NK-CH1"), "NK-CH1"),
@@ -64,9 +72,98 @@ async def test_a_duration_in_hours_and_minutes(field_home: HomeOf) -> None:
         await technician.to(key)
         await technician.keys("ctrl+u")
         await technician.types("1:30")
-        assert "90 min" in technician.verdict
+        assert "= 90 min (1:30)" in technician.verdict
+        for other in ("90 min", "1h30"):
+            await technician.keys("ctrl+u")
+            await technician.types(other)
+            assert "= 90 min (1:30)" in technician.verdict
         await technician.keys("enter")
         assert technician.value(key) == "90"
+
+
+async def test_the_live_line_says_how_a_day_and_a_time_were_understood(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER) as technician:
+        places = technician.runner.steps.visible  # type: ignore[union-attr]
+        day = next(place.key for place in places if place.procedure.code == "SAFE-PREP" and place.step.type == "date")
+        await technician.to(day)
+        for typed in ("1.2.27", "1.2.2027", "2027-02-01"):
+            await technician.keys("ctrl+u")
+            await technician.types(typed)
+            assert "= 2027-02-01, Monday" in technician.verdict
+        await technician.keys("ctrl+u")
+        await technician.types("1.2")
+        assert "This is no date yet." in technician.verdict
+        time = next(place.key for place in places if place.procedure.code == "CHILLER-Q" and place.step.type == "time")
+        await technician.to(time)
+        for typed in ("9:30", "930", "9.30"):
+            await technician.keys("ctrl+u")
+            await technician.types(typed)
+            assert "= 09:30" in technician.verdict
+
+
+async def test_letters_leave_no_step_out(field_home: HomeOf) -> None:
+    """`n` is the answer no where that is asked, and nothing anywhere else; F3 means the same at every step."""
+    async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/refrigerant") as technician:
+        await technician.keys("n", "d")
+        assert technician.at == "CHILLER-Q/refrigerant"
+        assert "Why" not in technician.screen
+        check = next(place.key for place in technician.runner.steps.visible if place.step.type == "check")  # type: ignore[union-attr]
+        await technician.to(check)
+        await technician.keys("n")
+        assert technician.typed == "no"
+        for key in (check, "CHILLER-Q/refrigerant", "CHILLER-Q/oil_pressure", "HANDOVER/open_points", "HANDOVER/receiver"):
+            await technician.to(key)
+            assert "F3 not applicable" in technician.screen
+            await technician.keys("f3")
+            assert "Why does this step not apply?" in technician.screen
+            await technician.keys("escape")
+
+
+RECEIVER = "HANDOVER/receiver"
+
+
+async def test_a_signature_is_typed_and_drawn_under_the_text_that_is_signed(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    async with at_work(home, QUARTER, RECEIVER) as technician:
+        assert "J-1052" in technician.screen
+        await technician.types("Sven Toll")
+        canvas = technician.runner.query_one(SignHere)
+        await technician.pilot.mouse_down(canvas, offset=(4, 2))
+        await technician.pilot.hover(canvas, offset=(20, 3))
+        await technician.pilot.mouse_up(canvas, offset=(20, 3))
+        await technician.settle()
+        reader = technician.app.session.reader
+        await technician.until(lambda: "Sven Toll\n" in (draft_of(reader, QUARTER, RECEIVER, 3) or ""))
+        strokes = technician.typed.partition("\n")[2]
+        assert len(read_strokes(strokes)[2]) == 1
+    async with at_work(home, QUARTER) as technician:
+        assert (technician.at, technician.typed) == (RECEIVER, f"Sven Toll\n{strokes}")
+        shown = technician.runner.input.asked.shown  # type: ignore[union-attr]
+        await technician.keys("enter")
+        result = technician.state(RECEIVER).result
+        assert result is not None
+        assert (result.value, result.shown) == ("Sven Toll", hashlib.sha256(shown.encode()).hexdigest())
+        assert result.drawing
+        await technician.to(RECEIVER)
+        assert "with a drawn signature" in technician.around
+
+
+async def test_a_drawing_is_cleared_and_needs_a_name(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, RECEIVER) as technician:
+        canvas = technician.runner.query_one(SignHere)
+        await technician.pilot.click(canvas, offset=(4, 2))
+        await technician.settle()
+        await technician.keys("enter")
+        assert "a drawing alone does not say who it was" in technician.verdict
+        assert technician.value(RECEIVER) is None
+        await technician.keys("delete")
+        assert technician.typed == ""
+        await technician.types("Sven Toll")
+        await technician.keys("enter")
+        result = technician.state(RECEIVER).result
+        assert result is not None
+        assert (result.value, result.drawing) == ("Sven Toll", "")
+        assert result.shown
 
 
 async def test_a_timer_runs_on_while_the_app_is_closed(field_home: HomeOf, frozen: time_machine.Traveller) -> None:

@@ -29,7 +29,7 @@ class Asked:
     """What is asked at a step, as its input needs it.
 
     offered: options that the choice filter lets through. files: names of the attached files; wanted: how many are asked for.
-    shown: the value of a step at which nothing is entered. now: local time as `2026-11-20T09:30`.
+    shown: the value of a step at which nothing is entered, or the text that is signed. now: local time as `2026-11-20T09:30`.
     """
 
     place: StepPlace
@@ -79,6 +79,11 @@ class StepInput(Vertical):
     def settled(self) -> bool:
         """Whether what stands there is to be judged; a running timer is not."""
         return True
+
+    @property
+    def more(self) -> bool:
+        """Whether something was entered besides the value, so that the same value is not the same answer."""
+        return False
 
     def scanned(self, code: str) -> bool:
         """Whether it takes a scanned code."""

@@ -7,7 +7,7 @@ from fieldapp.screens.technician.inputs.base import LineInput
 
 
 class DurationInput(LineInput):
-    """`90`, `1:30` and `1 h 30` are the same."""
+    """`90`, `90 min`, `1:30` and `1h30` are the same."""
 
     def hint(self) -> str:
-        return _("minutes (90) or hours and minutes (1:30)")
+        return _("minutes (90), or hours and minutes (1:30, 1h30)")

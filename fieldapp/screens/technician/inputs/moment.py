@@ -18,9 +18,9 @@ class MomentInput(LineInput):
 
     def hint(self) -> str:
         return {
-            "date": _("2026-11-20; space for today"),
-            "time": _("09:30; space for now"),
-        }.get(self.asked.place.step.type, _("2026-11-20 09:30; space for now"))
+            "date": _("20.11.26 or 2026-11-20; space for today"),
+            "time": _("9:30 or 930; space for now"),
+        }.get(self.asked.place.step.type, _("20.11. 9:30 or 2026-11-20 09:30; space for now"))
 
     def meant(self, event: events.Key) -> bool:
         if event.key != "space" or self.text.strip():
