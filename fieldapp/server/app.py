@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from fieldapp.domain.problem import Problem
 from fieldapp.server.answers import Refused, answer, problem_answer, status_answer
-from fieldapp.server.bodies import SMALL, decoded, json_bytes, plain_bytes
+from fieldapp.server.bodies import SMALL, as_far_as_it_came, decoded, json_bytes
 from fieldapp.server.frame import Frame
 from fieldapp.server.health import app_version, database_answers, may_read_metrics
 from fieldapp.server.openapi import describe, document
@@ -99,8 +99,8 @@ async def sync_body(request: Request) -> bytes:
     return await json_bytes(request)
 
 
-async def part_body(request: Request) -> bytes:
-    return await plain_bytes(request, PART_BYTES)
+async def part_body(request: Request) -> tuple[bytes, bool]:
+    return await as_far_as_it_came(request, PART_BYTES)
 
 
 Services = Annotated[ServerServices, Depends(services_of)]
@@ -220,10 +220,13 @@ def file_part_head(services: Services, who: Caller, sha256: str, part: str) -> R
 
 @router.put("/v1/files/{sha256}/parts/{part}", **describe(bytes, FileState))
 def file_part(
-    request: Request, services: Services, who: Caller, sha256: str, part: str, body: Annotated[bytes, Depends(part_body)]
-) -> Response:
-    """Bring one part."""
-    return answer(request, services.files.put_part(sha256, part, body))
+    request: Request, services: Services, who: Caller, sha256: str, part: str,
+    body: Annotated[tuple[bytes, bool], Depends(part_body)],
+) -> Response:  # fmt: skip
+    """Bring one part, or, with a Content-Range, a piece of one: what is cut off of it counts as far as it came."""
+    data, whole = body
+    piece = request.headers.get("content-range", "")
+    return answer(request, services.files.put_part(sha256, part, data, piece, cut_off=not whole))
 
 
 @router.post("/v1/files/{sha256}/complete", **describe(None, FileState))

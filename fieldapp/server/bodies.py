@@ -38,6 +38,23 @@ async def json_bytes(request: Request, *, plain: int = PLAIN_LIMIT, inflated: in
     raise Refused(415, "unknown-encoding", "The body is compressed in a way that this server does not read.", "Use gzip.")
 
 
+async def as_far_as_it_came(request: Request, limit: int) -> tuple[bytes, bool]:
+    """The body, and whether it came to its end before the connection did.
+
+    Raises:
+        Refused: `request-too-large` (413).
+    """
+    came = bytearray()
+    try:
+        async for part in request.stream():
+            came += part
+            if len(came) > limit:
+                raise _too_large(limit)
+    except ClientDisconnect:
+        return bytes(came), False
+    return bytes(came), True
+
+
 async def plain_bytes(request: Request, limit: int) -> bytes:
     """The body as it came, at most `limit` bytes."""
     announced = request.headers.get("content-length", "")

@@ -25,10 +25,17 @@ class FileStorage(Protocol):
     """Files by content hash, arriving in numbered parts. What a call has stored survives a crash once it returns."""
 
     def parts(self, sha256: str) -> dict[int, int]:
-        """Number to size of the parts that are there."""
+        """Number to size of the parts that are there, whole."""
+
+    def began(self, sha256: str, part: int) -> int:
+        """Bytes that are there of a part which is not whole yet."""
 
     def put_part(self, sha256: str, part: int, data: bytes) -> None:
         """Raises: StorageFull."""
+
+    def put_piece(self, sha256: str, part: int, offset: int, data: bytes, size: int) -> None:
+        """Keep bytes of a part of `size` bytes, from `offset` in it on; with its last byte it is whole. Those that leave a hole
+        behind what is there are not kept. Raises: StorageFull."""
 
     def drop_parts(self, sha256: str) -> None: ...
 
@@ -42,7 +49,11 @@ class FileStorage(Protocol):
 
 
 class FolderStorage:
-    """Files in `folder/ab/abcd...`, parts in `folder/parts/abcd.../n`; each written beside its place, fsynced, renamed."""
+    """Files in `folder/ab/abcd...`, parts in `folder/parts/abcd.../n`; each written beside its place, fsynced, renamed.
+
+    A part that comes in pieces grows as `n.began`, fsynced with each piece. Whatever a power cut leaves of it, the hash of the
+    whole decides.
+    """
 
     def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
         self._folder, self._reserve = folder, reserve_bytes
@@ -59,6 +70,29 @@ class FolderStorage:
         folder = self._parts(sha256)
         with self._clear_when_full(len(data)), self._placed(folder / str(part)) as path:
             path.write_bytes(data)
+
+    def began(self, sha256: str, part: int) -> int:
+        try:
+            return self._began(sha256, part).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def put_piece(self, sha256: str, part: int, offset: int, data: bytes, size: int) -> None:
+        path = self._began(sha256, part)
+        with self._clear_when_full(len(data)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            there = self.began(sha256, part)
+            if offset > there:
+                return
+            with path.open("r+b" if there else "ab") as file:
+                file.seek(offset)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileNotFoundError):  # somebody else has just brought the rest of it
+                if path.stat().st_size >= size:
+                    path.replace(path.with_name(str(part)))
+            sync_folder(path.parent)
 
     def drop_parts(self, sha256: str) -> None:
         shutil.rmtree(self._parts(sha256), ignore_errors=True)
@@ -102,6 +136,9 @@ class FolderStorage:
 
     def _parts(self, sha256: str) -> Path:
         return self._folder / "parts" / sha256
+
+    def _began(self, sha256: str, part: int) -> Path:
+        return self._parts(sha256) / f"{part}.began"
 
     @contextlib.contextmanager
     def _placed(self, target: Path) -> Iterator[Path]:

@@ -24,6 +24,7 @@ from fieldapp.sync.protocol import PART_BYTES, FileState
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 _PART = re.compile(r"(0|[1-9][0-9]{0,8})\Z")
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,16})-([0-9]{1,16})/([0-9]{1,16})\Z")
 _RANGE = re.compile(r"bytes=([0-9]{0,16})-([0-9]{0,16})\Z")
 HERE, WANTED = "here", "wanted"
 
@@ -49,16 +50,24 @@ class Files:
         Raises:
             Refused: `bad-request`, `file-unknown` where no received entry names it.
         """
-        row = self._row(sha256)
-        if self._here(row):
-            return FileState(sha256, (), True)
-        return FileState(sha256, tuple(self._storage.parts(sha256)), False)
+        return self._state(self._row(sha256))
 
-    def put_part(self, sha256: str, part: str, data: bytes) -> FileState:
-        """Keep a part. Every part has PART_BYTES but the last; a part of another size was cut off on the way.
+    def _state(self, row: Any) -> FileState:
+        if self._here(row):
+            return FileState(row.sha256, (), True)
+        parts = tuple(self._storage.parts(row.sha256))
+        first = next((number for number, part in enumerate(parts) if number != part), len(parts))
+        return FileState(row.sha256, parts, False, self._storage.began(row.sha256, first))
+
+    def put_part(self, sha256: str, part: str, data: bytes, content_range: str = "", *, cut_off: bool = False) -> FileState:
+        """Keep a part, or a piece of one. Every part has PART_BYTES but the last.
+
+        Args:
+            content_range: `bytes first-last/size`, counted in the whole file, where `data` is a piece; '' for a whole part.
+            cut_off: the connection ended before the announced end: what came of a piece is kept, of a part nothing.
 
         Raises:
-            Refused: `file-unknown`, `file-too-large`, `wrong-part`, `storage-full`.
+            Refused: `file-unknown`, `file-too-large`, `wrong-part`, `storage-full`, `request-cut-off`.
         """
         row = self._row(sha256)
         if self._here(row):
@@ -68,14 +77,20 @@ class Files:
         number, count = int(part) if _PART.match(part) else -1, part_count(row.size)
         if not 0 <= number < count:
             raise Refused(400, "wrong-part", f"This file has the parts 0 to {count - 1}.")
-        expected = row.size - number * PART_BYTES if number == count - 1 else PART_BYTES
-        if len(data) != expected:
-            raise Refused(400, "wrong-part", f"Part {number} has {expected:,} bytes; {len(data):,} came.", "Send it again.")
+        whole = row.size - number * PART_BYTES if number == count - 1 else PART_BYTES
+        start, end = (0, whole) if not content_range else _piece(content_range, number, whole, row.size)
+        if len(data) != end - start and not (cut_off and len(data) < end - start):
+            raise Refused(400, "wrong-part", f"{end - start:,} bytes were announced; {len(data):,} came.", "Send it again.")
         try:
-            self._storage.put_part(sha256, number, data)
+            if len(data) == whole:
+                self._storage.put_part(sha256, number, data)
+            elif content_range and data and number not in self._storage.parts(sha256):
+                self._storage.put_piece(sha256, number, start, data, whole)
         except StorageFull:
             raise _full() from None
-        return FileState(sha256, tuple(self._storage.parts(sha256)), False)
+        if cut_off:
+            raise Refused(400, "request-cut-off", "The connection ended in the middle of the request.")
+        return self._state(row)
 
     def complete(self, sha256: str) -> FileState:
         """Put the parts together and check the content; from then on the file is served.
@@ -147,6 +162,20 @@ class Files:
 def part_count(size: int) -> int:
     """Parts of a file; an empty one has none."""
     return -(-size // PART_BYTES)
+
+
+def _piece(header: str, part: int, whole: int, size: int) -> tuple[int, int]:
+    """Where a piece begins and ends in its part, of a Content-Range counted in the file (RFC 9110, section 14.4).
+
+    Raises:
+        Refused: `wrong-part`.
+    """
+    found = _CONTENT_RANGE.match(header.strip())
+    first, last, total = (int(found[1]), int(found[2]), int(found[3])) if found else (0, -1, -1)
+    start, end = first - part * PART_BYTES, last + 1 - part * PART_BYTES
+    if total != size or not 0 <= start < end <= whole:
+        raise Refused(400, "wrong-part", "The bytes announced do not lie in this part of this file.")
+    return start, end
 
 
 def stretch_of(header: str, size: int) -> Stretch:

@@ -2,6 +2,9 @@
 
 Files that are only here go out in parts, the small ones first; files that are named but not here come in. One that does not work is
 put aside for a while and the next one has its turn. While facts are on their way, files wait.
+
+A request carries a piece that takes a few seconds, whatever the link: a part of a mebibyte in one where it is fast, some kibibytes
+where it is slow. So a fact never waits long behind a piece, and what breaks off costs a few seconds' worth of bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +22,11 @@ GAP_MS = 1_000
 """Between two requests where the first brought nothing."""
 YIELD_MS = 500
 """How long files wait before they look again whether facts are still on their way."""
+PIECE_FIRST = 16 * 1024
+"""Bytes of the first piece, when nothing is known of the link: 8 s at 2 kB/s."""
+PIECE_LEAST = 4 * 1024
+QUICK_MS, SLOW_MS = 2_000, 8_000
+"""A piece that took less makes the next one larger, one that took more makes it smaller."""
 
 
 class FileItem(msgspec.Struct, frozen=True):
@@ -78,15 +86,21 @@ class Aside(msgspec.Struct, frozen=True):
 
 
 class FileLane(msgspec.Struct, frozen=True):
-    """State. held: (file, parts the server has of it), as of its last answer. words: why all files wait. phases as in the
-    machine for facts."""
+    """State. phases as in the machine for facts.
+
+    held: what the server has of the file on its way, as of its last answer. most: (file, bytes) it ever had of it: only more is
+    progress. piece: bytes of the next request. carried: bytes of the request in flight. words: why all files wait.
+    """
 
     seed: int
     phase: Literal["rest", "local", "asking", "stopped"] = "rest"
     wake: int = 0
     number: int = 0
     item: FileItem | None = None
-    held: tuple[str, tuple[int, ...]] | None = None
+    held: FileState | None = None
+    most: tuple[str, int] = ("", -1)
+    piece: int = PIECE_FIRST
+    carried: int = 0
     tries: int = 0
     aside: tuple[Aside, ...] = ()
     last_ask: int = NEVER
@@ -149,17 +163,39 @@ def _decide(lane: FileLane, looked: FilesLooked) -> FileStep:
     if now < earliest:
         return _wait(lane, earliest)
     number, until = lane.number + 1, now + DEADLINE_MS
-    lane = _new(lane, phase="asking", item=item, number=number, wake=until, last_ask=now)
-    return lane, (m.Ask(number, _request(lane, item)), m.Arm(until))
+    request = _request(lane, item)
+    carried = request.length if isinstance(request, m.SendPart | m.FetchPart) else 0
+    lane = _new(lane, phase="asking", item=item, number=number, wake=until, last_ask=now, carried=carried)
+    return lane, (m.Ask(number, request), m.Arm(until))
 
 
 def _request(lane: FileLane, item: FileItem) -> m.FileRequest:
     if item.fetch:
-        return m.FetchPart(item.sha256, item.have)
-    if lane.held is None or lane.held[0] != item.sha256:
+        return m.FetchPart(item.sha256, item.have, max(1, min(lane.piece, item.size - item.have)))
+    held = lane.held
+    if held is None or held.sha256 != item.sha256:
         return m.AskParts(item.sha256)
-    missing = [part for part in range(-(-item.size // PART_BYTES)) if part not in lane.held[1]]
-    return m.SendPart(item.sha256, missing[0], item.path, item.size) if missing else m.AskComplete(item.sha256, item.size)
+    there = frozenset(held.parts)
+    part = next((part for part in range(-(-item.size // PART_BYTES)) if part not in there), None)
+    if part is None:
+        return m.AskComplete(item.sha256, item.size)
+    whole = min(PART_BYTES, item.size - part * PART_BYTES)
+    start = held.began if held.began < whole else 0
+    return m.SendPart(item.sha256, part, item.path, item.size, start, min(lane.piece, whole - start))
+
+
+def _paced(lane: FileLane, now: int) -> FileLane:
+    """The next piece after one that worked: as much as goes through in a few seconds."""
+    took = now - lane.last_ask
+    if not lane.carried or lane.carried < lane.piece // 2:
+        return lane  # too little was carried to say anything
+    if took < QUICK_MS:
+        return _new(lane, piece=min(PART_BYTES, lane.piece * (4 if took * 4 < QUICK_MS else 2)))
+    return _new(lane, piece=max(PIECE_LEAST, lane.piece // 2)) if took > SLOW_MS else lane
+
+
+def _amount(state: FileState) -> int:
+    return len(state.parts) * PART_BYTES + state.began
 
 
 def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
@@ -167,14 +203,14 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
     if item is None:
         return _look(lane)
     match answer:
-        case m.Good(FileState(sha256, parts, complete)) if sha256 == item.sha256 and not item.fetch:
-            if complete:
-                return _look(_worked(lane, held=None), FileSent(sha256))
-            if lane.held == (sha256, parts):
+        case m.Good(FileState() as state) if state.sha256 == item.sha256 and not item.fetch:
+            if state.complete:
+                return _look(_worked(_paced(lane, now), held=None), FileSent(state.sha256))
+            if lane.held == state:
                 return _aside(lane, now, "the server does not keep what it is sent")
-            return _look(_worked(lane, held=(sha256, parts)))
+            return _look(_further(_paced(lane, now), state))
         case m.Good(m.Chunk(raw, total)) if item.fetch and (raw or not total):
-            return _look(_worked(lane), KeepChunk(item.sha256, item.have, raw, total))
+            return _look(_worked(_paced(lane, now)), KeepChunk(item.sha256, item.have, raw, total))
         case m.Refused(401):
             return _back_off(lane, now, None, "", Nudge("renew"))
         case m.Refused(403, detail) if detail.code == "device-revoked":
@@ -188,11 +224,22 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
         case m.Fault("local" | "too_large" | "garbled", words):
             return _aside(lane, now, words)
         case m.Fault("timeout", words):
-            lane, _ = _aside(lane, now, words)
+            if lane.piece == PIECE_LEAST or not lane.carried:
+                lane, _ = _aside(lane, now, words)
+            lane = _new(lane, piece=max(PIECE_LEAST, lane.piece // 4), held=None)
             return _back_off(lane, now, answer.retry_after, words)
         case m.Fault(_, words):
-            return _back_off(lane, now, answer.retry_after, words)
+            # a piece may have come through in part: the server is asked first
+            return _back_off(_new(lane, held=None), now, answer.retry_after, words)
     return _aside(lane, now, "the server answered something else than what was asked")
+
+
+def _further(lane: FileLane, state: FileState) -> FileLane:
+    """The server holds this much now. Only where that is more than it ever held is it progress: asking alone is none."""
+    amount = _amount(state)
+    known = lane.most[1] if lane.most[0] == state.sha256 else -1
+    lane = _new(lane, held=state, tries=0, words="", most=(state.sha256, max(amount, known)))
+    return _worked(lane) if amount > known >= 0 else lane
 
 
 def _worked(lane: FileLane, **changes: object) -> FileLane:

@@ -10,7 +10,17 @@ from typing import Literal
 import msgspec
 
 from fieldapp.store.rows import Head, Page, Run
-from fieldapp.sync.protocol import Detail, FileState, PullAnswer, PullRequest, PushAnswer, QuarantineRequest, Receipt, TokenAnswer
+from fieldapp.sync.protocol import (
+    PART_BYTES,
+    Detail,
+    FileState,
+    PullAnswer,
+    PullRequest,
+    PushAnswer,
+    QuarantineRequest,
+    Receipt,
+    TokenAnswer,
+)  # fmt: skip
 
 Connection = Literal[
     "unknown", "online", "offline", "sign_in_page", "busy", "revoked", "upgrade", "server_full", "other_server"
@@ -51,12 +61,14 @@ class AskParts(msgspec.Struct, frozen=True, tag=True):
 
 
 class SendPart(msgspec.Struct, frozen=True, tag=True):
-    """Part `part` (from 0) of the file at `path`, of `size` bytes in all."""
+    """Of part `part` (from 0) of the file at `path`, of `size` bytes in all: `length` bytes (or to its end) from `start` on."""
 
     sha256: str
     part: int
     path: str
     size: int
+    start: int = 0
+    length: int = PART_BYTES
 
 
 class AskComplete(msgspec.Struct, frozen=True, tag=True):
@@ -67,10 +79,11 @@ class AskComplete(msgspec.Struct, frozen=True, tag=True):
 
 
 class FetchPart(msgspec.Struct, frozen=True, tag=True):
-    """Bytes of a file from `offset` on, at most PART_BYTES."""
+    """Bytes of a file from `offset` on, at most `length`."""
 
     sha256: str
     offset: int
+    length: int = PART_BYTES
 
 
 FactRequest = AskToken | AskPush | AskPull | AskQuarantine
@@ -79,7 +92,7 @@ Request = FactRequest | FileRequest
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """Bytes of a fetched file; `total` is the size of the whole."""
+    """Bytes of a fetched file, perhaps fewer than asked for; `total` is the size of the whole."""
 
     raw: bytes
     total: int

@@ -238,12 +238,16 @@ class PullAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     oldest_version: str = ""
 
 
-class FileState(msgspec.Struct, frozen=True):
-    """Answer to HEAD/PUT of parts and to complete: which parts (numbers from 0) the server holds, and whether it has all."""
+class FileState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Answer to GET/PUT of parts and to complete: which parts (numbers from 0) the server holds, and whether it has all.
+
+    began: bytes that it holds of the first part that is missing, where that came in pieces: the next piece begins there.
+    """
 
     sha256: str
     parts: tuple[int, ...]
     complete: bool
+    began: int = 0
 
 
 class QuarantineRequest(msgspec.Struct, frozen=True):

@@ -309,7 +309,7 @@ def _moving(lane: FileLane) -> Moving | None:
     parts = max(1, -(-item.size // PART_BYTES))
     if item.fetch:
         return Moving(item.sha256, item.have // PART_BYTES, parts, fetch=True)
-    held = len(lane.held[1]) if lane.held is not None and lane.held[0] == item.sha256 else 0
+    held = len(lane.held.parts) if lane.held is not None and lane.held.sha256 == item.sha256 else 0
     return Moving(item.sha256, min(held, parts), parts)
 
 

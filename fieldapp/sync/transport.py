@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -42,14 +43,18 @@ COMPRESS_FROM = 500
 """Bytes of a request from which compressing pays."""
 SKEW_TRUST_MS = 10_000
 """An answer that took longer says too little about the clocks."""
+BLOCK = 16 * 1024
+"""Bytes written at a time; between two of them the time is looked at."""
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Seconds: to connect, of silence while reading or writing, and for one request in all."""
+    """Seconds: to connect, of silence while reading or writing, for one request in all, and for sending or fetching one piece of
+    a file: what has come through until then is kept on the other side."""
 
     connect: float = 10
     read: float = 30
     total: float = 60
+    piece: float = 20
 
 
 class Transport:
@@ -156,7 +161,8 @@ class Transport:
             if len(content) > COMPRESS_FROM:
                 content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
         began, wall = time.monotonic(), self._wall()
-        with self._client.stream(method, path, headers=headers, content=content) as response:
+        sent = None if content is None else self._paced(content, headers, self._timeouts.total)
+        with self._client.stream(method, path, headers=headers, content=sent) as response:
             raw = self._read(response, began)
         took = int((time.monotonic() - began) * 1000)
         midpoint = wall + took // 2 if took <= SKEW_TRUST_MS else None
@@ -167,6 +173,21 @@ class Transport:
         if signed:
             headers["Authorization"] = f"Bearer {self._token()}"
         return headers
+
+    def _paced(self, content: bytes, headers: dict[str, str], seconds: float) -> bytes | Iterator[bytes]:
+        """The body in blocks, given up after `seconds`: a link that turned slow must not be clogged by what nobody waits for."""
+        if len(content) <= BLOCK:
+            return content
+        headers["Content-Length"] = str(len(content))
+
+        def blocks() -> Iterator[bytes]:
+            until = time.monotonic() + seconds
+            for start in range(0, len(content), BLOCK):
+                if time.monotonic() > until:
+                    raise self._errors.WriteTimeout("sending takes too long")
+                yield content[start : start + BLOCK]
+
+        return blocks()
 
     def _read(self, response: httpx.Response, began: float) -> bytes:
         def parts() -> Iterator[bytes]:
@@ -180,37 +201,66 @@ class Transport:
     # --- Files --------------------------------------------------------------------------------------------------------------------
 
     def _send_part(self, request: m.SendPart) -> m.Answer:
+        offset, whole = request.part * PART_BYTES, min(PART_BYTES, request.size - request.part * PART_BYTES)
+        wanted = max(0, min(request.length, whole - request.start))
         try:
             with Path(request.path).open("rb") as file:
-                file.seek(request.part * PART_BYTES)
-                data = file.read(PART_BYTES)
+                size = file.seek(0, os.SEEK_END)
+                file.seek(offset + request.start)
+                data = file.read(wanted)
         except OSError as error:
             return m.Fault("local", f"the file {Path(request.path).name} cannot be read here ({error.strerror})")
-        if len(data) != min(PART_BYTES, request.size - request.part * PART_BYTES):
+        if size != request.size or len(data) != wanted:
             return m.Fault("local", f"the file {Path(request.path).name} is not what it was when it was recorded")
         nonce = secrets.token_urlsafe(12)
         headers = {**self._headers(nonce), "Content-Type": "application/octet-stream"}
+        first = offset + request.start  # said also of a whole part: what comes through of it is then kept
+        headers["Content-Range"] = f"bytes {first}-{first + wanted - 1}/{request.size}"
         began = time.monotonic()
-        path = f"files/{request.sha256}/parts/{request.part}"
-        with self._client.stream("PUT", path, headers=headers, content=data) as response:
+        path, sent = f"files/{request.sha256}/parts/{request.part}", self._paced(data, headers, self._timeouts.piece)
+        with self._client.stream("PUT", path, headers=headers, content=sent) as response:
             raw = self._read(response, began)
         answer = judged(response.status_code, response.headers, raw, nonce, FileState, self._wall())
         return answer if isinstance(answer, m.Refused | m.Fault) else m.Good(answer)
 
     def _fetch(self, request: m.FetchPart) -> m.Answer:
         nonce = secrets.token_urlsafe(12)
-        headers = {**self._headers(nonce), "Range": f"bytes={request.offset}-{request.offset + PART_BYTES - 1}"}
+        headers = {**self._headers(nonce), "Range": f"bytes={request.offset}-{request.offset + request.length - 1}"}
         headers["Accept"] = "application/octet-stream, application/problem+json"
+        headers["Accept-Encoding"] = "identity"
         began = time.monotonic()
         with self._client.stream("GET", f"files/{request.sha256}", headers=headers) as response:
+            total = self._total(request, response, nonce)
+            if total is not None:
+                return m.Good(m.Chunk(self._as_far_as_it_goes(response, request.length, began), total))
             raw = self._read(response, began)
-        total = response.headers.get("content-range", "").rpartition("/")[2]
-        if response.status_code == 206 and response.headers.get(NONCE_HEADER) == nonce and total.isdigit():
-            return m.Good(m.Chunk(raw, int(total)))
-        if response.status_code == 200 and response.headers.get(NONCE_HEADER) == nonce and request.offset == 0:
-            return m.Good(m.Chunk(raw, len(raw)))
         answer = judged(response.status_code, response.headers, raw, nonce, FileState, self._wall())
         return answer if isinstance(answer, m.Refused | m.Fault) else m.Fault("garbled", "the file came in another form")
+
+    def _total(self, request: m.FetchPart, response: httpx.Response, nonce: str) -> int | None:
+        """The size of the whole file where this answer brings bytes of it from where they were asked for; else None."""
+        if response.headers.get(NONCE_HEADER) != nonce or response.headers.get("content-encoding", "identity") != "identity":
+            return None
+        if response.status_code == 200 and request.offset == 0:
+            length = response.headers.get("content-length", "")
+            return int(length) if length.isdigit() else None
+        stretch, _, total = response.headers.get("content-range", "").removeprefix("bytes ").partition("/")
+        begins = stretch.partition("-")[0] == str(request.offset)
+        return int(total) if response.status_code == 206 and begins and total.isdigit() else None
+
+    def _as_far_as_it_goes(self, response: httpx.Response, length: int, began: float) -> bytes:
+        """What came before the end, the time or the connection was over: no byte is fetched twice."""
+        came, size = [], 0
+        try:
+            for block in response.iter_raw():
+                came.append(block)
+                size += len(block)
+                if size >= length or time.monotonic() - began > self._timeouts.piece:
+                    break
+        except self._errors.TransportError:
+            if not came:
+                raise
+        return b"".join(came)[:length]
 
     # --- Hints --------------------------------------------------------------------------------------------------------------------
 

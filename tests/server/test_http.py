@@ -365,6 +365,37 @@ def test_parts_of_another_size_or_number_are_refused(named: Client) -> None:
     assert problem(put(named, 0, PHOTO)).status == 413
 
 
+def piece(client: Client, part: int, data: bytes, first: int, size: int = len(PHOTO)) -> httpx.Response:
+    headers = {**client.auth, "Content-Range": f"bytes {first}-{first + len(data) - 1}/{size}"}
+    return client.http.put(f"/v1/files/{NAME}/parts/{part}", content=data, headers=headers)
+
+
+def test_a_part_may_come_in_pieces_and_each_again(named: Client) -> None:
+    assert state(piece(named, 0, PHOTO[:1000], 0)) == FileState(NAME, (), False, 1000)
+    assert state(piece(named, 0, PHOTO[400:1000], 400)) == FileState(NAME, (), False, 1000)
+    assert state(piece(named, 0, PHOTO[5000:6000], 5000)) == FileState(NAME, (), False, 1000), "a hole is not kept"
+    assert state(piece(named, 1, PARTS[1], PART_BYTES)) == FileState(NAME, (1,), False, 1000)
+    assert state(piece(named, 0, PHOTO[900:PART_BYTES], 900)) == FileState(NAME, (0, 1), False)
+    assert state(piece(named, 0, b"late", 50)) == FileState(NAME, (0, 1), False)
+    assert state(complete(named)).complete
+    assert named.http.get(f"/v1/files/{NAME}", headers=named.auth).content == PHOTO
+
+
+def test_pieces_that_lie_elsewhere_are_refused(named: Client) -> None:
+    for part, data, first, size in (
+        (0, b"xx", PART_BYTES - 1, len(PHOTO)),
+        (1, b"xx", 0, len(PHOTO)),
+        (0, b"xx", 0, len(PHOTO) + 1),
+        (2, b"xx", 2 * PART_BYTES, len(PHOTO)),
+    ):
+        assert problem(piece(named, part, data, first, size)).code == "wrong-part"
+    for header in ("bytes 0-5/*", "bytes 5-0/10", "items 0-5/10", "bytes 0-5", "0-5/10", "bytes 0-99999999999999999999/1"):
+        answer = named.http.put(f"/v1/files/{NAME}/parts/0", content=b"x", headers={**named.auth, "Content-Range": header})
+        assert problem(answer).code == "wrong-part"
+    headers = {**named.auth, "Content-Range": f"bytes 0-9/{len(PHOTO)}"}
+    assert problem(named.http.put(f"/v1/files/{NAME}/parts/0", content=b"too short", headers=headers)).code == "wrong-part"
+
+
 def test_files_are_seen_by_who_may_see_the_entry(named: Client, live_server: LiveServer, company: Office) -> None:
     for number, part in enumerate(PARTS):
         put(named, number, part)

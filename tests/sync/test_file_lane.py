@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
@@ -12,6 +13,9 @@ from sqlalchemy import insert
 from fieldapp.store.tables import FileRow
 from fieldapp.sync import messages as m
 from fieldapp.sync.file_lane import (
+    PIECE_FIRST,
+    PIECE_LEAST,
+    SLOW_MS,
     FileEffect,
     FileItem,
     FileLane,
@@ -23,7 +27,7 @@ from fieldapp.sync.file_lane import (
     file_step,
     files_quiet,
 )  # fmt: skip
-from fieldapp.sync.files import FileDesk
+from fieldapp.sync.files import FileDesk, waiting_words
 from fieldapp.sync.machine import DEADLINE_MS
 from fieldapp.sync.protocol import PART_BYTES, FileState
 from tests.sync.homes import a_replica
@@ -78,15 +82,64 @@ def held(item: FileItem, *parts: int, complete: bool = False) -> m.Good:
 
 def test_a_file_goes_part_by_part_from_where_it_was_interrupted() -> None:
     hand = Hand(LARGE)
+    hand.lane = msgspec.structs.replace(hand.lane, piece=PART_BYTES)
     assert hand.request == m.AskParts(LARGE.sha256)
     hand.answer(held(LARGE, 1))
     assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size)
     hand.answer(held(LARGE, 0, 1))
-    assert hand.request == m.SendPart(LARGE.sha256, 2, LARGE.path, LARGE.size)
+    assert hand.request == m.SendPart(LARGE.sha256, 2, LARGE.path, LARGE.size, 0, 1)
     hand.answer(held(LARGE, 0, 1, 2))
     assert hand.request == m.AskComplete(LARGE.sha256, LARGE.size)
     assert FileSent(LARGE.sha256) in hand.answer(held(LARGE, complete=True))
     assert files_quiet(hand.lane)
+
+
+def test_a_piece_goes_on_where_the_last_one_ended_and_is_as_large_as_the_link_allows() -> None:
+    hand = Hand(LARGE)
+    hand.answer(held(LARGE))
+    assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size, 0, PIECE_FIRST)
+    hand.now += SLOW_MS
+    hand.answer(m.Good(FileState(LARGE.sha256, (), False, PIECE_FIRST)))
+    assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size, PIECE_FIRST, PIECE_FIRST // 2)
+    hand.answer(m.Good(FileState(LARGE.sha256, (), False, PIECE_FIRST + 100)))
+    assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size, PIECE_FIRST + 100, PIECE_FIRST * 2)
+
+
+def test_a_piece_that_takes_too_long_is_asked_after_and_made_smaller_until_the_file_is_put_aside() -> None:
+    hand = Hand(SMALL, LARGE)
+    hand.answer(held(SMALL, complete=True))
+    hand.answer(held(LARGE))
+    for expected in (PIECE_FIRST, PIECE_LEAST):
+        assert isinstance(hand.request, m.SendPart)
+        assert hand.request.length == expected
+        hand.answer(m.Fault("timeout"))
+        assert not hand.lane.aside or expected == PIECE_LEAST
+        hand.wait()
+        if expected != PIECE_LEAST:
+            assert hand.request == m.AskParts(LARGE.sha256)
+            hand.answer(m.Good(FileState(LARGE.sha256, (), False, 0)))
+    assert [aside.sha256 for aside in hand.lane.aside] == [LARGE.sha256]
+
+
+def test_asking_alone_does_not_bring_a_stuck_file_back_at_once() -> None:
+    hand = Hand(SMALL)
+    waits = []
+    for _ in range(6):
+        hand.answer(held(SMALL))
+        began = hand.now
+        hand.answer(refused(422, "wrong-hash"))
+        while hand.lane.phase == "rest":
+            hand.wait()
+        waits.append(hand.now - began)
+    assert max(waits[3:]) > 10_000
+
+
+def test_a_server_without_room_is_left_alone_for_minutes() -> None:
+    hand = Hand(SMALL, LARGE)
+    hand.answer(held(SMALL))
+    hand.answer(refused(507, "storage-full"))
+    assert hand.lane.wake - hand.now >= 150_000
+    assert waiting_words(hand.lane)
 
 
 def test_a_file_the_server_has_already_is_done() -> None:
@@ -143,8 +196,8 @@ def test_a_refused_token_asks_the_other_machine_to_renew_it() -> None:
 
 def test_a_wanted_file_comes_piece_by_piece() -> None:
     hand = Hand(WANTED)
-    assert hand.request == m.FetchPart(WANTED.sha256, 0)
-    first = m.Chunk(b"x" * PART_BYTES, WANTED.size)
+    assert hand.request == m.FetchPart(WANTED.sha256, 0, PIECE_FIRST)
+    first = m.Chunk(b"x" * PIECE_FIRST, WANTED.size)
     assert KeepChunk(WANTED.sha256, 0, first.raw, WANTED.size) in hand.answer(m.Good(first))
 
 
@@ -165,7 +218,8 @@ def test_a_request_that_hangs_is_given_up() -> None:
 
 ANSWERS = st.sampled_from(
     [
-        held(SMALL), held(SMALL, 0), held(SMALL, complete=True), held(LARGE, 0), held(LARGE, 0, 1, 2), m.Good(m.Chunk(b"x", 7)),
+        held(SMALL), held(SMALL, 0), held(SMALL, complete=True),
+        m.Good(FileState(LARGE.sha256, (1,), False, 77)), held(LARGE, 0), held(LARGE, 0, 1, 2), m.Good(m.Chunk(b"x", 7)),
         m.Good(m.Chunk(b"", 7)), refused(401), refused(404), refused(409, "parts-missing"), refused(413), refused(422),
         refused(500), refused(503, wait=10_000), refused(507), m.Fault("offline"), m.Fault("timeout"), m.Fault("local"),
         m.Fault("sign_in_page"), m.Fault("too_large"),
