@@ -32,6 +32,7 @@ from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Identity
 from fieldapp.store.journal import Journal, journal_line
+from fieldapp.store.keeping import Keeping
 from fieldapp.store.lines import Lines
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, LEAVING, Receiver, whole_log
@@ -107,6 +108,7 @@ class DeviceReplica:
         self._lines = Lines(db, identity, ids, remember)
         self._both = threading.RLock()
         """Held while database and journal change together: the app records in one thread and hears of receipts in another."""
+        self._keeping = Keeping(db, journal, self._lines, self._both)
 
     @property
     def identity(self) -> Identity:
@@ -216,14 +218,10 @@ class DeviceReplica:
         Raises:
             Problem: `receipt-foreign` where the receipt's hash is not the one this device wrote there; nothing is moved.
         """
-        with self._both:
-            with self._db.write() as conn:
-                ids = self._lines.acknowledge(conn, head, time)
-                left = self._lines.unsent_count(conn)
-            if ids and not left:
-                with suppress(Problem):  # a journal that is too long does no harm: what it holds is known
-                    self._journal.replace(())
-        return Saved(tuple(ids), frozenset())
+        with self._both, self._db.write() as conn:
+            left = self._lines.acknowledge(conn, head, time)
+        self._keeping.keep(left, time)
+        return Saved(tuple(entry.id for _, _, entry in left), frozenset())
 
     def rewind(self, head: Head) -> bool:
         """After a gap: offer again from the server's head. False where what follows it is no longer kept here."""
@@ -245,9 +243,10 @@ class DeviceReplica:
     def refuse(self, epoch: str, seq: int, reason: str) -> None:
         """The entry at this position was handed over as quarantine: it stays in view, marked, and waits for a person."""
         with self._db.write() as conn:
-            stream = self._lines.refuse(conn, epoch, seq, reason)
+            stream, left = self._lines.refuse(conn, epoch, seq, reason)
             if stream:
                 refresh_jobs(self._db, conn, {stream: self._log_of(conn, stream)}, self.identity.role)
+        self._keeping.keep(left, self._clock.now())
 
     def entry_at(self, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
         """(entry, chain before it, chain at it) of an own position, for handing it over as quarantine."""
@@ -313,8 +312,8 @@ class DeviceReplica:
         """
         content = self._journal.read()
         with self._db.write() as conn:
-            missing = self._missing(conn, content.entries)
             restored = self._lines.is_from_another_time(conn, content.lines)
+            missing = self._missing(conn, (*self._keeping.entries_for(conn, restored), *content.entries))
             if missing:
                 self._store(conn, missing)
             if missing or restored:
@@ -333,7 +332,10 @@ class DeviceReplica:
         ]
         if content.damaged or foreign:
             self._journal.keep_damaged([*content.damaged.values(), *foreign])
-        self._rewrite_journal()
+        with suppress(Problem):  # then the journal keeps what it has
+            self._keeping.keep_received(content, self._clock.now())
+            self._rewrite_journal()
+        self._keeping.let_go()
         return Started(len(missing), restored, tuple(content.damaged))
 
     def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:

@@ -1,7 +1,7 @@
 """The folder of one device: one home, one person.
 
 device.json      who this device is: kept beside the journal, not in the database, so a lost database is not a lost device
-journal/         unsent entries, line by line (see journal.py)
+journal/         unsent entries, line by line (see journal.py), and those received in the last months (see kept.py)
 data/            the database
 files/           evidence, by content hash
 inbox/           where photos are put to be attached

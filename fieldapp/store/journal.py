@@ -1,7 +1,8 @@
 """The journal: every own entry that the server has not acknowledged, line by line, fsynced, with a checksum each.
 
-It lies in another folder than the database. A damaged, lost or restored database is made whole from it; "export unsent work" is a
-copy of it. A line is `checksum<space>json`; a torn last line (power cut while writing) is ignored, a damaged one is reported.
+It lies in another folder than the database. A damaged, lost or restored database is made whole from it, and from what is kept of
+entries that a receipt names (kept.py). A line is `checksum<space>json`; a torn last line (power cut while writing) is ignored, a
+damaged one is reported.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ class Journal:
         except OSError as error:
             self._owed = data
             self._mend()
-            raise _not_written(error) from error
+            raise not_written(error) from error
 
     def replace(self, lines: Iterable[bytes]) -> None:
         """Write a new journal beside the old one and put it in its place, so that no moment is without one.
@@ -137,7 +138,7 @@ class Journal:
             sync_folder(self.path.parent)
             self._owed = b""
         except OSError as error:
-            raise _not_written(error) from error
+            raise not_written(error) from error
 
     def keep_damaged(self, lines: Iterable[bytes]) -> None:
         """Put damaged lines, and those of another person, aside for somebody to look at: a new journal will not hold them.
@@ -152,7 +153,7 @@ class Journal:
                 os.fsync(file.fileno())
             sync_folder(self.path.parent)
         except OSError as error:
-            raise _not_written(error) from error
+            raise not_written(error) from error
 
     def close(self) -> None:
         if self._file is not None:
@@ -179,7 +180,7 @@ class Journal:
                 self.close()
 
 
-def _not_written(error: OSError) -> Problem:
+def not_written(error: OSError) -> Problem:
     return Problem(
         "journal-failed",
         f"The second copy of unsent work could not be written ({error.strerror}).",

@@ -26,6 +26,19 @@ _OPEN_EPOCH = (
     "LEFT JOIN own_entries o ON o.epoch = e.epoch AND o.seq = e.head_seq WHERE e.log = ? AND NOT e.closed"
 )
 """Text, as are the others on the way of one recorded step: building a statement costs more than running it."""
+_RECEIPT = (
+    "UPDATE own_entries SET lane = CASE outcome WHEN '' THEN 'received' ELSE 'settled' END, received_at = ? "
+    "WHERE epoch = ? AND seq > ? AND seq <= ? AND lane = 'unsent'"
+)
+_OLDEST_UNSENT = (
+    "SELECT e.epoch, (SELECT o.saved_at FROM own_entries o WHERE o.epoch = e.epoch AND o.seq > e.acked_seq AND o.lane = 'unsent' "
+    "ORDER BY o.seq LIMIT 1) FROM epochs e WHERE NOT e.closed"
+)
+
+_RECEIVED = func.coalesce(col(OwnEntryRow.received_at), col(OwnEntryRow.saved_at))
+"""When an own entry was received; what was handed over as quarantine has no such time of its own."""
+Placed = tuple[str, int, Entry]
+"""An own entry with its place: epoch and seq."""
 
 
 class Lines:
@@ -134,14 +147,7 @@ class Lines:
     # --- On the way to the server -----------------------------------------------------------------------------------------------
 
     def outgoing(self, conn: Connection, limit: int, size: int) -> Run | None:
-        oldest = (
-            select(col(OwnEntryRow.epoch))
-            .join(EpochRow, col(EpochRow.epoch) == col(OwnEntryRow.epoch))
-            .where(col(OwnEntryRow.lane) == "unsent", col(EpochRow.closed).is_(False))
-            .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.seq))
-            .limit(1)
-        )
-        name = conn.execute(oldest).scalar()
+        name = self._oldest_unsent(conn)
         if name is None:
             return None
         epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == name)).one()
@@ -160,7 +166,13 @@ class Lines:
         parent = (epoch.parent, epoch.parent_seq) if epoch.parent else None
         return Run(name, epoch.log, first, self._hash_at(conn, name, first - 1), tuple(chosen), parent)
 
-    def acknowledge(self, conn: Connection, head: Head, time: int) -> list[str]:
+    def _oldest_unsent(self, conn: Connection) -> str | None:
+        """The open epoch whose first unsent entry is the oldest. Looks at one entry of each, however full the outbox is."""
+        found = plain(conn).execute(_OLDEST_UNSENT).fetchall()
+        return min(((saved_at, epoch) for epoch, saved_at in found if saved_at is not None), default=(0, None))[1]
+
+    def acknowledge(self, conn: Connection, head: Head, time: int) -> list[Placed]:
+        """Take a receipt. Returns what left the outbox by it."""
         epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
         if epoch is None or head.seq < epoch.acked_seq:
             return []
@@ -170,16 +182,22 @@ class Lines:
                 "The server acknowledged something that this device did not write.",
                 "Nothing is marked as sent; it will be offered again.",
             )
-        mine = (col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) <= head.seq, col(OwnEntryRow.lane) == "unsent")
-        ids = list(conn.execute(select(col(OwnEntryRow.entry_id)).where(*mine)).scalars())
-        conn.execute(update(OwnEntryRow).where(*mine, col(OwnEntryRow.outcome) != "").values(lane="settled", received_at=time))
-        conn.execute(update(OwnEntryRow).where(*mine).values(lane="received", received_at=time))
+        mine = (
+            col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > epoch.acked_seq, col(OwnEntryRow.seq) <= head.seq,
+            col(OwnEntryRow.lane) == "unsent",
+        )  # fmt: skip
+        leaving = self._entries(conn, *mine)
+        plain(conn).execute(_RECEIPT, (time, head.epoch, epoch.acked_seq, head.seq))
         conn.execute(
             update(EpochRow)
             .where(col(EpochRow.epoch) == head.epoch)
             .values(acked_seq=head.seq, safe_seq=max(epoch.safe_seq, head.safe_seq))
         )
-        return ids
+        if head.safe_seq and not epoch.closed:
+            # the backup that holds some of this epoch was made after everything received in those before it
+            earlier = (col(EpochRow.log) == epoch.log, col(EpochRow.closed), col(EpochRow.safe_seq) < col(EpochRow.acked_seq))
+            conn.execute(update(EpochRow).where(*earlier).values(safe_seq=col(EpochRow.acked_seq)))
+        return [(name, seq, entry) for name, seq, entry, _ in leaving]
 
     def rewind(self, conn: Connection, head: Head) -> bool:
         epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
@@ -198,14 +216,17 @@ class Lines:
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == head.epoch).values(acked_seq=head.seq))
         return True
 
-    def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> str | None:
+    def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> tuple[str | None, list[Placed]]:
+        """Mark what was handed over as quarantine. Returns its stream, and what left the outbox by it."""
+        upto = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) <= seq, col(OwnEntryRow.lane) == "unsent")
+        leaving = self._entries(conn, *upto)
         at = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
         stream = conn.execute(select(col(OwnEntryRow.stream)).where(*at)).scalar()
         before = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) < seq, col(OwnEntryRow.lane) == "unsent")
         conn.execute(update(OwnEntryRow).where(*before).values(lane="received"))  # the server took those first
         conn.execute(update(OwnEntryRow).where(*at).values(lane="refused", reason=reason))
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch, col(EpochRow.acked_seq) < seq).values(acked_seq=seq))
-        return stream
+        return stream, [(name, place, entry) for name, place, entry, _ in leaving]
 
     def log_of(self, conn: Connection, epoch: str) -> str | None:
         return conn.execute(select(col(EpochRow.log)).where(col(EpochRow.epoch) == epoch)).scalar()
@@ -220,9 +241,46 @@ class Lines:
         open_ = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.closed).is_(False)).order_by(col(EpochRow.log))).all()
         return tuple(Head(row.epoch, row.acked_seq, self._hash_at(conn, row.epoch, row.acked_seq), row.safe_seq) for row in open_)
 
-    def unsent(self, conn: Connection) -> Iterator[tuple[str, int, Entry]]:
+    def unsent(self, conn: Connection) -> Iterator[Placed]:
         for epoch, seq, entry, _ in self._entries(conn, col(OwnEntryRow.lane) == "unsent"):
             yield epoch, seq, entry
+
+    def received(self, conn: Connection) -> Iterator[tuple[str, int, Entry, int]]:
+        """What the server has and this device has to keep: (epoch, seq, entry, when it was received)."""
+        rows = conn.execute(
+            select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq), col(EntryRow.raw), col(EntryRow.body), _RECEIVED)
+            .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
+            .where(col(OwnEntryRow.lane) != "unsent")
+            .order_by(_RECEIVED, col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
+        )
+        for epoch, seq, raw, body, at in rows:
+            yield epoch, seq, read_entry(raw, body, trusted=True), at
+
+    def is_received(self, conn: Connection, entry: str) -> bool:
+        """Whether the server has this own entry, as far as this database knows."""
+        query = select(col(OwnEntryRow.lane)).where(col(OwnEntryRow.entry_id) == entry, col(OwnEntryRow.lane) != "unsent")
+        return conn.execute(query).first() is not None
+
+    def oldest_not_safe(self, conn: Connection) -> int | None:
+        """When the first of those was received that no backup of the server is known to hold."""
+        query = select(func.min(_RECEIVED)).join(EpochRow, col(EpochRow.epoch) == col(OwnEntryRow.epoch))
+        return conn.execute(query.where(col(OwnEntryRow.lane) != "unsent", col(OwnEntryRow.seq) > col(EpochRow.safe_seq))).scalar()
+
+    def not_safe(self, conn: Connection, entries: Sequence[str], before: int) -> set[str]:
+        """Those of the own entries that no backup of the server holds yet, as far as this device has heard, or that were received
+        at `before` (ms UTC) or later. What this database does not know at all is among them."""
+        wanted = set(entries)
+        for ids in chunks(sorted(wanted)):
+            query = (
+                select(col(OwnEntryRow.entry_id))
+                .join(EpochRow, col(EpochRow.epoch) == col(OwnEntryRow.epoch))
+                .where(
+                    col(OwnEntryRow.entry_id).in_(ids), col(OwnEntryRow.lane) != "unsent",
+                    col(OwnEntryRow.seq) <= col(EpochRow.safe_seq), before > _RECEIVED,
+                )
+            )  # fmt: skip
+            wanted.difference_update(conn.execute(query).scalars())
+        return wanted
 
     def unsent_count(self, conn: Connection) -> int:
         return conn.execute(select(func.count()).select_from(OwnEntryRow).where(col(OwnEntryRow.lane) == "unsent")).scalar_one()
@@ -246,7 +304,8 @@ class Lines:
         if limit is not None:
             query = query.limit(limit)
         return [
-            (epoch, seq, read_entry(raw, body, trusted=True), saved_at) for epoch, seq, raw, body, saved_at in conn.execute(query)
+            (epoch, seq, read_entry(raw, body, trusted=True), saved_at)
+            for epoch, seq, raw, body, saved_at in conn.execute(query).all()
         ]
 
 

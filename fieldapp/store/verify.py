@@ -23,6 +23,7 @@ from fieldapp.store.database import Database, chunks
 from fieldapp.store.entries import entry_row
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.journal import Journal
+from fieldapp.store.kept import Kept
 from fieldapp.store.pending import facts_by_stream, pending_facts, settled_states, shown_as_it_was, view_of, waiting_streams
 from fieldapp.store.server import refold, row_chain
 from fieldapp.store.tables import (
@@ -331,6 +332,10 @@ def _journal(conn: Connection, journal: Journal) -> Iterator[Finding]:
     for entry in conn.execute(unsent).scalars():
         if entry not in written:
             yield Finding("journal", str(journal.path), "an unsent entry has no second copy", entry)
+    kept = Kept(journal.path.parent)
+    for path in kept.segments():
+        for number in kept.read_segment(path).damaged:
+            yield Finding("journal", f"{path.name} line {number}", "it is damaged; the server has received that entry")
 
 
 def _pages(conn: Connection, table: type[SQLModel], key: str) -> Iterator[dict[str, Any]]:

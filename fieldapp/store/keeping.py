@@ -1,0 +1,104 @@
+"""From receipt to backup: how own entries leave the journal, and when what is kept of them may go.
+
+The journal lets go of nothing before it lies in a kept segment; a segment goes when every entry in it is in a backup of the server
+(`safe_seq`) and was received 90 days ago. Time is the server's: a device's clock may be a year off.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+
+from sqlalchemy import Connection, select
+from sqlmodel import col
+
+from fieldapp.domain.entry import Entry
+from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database
+from fieldapp.store.journal import Journal, JournalContent, journal_line
+from fieldapp.store.kept import KEPT_MS, Kept
+from fieldapp.store.lines import Lines, Placed
+from fieldapp.store.tables import SettingRow
+
+
+class Keeping:
+    """What is kept of own entries beside the database of one home.
+
+    Args:
+        both: the lock that is held while database and journal change together.
+    """
+
+    def __init__(self, db: Database, journal: Journal, lines: Lines, both: threading.RLock) -> None:
+        self._db, self._journal, self._lines, self._both = db, journal, lines, both
+        self._kept = Kept(journal.path.parent)
+
+    def keep(self, left: Sequence[Placed], at: int) -> None:
+        """What left the outbox stays beside the database; only then the journal lets go of it. Recording never waits for this."""
+        if not left:
+            return
+        with suppress(Problem):  # a journal that is too long does no harm: what it holds is known, and moved at the next start
+            self._kept.append([journal_line(*placed) for placed in left], at)
+            with self._both:
+                with self._db.read() as conn:
+                    unsent = self._lines.unsent_count(conn)
+                if not unsent:
+                    self._journal.replace(())
+
+    def entries_for(self, conn: Connection, restored: bool) -> tuple[Entry, ...]:
+        """What is kept of the entries that the server had received, where this database may not know all of them.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        last = self._kept.last()
+        if not restored and last is not None and self._lines.is_received(conn, last.id):
+            return ()
+        return self._kept.read().entries
+
+    def keep_received(self, content: JournalContent, now: int) -> None:
+        """Move what was received from the journal to what is kept (the power went between the two), and write the segments anew
+        where they were lost.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        contact = self._contact()
+        with self._db.read() as conn:
+            unsent = {entry.id for _, _, entry in self._lines.unsent(conn)}
+            received = [] if self._kept.segments() else list(self._lines.received(conn))
+            wanted = self._lines.not_safe(conn, [entry.id for _, _, entry, _ in received], contact - KEPT_MS)
+        for epoch, seq, entry, at in received:
+            if entry.id in wanted:
+                self._kept.owe([journal_line(epoch, seq, entry)], at)
+        lines = [
+            journal_line(line.epoch, line.seq, entry)
+            for line, entry in zip(content.lines, content.entries, strict=True)
+            if entry.id not in unsent and entry.id not in wanted and entry.envelope.author == self._lines.identity.person
+        ]
+        self._kept.append(lines, contact or now)
+
+    def let_go(self) -> None:
+        """Remove the segments that nobody needs any more.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        contact = self._contact()
+        ended = self._kept.ended_before(contact - KEPT_MS)
+        if not contact or not ended:
+            return
+        with self._db.read() as conn:
+            oldest = self._lines.oldest_not_safe(conn)
+            for path in ended:
+                if oldest is not None and path not in self._kept.ended_before(oldest):
+                    break  # without reading it: most of the time nothing may go
+                ids = [entry.id for entry in self._kept.read_segment(path).entries]
+                if not self._lines.not_safe(conn, ids, contact - KEPT_MS):
+                    self._kept.remove([path])
+
+    def _contact(self) -> int:
+        """The server's time when it was last heard of; 0 before."""
+        with self._db.read() as conn:
+            value = conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == "last_contact")).scalar()
+        return int(value or 0)
