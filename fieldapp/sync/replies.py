@@ -56,12 +56,18 @@ def inflate(parts: Iterable[bytes], encoding: str, limit: int = INFLATE_LIMIT) -
 
 
 def retry_after(headers: Mapping[str, str], wall: int) -> int | None:
-    """Retry-After in milliseconds from now; a date is compared to `wall` (ms UTC)."""
+    """Retry-After in milliseconds from now; a date is compared to the answer's own Date, or to `wall` (ms UTC) where it has none:
+    the clock here may be wrong by a year."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return int(text[:9]) * 1000
+    until, said = _date(text), _date(headers.get("date", ""))
+    return None if until is None else max(0, until - (wall if said is None else said))
+
+
+def _date(text: str) -> int | None:
     try:
-        return max(0, int(parsedate_to_datetime(text).timestamp() * 1000) - wall) if text else None
+        return int(parsedate_to_datetime(text).timestamp() * 1000) if text else None
     except (ValueError, TypeError, OverflowError):
         return None
 

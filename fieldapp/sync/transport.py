@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,8 @@ COMPRESS_FROM = 500
 """Bytes of a request from which compressing pays."""
 SKEW_TRUST_MS = 10_000
 """An answer that took longer says too little about the clocks."""
+_SOCKET = ((socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024),)
+"""Bytes that the operating system takes before they are sent: on a link that turns slow they go first, whatever is asked then."""
 BLOCK = 16 * 1024
 """Bytes written at a time; between two of them the time is looked at."""
 
@@ -81,7 +84,11 @@ class Transport:
         timeouts: Timeouts | None = None,
         wall: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
+        from urllib.request import getproxies
+
         import httpx
+
+        from fieldapp.sync.connecting import Reaching
 
         self.url = checked_url(url)
         self._device, self._secret, self._token, self._wall = device, secret, token, wall
@@ -91,8 +98,10 @@ class Transport:
         # Plain HTTP stays on this machine and redirects are not followed, so there is nothing to verify there.
         verify = trusted(ca_file) if self.url.startswith("https:") else False
         limits = self._timeouts
+        direct = not proxy and (here or not getproxies().keys() & {"http", "https", "all"})
         self._client = httpx.Client(
             base_url=self.url + "/v1/",
+            transport=Reaching(verify, _SOCKET) if direct else None,
             verify=verify,
             proxy=proxy or None,
             trust_env=not here,
@@ -309,7 +318,7 @@ class Transport:
         if isinstance(error, httpx.ProxyError):
             return m.Fault("offline", f"the proxy does not let this through ({error})")
         if isinstance(error, httpx.ConnectTimeout):
-            return m.Fault("offline", f"{host} does not answer")
+            return m.Fault("offline", str(error) if "nobody says" in str(error) else f"{host} does not answer")
         if isinstance(error, httpx.TimeoutException):
             return m.Fault("timeout", f"{host} took too long to answer")
         if isinstance(error, httpx.ConnectError):
