@@ -77,6 +77,25 @@ def _assign(arguments: argparse.Namespace, out: Output) -> int:
     return OK
 
 
+def _help_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("number", metavar="NUMBER", help="number of the job")
+    parser.add_argument("person", metavar="PERSON", nargs="*", help="id or name; all who help from now on, nobody to end it")
+
+
+def _help(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.bootstrap import writing
+
+    with writing("fieldapp helpers", arguments.home) as device:
+        done = device.office.name_helpers(arguments.number, arguments.person)
+    if arguments.json:
+        people = [person.id for person in done.people]
+        out.json({"number": done.number, "people": people, "saved": list(done.saved.entries)})
+        return OK
+    names = ", ".join(person.name for person in done.people)
+    out.line(f"Saved: {names} on {done.number} as well" if names else f"Saved: nobody else works on {done.number}")
+    return OK
+
+
 def _reschedule_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("number", metavar="NUMBER", help="number of the job")
     words = '"2026-11-22 09:00" or "2026-11-22 09:00/12:00", in the branch\'s zone'
@@ -149,6 +168,12 @@ COMMANDS = {
         description="Create a job. It copies what was sold, promised and covered, and pins the newest versions of its procedures",
     ),
     "assign": Command(_assign, "fieldapp assign J-1042 tech-chen", _assign_arguments),
+    "helpers": Command(
+        _help,
+        "fieldapp helpers J-1042 tech-emre",
+        _help_arguments,
+        description="Say who works on a job beside the one it is assigned to. They hold it on their devices too",
+    ),
     "reschedule": Command(_reschedule, 'fieldapp reschedule J-1042 "2026-11-23 13:00/15:00"', _reschedule_arguments),
     "cancel": Command(_cancel, "fieldapp cancel J-1042 --reason 'ordered twice'", _cancel_arguments),
     "review": Command(

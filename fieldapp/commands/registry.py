@@ -44,6 +44,7 @@ COMMANDS = (
     Listed("feedback", "working", "record the customer's verdict and signature"),
     Listed("job-new", "planning", "create a job"),
     Listed("assign", "planning", "give a job to a person"),
+    Listed("helpers", "planning", "say who else works on a job"),
     Listed("reschedule", "planning", "give a job another time window"),
     Listed("cancel", "planning", "cancel a job"),
     Listed("review", "planning", "approve a job, or send steps back"),

@@ -264,6 +264,7 @@ class JobState(msgspec.Struct, frozen=True, omit_defaults=True):
     calendars: tuple[Calendar, ...] = ()
     created: Stamp | None = None
     assignee: str = ""
+    helpers: tuple[str, ...] = ()
     parent: str = ""
     history: tuple[Change, ...] = ()
     steps: dict[str, StepState] = {}

@@ -21,7 +21,7 @@ from fieldapp.services.names import name_of_person, person_named
 from fieldapp.services.work import also_of
 from fieldapp.store.device import DeviceReplica
 from fieldapp.store.queries.documents import Documents
-from fieldapp.store.queries.jobs import JobLine, find_job, known_streams, numbers_beginning
+from fieldapp.store.queries.jobs import CLOSED, JobLine, find_job, known_streams, numbers_beginning
 from fieldapp.store.queries.reader import Reader
 from fieldapp.store.rows import Draft, Saved
 
@@ -44,6 +44,14 @@ class Assigned(msgspec.Struct, frozen=True):
     saved: Saved
     before: str = ""
     warnings: tuple[str, ...] = ()
+
+
+class Helped(msgspec.Struct, frozen=True):
+    """A job with the people who help on it now."""
+
+    number: str
+    people: tuple[Person, ...]
+    saved: Saved
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -110,6 +118,21 @@ class Office:
         before = "" if job.view.assignee in ("", to.id) else name_of_person(self._documents, job.view.assignee)
         saved = self._append(job, lifecycle.JobAssigned(to.id))
         return Assigned(job.number, to, saved, before, _skills_missing(job.view.skills, to))
+
+    def name_helpers(self, number: str, people: Sequence[str]) -> Helped:
+        """Say who helps on a job beside the one it is given to: all of them, so that nobody means nobody any more.
+
+        Raises:
+            Problem: `person-unknown`, `person-ambiguous`, `person-elsewhere`, `not-now`, `not-your-role`.
+        """
+        self._check_office()
+        job = find_job(self._reader, number)
+        if job.status in CLOSED:
+            raise Problem("not-now", f"Job {job.number} is {job.status}: nobody helps on it any more.", "Nothing was recorded.")
+        helping = {person.id: person for person in (self._assignee(typed, job.log) for typed in people)}
+        helping.pop(job.view.assignee, None)
+        body = lifecycle.HelpersNamed(tuple(helping))
+        return Helped(job.number, tuple(helping.values()), self._replica.append([Draft(job.log, job.stream, body)]))
 
     def reschedule(self, number: str, when: str, *, reason: str = "") -> Changed:
         """Give a job another time window (`2026-11-22 09:00/12:00`, in the branch's time zone).

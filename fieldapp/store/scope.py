@@ -1,12 +1,14 @@
-"""Who holds which streams. A technician holds the jobs given to them and the customers and assets these need; nothing else.
+"""Who holds which streams. A technician holds the jobs given to them, those they help with, those they created that nobody has
+yet, and the customers and assets these need; nothing else.
 
 The office reads whole logs and has no memberships. Every change of scope takes a position in the log: a device learns of it in
-order with everything else.
+order with everything else. Closed jobs leave by time: the server looks for them now and then (`closed_long_ago`), under the
+head's lock like any other writer, so that several server processes may do so at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
@@ -14,22 +16,37 @@ from sqlmodel import col
 
 from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import Reach
+from fieldapp.domain.roles import TECHNICIAN
 from fieldapp.store.database import Database, chunks
 from fieldapp.store.heads import CLOSED
-from fieldapp.store.tables import MembershipRow, NeedRow
+from fieldapp.store.tables import JobRow, LogRow, MembershipRow, NeedRow
 
 KEPT_AFTER_CLOSING_MS = 90 * 86_400_000
 """Closed jobs leave the technician's device after 90 days."""
 
 
-def needs_of(job: JobState, now: int) -> dict[str, frozenset[str]]:
-    """Person to the streams that this job makes them need (the job's own, the customer's, its assets')."""
-    if not job.id or not job.assignee:
+def needs_of(job: JobState, now: int | None) -> dict[str, frozenset[str]]:
+    """Person to the streams that this job makes them need (the job's own, the customer's, its assets').
+
+    Args:
+        now: milliseconds UTC, to leave out what was closed long ago; None for what it needs or once needed.
+    """
+    if not job.id:
         return {}
-    if job.status in CLOSED and job.history and job.history[-1].by.at < now - KEPT_AFTER_CLOSING_MS:
+    if now is not None and job.status in CLOSED and job.history and job.history[-1].by.at < now - KEPT_AFTER_CLOSING_MS:
         return {}
-    streams = {f"job:{job.id}", f"customer:{job.customer}", *(f"asset:{asset}" for asset in job.assets)}
-    return {job.assignee: frozenset(streams)}
+    people = {job.assignee or (job.created.author if job.created else ""), *job.helpers} - {""}
+    streams = frozenset({f"job:{job.id}", f"customer:{job.customer}", *(f"asset:{asset}" for asset in job.assets)})
+    return dict.fromkeys(sorted(people), streams)
+
+
+def closed_long_ago(conn: Connection, log: str, now: int) -> list[str]:
+    """Job streams that somebody still holds though they were closed more than KEPT_AFTER_CLOSING_MS ago."""
+    held = select(col(NeedRow.job)).where(col(NeedRow.log) == log).distinct()
+    query = select(col(JobRow.stream)).where(
+        col(JobRow.stream).in_(held), col(JobRow.status).in_(CLOSED), col(JobRow.changed_at) < now - KEPT_AFTER_CLOSING_MS
+    )
+    return sorted(conn.execute(query).scalars())
 
 
 def reach_of(conn: Connection, log: str, person: str, streams: Iterable[str]) -> dict[str, Reach]:
@@ -50,15 +67,33 @@ def reach_of(conn: Connection, log: str, person: str, streams: Iterable[str]) ->
 class ScopeChanges:
     """What a transaction changes in the scopes of people: collected while it folds, written under the log's head lock."""
 
-    def __init__(self, db: Database, conn: Connection, log: str) -> None:
-        self._db, self._conn, self._log = db, conn, log
+    def __init__(self, db: Database, conn: Connection, log: str, roles: Mapping[str, str]) -> None:
+        """roles: the role in which each `job.created` of this transaction was recorded, by entry id."""
+        self._db, self._conn, self._log, self._roles = db, conn, log, roles
         self._before: dict[str, dict[str, frozenset[str]]] = {}
         self._after: dict[str, dict[str, frozenset[str]]] = {}
 
     def note(self, job_stream: str, before: JobState, after: JobState, now: int) -> None:
         had, has = needs_of(before, now), needs_of(after, now)
-        if had != has:
-            self._before[job_stream], self._after[job_stream] = had, has
+        if had != has and (had := self._held(before, had)) != (has := self._held(after, has)):
+            self._before[job_stream], self._after[job_stream] = self._held(before, needs_of(before, None)), has
+
+    def end(self, job_stream: str, job: JobState) -> None:
+        """Nobody needs this job any more."""
+        self._before[job_stream], self._after[job_stream] = self._held(job, needs_of(job, None)), {}
+
+    def _held(self, job: JobState, needs: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+        """Whoever was given a job holds it; who only created it does as a technician, the office reads it anyhow."""
+        made = job.created
+        if made is None or job.assignee or made.author in job.helpers or self._role_at(made.entry) in TECHNICIAN:
+            return needs
+        return {person: streams for person, streams in needs.items() if person != made.author}
+
+    def _role_at(self, entry: str) -> str:
+        if entry in self._roles:
+            return self._roles[entry]
+        query = select(col(LogRow.role)).where(col(LogRow.entry_id) == entry, col(LogRow.kind) == "entry")
+        return str(self._conn.execute(query).scalar())
 
     def plan(self) -> dict[str, tuple[set[str], set[str]]]:
         """Person to (streams that come, streams that go), after writing the needs."""
@@ -69,7 +104,7 @@ class ScopeChanges:
             has = self._after[job]
             pairs |= {(person, stream) for side in (had, has) for person, streams in side.items() for stream in streams}
             if had:
-                dropped.append(job)
+                dropped.append(job)  # also of one that is opened again after its needs have ended: none is left then
             fresh += [
                 {"log": self._log, "job": job, "person": person, "stream": stream}
                 for person, streams in sorted(has.items())

@@ -28,7 +28,7 @@ from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
 from fieldapp.store.judge import Decided, Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
-from fieldapp.store.scope import ScopeChanges
+from fieldapp.store.scope import ScopeChanges, closed_long_ago, needs_of
 from fieldapp.store.tables import (
     DeviceEpochRow,
     DocumentRow,
@@ -175,6 +175,25 @@ class ServerReplica:
                 jobs = [(head.stream, head.state) for head in heads.changed() if isinstance(head.state, JobState)]
                 save_jobs(self._db, conn, (job_row(stream, log, job, b"") for stream, job in jobs if job.id))
         return len(streams)
+
+    def let_old_jobs_go(self) -> dict[str, int]:
+        """Let jobs that were closed long ago leave the scopes of their people. To be called now and then; what has left already
+        changes nothing, so several server processes may do so.
+
+        Returns: logs that moved, with their new heads.
+        """
+        now = self._clock()
+        with self._db.read() as conn:
+            logs = list(conn.execute(select(col(LogHeadRow.log))).scalars())
+            old = {log: closed_long_ago(conn, log, now) for log in sorted(logs)}
+        moved: dict[str, int] = {}
+        for log, streams in old.items():
+            for names in chunks(streams, 200):
+                with self._db.write() as conn:
+                    heads = StreamHeads(self._db, conn, lock=True)
+                    heads.load((stream, log) for stream in names)
+                    moved[log] = self._append(conn, log, heads, [], now, ended=names)
+        return moved
 
     # --- Positions in the device's epoch -------------------------------------------------------------------------------------
 
@@ -344,13 +363,24 @@ class ServerReplica:
             rows.append(Decided(entry, _readable(entry), APPLIED, role, "outcome", device=device))
         return rows
 
-    def _append(self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], now: int) -> int:
-        """Take positions under the head row's lock and write everything that carries one. The last thing before the commit."""
+    def _append(
+        self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], now: int, *, ended: Sequence[str] = ()
+    ) -> int:
+        """Take positions under the head row's lock and write everything that carries one. The last thing before the commit.
+
+        Args:
+            ended: loaded job streams that may have been closed long enough to leave all scopes.
+        """
         pos, chain = self._lock_log(conn, log)
-        scope = ScopeChanges(self._db, conn, log)  # judged under the lock: two jobs of one person may change at once
+        roles = {item.entry.id: item.role for item in rows if item.entry.envelope.type == "job.created"}
+        scope = ScopeChanges(self._db, conn, log, roles)  # judged under the lock: two jobs of one person may change at once
         for head in heads.changed():
             if isinstance(head.before, JobState) and isinstance(head.state, JobState):
                 scope.note(head.stream, head.before, head.state, now)
+        for stream in ended:
+            job = heads[stream].state
+            if isinstance(job, JobState) and not needs_of(job, now):  # else it was opened again meanwhile
+                scope.end(stream, job)
         changes = scope.plan()
         log_rows, stream_rows = [], []
         for item in rows:

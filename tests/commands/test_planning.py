@@ -104,6 +104,25 @@ def test_what_the_office_plans_arrives_at_the_technician(server: LiveServer, sup
     assert "given to somebody else" in refused[0]["reason"] or "meanwhile" in refused[0]["reason"]
 
 
+def test_two_work_on_one_job(server: LiveServer, supervisor: Device, technician: Device) -> None:
+    number = supervisor(*WISH, "--person", "tech-emre", "--json").json["number"]
+    said = supervisor("helpers", number, TECHNICIAN, "tech-emre", "--json").good().json
+    assert said["people"] == [TECHNICIAN]
+    supervisor("sync").good()
+    technician("sync").good()
+    assert number in [job["number"] for job in technician("jobs", "--mine", "--json").json]
+    technician("note", number, "left side is done").good()
+    technician("sync").good()
+    supervisor("sync").good()
+    line = next(line for line in supervisor("log", number, "--json").json if line["type"] == "note.added")
+    assert line["outcome"] == "applied"
+    supervisor("helpers", number).good()
+    supervisor("sync").good()
+    technician("sync").good()
+    assert number not in [job["number"] for job in technician("jobs", "--json").json]
+    technician("helpers", number, TECHNICIAN).refused("the office does")
+
+
 def test_another_time_is_said_as_for_a_new_job_or_as_a_word(supervisor: Device) -> None:
     for words in (("2026-12-02 09:00",), ("--when", "2026-12-03 09:00/10:00", "--reason", "the customer is away")):
         supervisor("reschedule", JOB, *words).good()

@@ -21,9 +21,9 @@ from fieldapp.domain.documents import (
     Site,
     Variant,
 )
-from fieldapp.domain.entry_types import customer, lifecycle, office, reference, steps, work
+from fieldapp.domain.entry_types import customer, erasure, lifecycle, office, reference, steps, work
 from fieldapp.domain.entry_types.base import Body
-from fieldapp.domain.job import PinnedProcedure
+from fieldapp.domain.job import JobState, PinnedProcedure
 from fieldapp.domain.procedure import AfterFailure, Choice, Criterion, Group, Procedure, Step
 from tests.domain.lives import START_MS, uuid
 
@@ -47,12 +47,16 @@ PROCEDURE = Procedure(
 )  # fmt: skip
 
 EXAMPLES: tuple[Body, ...] = (
+    # First, for nothing recorded before them is left.
+    erasure.JobErased("c-1", JobState(id="j-1", number="J-1042", customer="c-1")),
+    erasure.CustomerErased("c-1", "asked for in writing"),
     lifecycle.JobCreated(
         "J-1042", "c-1", "s-1", {"en": "Chiller", "zh_CN": "冷水机"}, "CH", "value_added", "preventive", "Quarterly", ("a-1",),
         "gold", "k-1", "flat_subscription", ({"en": "Oil"},), ({"en": "Parts"},), ({"en": "Rotating parts"},), {"en": "Gate house"},
         ("chiller",), START_MS, START_MS + 3_600_000, 95, (PinnedProcedure("CH-Q", 3, HASH),), (PROMISE,), (HOURS,), "j-0", "T-9",
     ),
     lifecycle.JobAssigned("p-lin"),
+    lifecycle.HelpersNamed(("p-wei", "p-su")),
     lifecycle.JobRescheduled(START_MS, START_MS + 7_200_000, "customer"),
     lifecycle.JobCancelled("sold"),
     lifecycle.JobAccepted("coming"),
@@ -67,8 +71,8 @@ EXAMPLES: tuple[Body, ...] = (
     lifecycle.SiteLeft("key returned"),
     lifecycle.JobApproved("good"),
     lifecycle.JobSentBack(("CH-Q/oil", "CH-Q/state#2"), "photo missing"),
-    steps.StepRecorded("CH-Q/oil", 3, "1.25", "pass", "bar", "warm", True),
-    steps.StepAmended("CH-Q/oil", 3, "1.35", "borderline", "misread", "bar", "read again"),
+    steps.StepRecorded("CH-Q/oil", 3, "1.25", "pass", "bar", "warm", True, steps.Signed(HASH, "I confirm", "0,0 1,1")),
+    steps.StepAmended("CH-Q/oil", 3, "1.35", "borderline", "misread", "bar", "read again", steps.Signed(HASH, "I confirm")),
     steps.StepNotDone("CH-Q/oil", 3, "no_tool", "gauge broken"),
     steps.StepNotApplicable("CH-Q/oil", 3, "no_such_part", "dry type"),
     steps.NoteAdded("look at this", "CH-Q/oil"),

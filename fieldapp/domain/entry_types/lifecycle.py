@@ -121,6 +121,25 @@ class JobAssigned(Lifecycle, frozen=True, omit_defaults=True):
         return after if after is job else msgspec.structs.replace(after, assignee=self.person)
 
 
+class HelpersNamed(Body, frozen=True, omit_defaults=True):
+    """Who works on the job beside the one it is given to: all of them, so that said again it changes the list."""
+
+    NAME: ClassVar[str] = "job.helpers_named"
+    EFFECT: ClassVar[Effect] = "single"
+    ROLES: ClassVar[frozenset[str]] = OFFICE
+
+    people: tuple[Key, ...]
+
+    def touches(self) -> frozenset[str]:
+        return frozenset({"helpers"})
+
+    def summary(self) -> str:
+        return ", ".join(self.people)
+
+    def on_job(self, job: JobState, fact: Fact) -> JobState:
+        return msgspec.structs.replace(job, helpers=self.people)
+
+
 class JobRescheduled(Lifecycle, frozen=True, omit_defaults=True):
     """A new time window, in milliseconds UTC."""
 

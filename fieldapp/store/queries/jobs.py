@@ -13,6 +13,11 @@ from fieldapp.store.queries.reader import Reader
 
 CLOSED = ("approved", "cancelled", "declined")
 """Nothing more is to be done on these; lists show them after the others."""
+HELPS = (
+    "(instr({job}.view, '\"helpers\":[') AND EXISTS (SELECT 1 FROM json_each(CAST({job}.view AS TEXT), '$.helpers') AS helper "
+    "WHERE helper.value = {person}))"
+)
+"""Whether a person helps on a job; to be formatted with the table's and the person's name in the query."""
 _LIST = "j.stream, j.log, j.number, j.status, j.assignee, j.customer, j.site, j.product, j.unresolved, j.steps_done"
 _CHUNK = 400
 
@@ -20,7 +25,8 @@ _job_decoder = msgspec.json.Decoder(JobState)
 
 
 class JobFilter(msgspec.Struct, frozen=True):
-    """Which jobs to list. `person`: assigned to; `customer`: id; `open_only` leaves out the closed ones; `limit` 0 is no limit."""
+    """Which jobs to list. `person`: assigned to, or helped by; `customer`: id; `open_only` leaves out the closed ones; `limit` 0
+    is no limit."""
 
     person: str = ""
     statuses: tuple[str, ...] = ()
@@ -143,8 +149,8 @@ def _where(wanted: JobFilter) -> tuple[str, tuple[str, ...]]:
     parts: list[str] = []
     values: list[str] = []
     if wanted.person:
-        parts.append("j.assignee = ?")
-        values.append(wanted.person)
+        parts.append(f"(j.assignee = ? OR {HELPS.format(job='j', person='?')})")
+        values += [wanted.person, wanted.person]
     if wanted.statuses:
         parts.append(f"j.status IN ({', '.join('?' for _ in wanted.statuses)})")
         values += wanted.statuses

@@ -15,6 +15,7 @@ from fieldapp.domain.documents import ServiceKind
 from fieldapp.domain.entry_types import reference
 from fieldapp.domain.job import JobState, Status
 from fieldapp.domain.words import Words
+from fieldapp.store.queries.jobs import HELPS
 from fieldapp.store.queries.reader import Reader
 
 SectionName = Literal["overdue", "now", "today", "later", "done"]
@@ -57,6 +58,7 @@ class JobCard(msgspec.Struct, frozen=True):
 class DayList:
     """The jobs of one person by what is urgent: overdue promises, what is under way or due within its window, today, later, done.
 
+    A person's are those given to them, those they help with, and those they found that nobody was given yet.
     A source of a WindowList: headings and cards. Reads the order when made, cards when they come into view.
     """
 
@@ -71,7 +73,9 @@ class DayList:
                 WHEN window_start IS NOT NULL AND window_start <= :now + 3600000 THEN 1
                 WHEN coalesce(window_start, due, 0) < :day_end THEN 2
                 ELSE 3 END AS section
-            FROM jobs WHERE assignee = :person AND status NOT IN {_CLOSED}
+            FROM jobs WHERE status NOT IN {_CLOSED} AND (assignee = :person OR stream IN (
+                SELECT s.stream FROM scope s JOIN jobs j ON j.stream = s.stream
+                WHERE j.assignee <> :person AND (j.assignee = '' OR {HELPS.format(job="j", person=":person")})))
             ORDER BY section, status NOT IN {_UNDER_WAY}, coalesce(due, window_start, 1 << 62), number
             """,
             {"now": now, "day_end": day_end, "person": person},

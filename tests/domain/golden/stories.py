@@ -7,9 +7,11 @@ from collections.abc import Callable
 import msgspec
 
 from fieldapp.domain.entry_types.customer import ActionDone, ActionOpened, CustomerTold, FeedbackGiven, SignatureGiven
+from fieldapp.domain.entry_types.erasure import CustomerErased, JobErased, kept_of
 from fieldapp.domain.entry_types.lifecycle import (
     Arrived,
     CannotComplete,
+    HelpersNamed,
     JobAccepted,
     JobApproved,
     JobAssigned,
@@ -175,6 +177,22 @@ def everything() -> Life:
     return made
 
 
+def helped_and_erased() -> Life:
+    """A job of two, and what is left of it when its customer is forgotten."""
+    made = at_work("j-erased")
+    made.office(HelpersNamed(("p-wei",)), after=1)
+    made.add(NoteAdded("the owner's mother lives upstairs"), by="p-wei", after=1)
+    made.add(PartRecorded("F-77", "2"), after=1)
+    made.add(WorkPaused("customer", "she was not in"), after=5)
+    kept = kept_of(made.job)
+    made.facts[:] = [msgspec.structs.replace(fact, entry=msgspec.structs.replace(fact.entry, body_raw=None)) for fact in made.facts]
+    made.add(JobErased("c-1", kept), by="server", role="rule", after=600)
+    made.add(CustomerErased("c-1", "asked for in writing"), by="server", role="rule", stream="customer:c-1")
+    made.add(TimeRecorded("work", 20), after=1, outcome="late", reason="it came after a year")
+    return made
+
+
 STORIES: tuple[Callable[[], Life], ...] = (
     happy, sent_back_and_corrected, paused_and_declined, conflicts_and_late, strange_text, reassigned, everything,
+    helped_and_erased,
 )  # fmt: skip
