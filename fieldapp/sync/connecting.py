@@ -92,7 +92,7 @@ class Names:
                 said = self._asking[key] = Future()
                 threading.Thread(target=self._ask, args=(key, said), name="sync-names", daemon=True).start()
         try:
-            found = said.result(timeout=max(0.0, min(seconds, SHORT_S) if known else seconds))
+            found = said.result(timeout=max(0.0, min(seconds / 2, SHORT_S) if known else seconds))
         except TimeoutError:
             if known:
                 return [known]

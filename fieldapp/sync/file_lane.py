@@ -89,7 +89,8 @@ class FileLane(msgspec.Struct, frozen=True):
     """State. phases as in the machine for facts.
 
     held: what the server has of the file on its way, as of its last answer. most: (file, bytes) it ever had of it: only more is
-    progress. piece: bytes of the next request. carried: bytes of the request in flight. words: why all files wait.
+    progress. piece: bytes of the next request. ceiling: what something on the way lets through at most. carried: bytes of the
+    request in flight. words: why all files wait.
     """
 
     seed: int
@@ -100,6 +101,7 @@ class FileLane(msgspec.Struct, frozen=True):
     held: FileState | None = None
     most: tuple[str, int] = ("", -1)
     piece: int = PIECE_FIRST
+    ceiling: int = PART_BYTES
     carried: int = 0
     tries: int = 0
     aside: tuple[Aside, ...] = ()
@@ -190,7 +192,7 @@ def _paced(lane: FileLane, now: int) -> FileLane:
     if not lane.carried or lane.carried < lane.piece // 2:
         return lane  # too little was carried to say anything
     if took < QUICK_MS:
-        return _new(lane, piece=min(PART_BYTES, lane.piece * (4 if took * 4 < QUICK_MS else 2)))
+        return _new(lane, piece=min(lane.ceiling, lane.piece * (4 if took * 4 < QUICK_MS else 2)))
     return _new(lane, piece=max(PIECE_LEAST, lane.piece // 2)) if took > SLOW_MS else lane
 
 
@@ -215,6 +217,9 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
             return _back_off(lane, now, None, "", Nudge("renew"))
         case m.Refused(403, detail) if detail.code == "device-revoked":
             return _new(lane, phase="stopped"), ()
+        case m.Fault("too_large") if lane.carried > PIECE_LEAST and not item.fetch:
+            less = max(PIECE_LEAST, lane.carried // 2)
+            return _look(_new(lane, piece=less, ceiling=less))
         case m.Refused(507, detail):
             return _back_off(lane, now, answer.retry_after or BACKOFF_MAX_MS // 2, detail.detail or detail.title)
         case m.Refused(status, detail) if status < 500 and status not in (408, 425, 429):

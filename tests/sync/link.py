@@ -41,15 +41,15 @@ class _Way:
 class Link:
     """The link. Everything can be changed while it carries.
 
-    up, down: the two directions. dead: bytes vanish and connections stay, as behind a modem that lost its carrier. closed: nobody
-    answers; every connection is closed at once.
+    target: the port it leads to, for connections to come. up, down: the two directions. dead: bytes vanish and connections stay,
+    as behind a modem that lost its carrier. closed: nobody answers; every connection is closed at once.
     """
 
     def __init__(self, port: int) -> None:
         self.up, self.down = _Way(), _Way()
         self.dead = self.closed = False
         self.connections = 0
-        self._target = port
+        self.target = port
         self._cut: int | None = None
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
@@ -107,7 +107,12 @@ class Link:
             self.connections += 1
             there = socket.socket()
             there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-            there.connect(("127.0.0.1", self._target))
+            try:
+                there.connect(("127.0.0.1", self.target))
+            except OSError:
+                here.close()
+                there.close()
+                continue
             with self._lock:
                 self._open |= {here, there}
             ended = threading.Semaphore(0)

@@ -121,6 +121,19 @@ def test_a_piece_that_takes_too_long_is_asked_after_and_made_smaller_until_the_f
     assert [aside.sha256 for aside in hand.lane.aside] == [LARGE.sha256]
 
 
+def test_what_is_too_large_for_somebody_on_the_way_goes_in_smaller_pieces_from_then_on() -> None:
+    hand = Hand(LARGE)
+    hand.lane = msgspec.structs.replace(hand.lane, piece=PART_BYTES)
+    hand.answer(held(LARGE))
+    hand.answer(m.Fault("too_large"))
+    assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size, 0, PART_BYTES // 2)
+    hand.answer(m.Good(FileState(LARGE.sha256, (), False, PART_BYTES // 2)))
+    assert hand.request == m.SendPart(LARGE.sha256, 0, LARGE.path, LARGE.size, PART_BYTES // 2, PART_BYTES // 2)
+    while hand.lane.phase == "asking" and not hand.lane.aside:
+        hand.answer(m.Fault("too_large"))
+    assert hand.lane.piece == PIECE_LEAST
+
+
 def test_asking_alone_does_not_bring_a_stuck_file_back_at_once() -> None:
     hand = Hand(SMALL)
     waits = []
