@@ -196,12 +196,15 @@ def _backup(arguments: argparse.Namespace, out: Output) -> int:
     settings = settings_of(arguments)
     _refuse_missing(settings)
     target = Path(arguments.file).expanduser().absolute()
-    manifest = backup(settings.database_url, settings.files_dir, target)
-    entries = manifest.rows.get("entries", 0)
+    made = backup(settings.database_url, settings.files_dir, target)
+    manifest, entries = made.manifest, made.manifest.rows.get("entries", 0)
     if arguments.json:
-        out.json({"file": str(target), "entries": entries, "missing": list(manifest.missing)})
+        shape = {"file": str(target), "entries": entries, "missing": list(manifest.missing), "other_disk": made.other_disk}
+        out.json(shape)
     else:
-        out.line(f"Backed up and verified: {entries:,} entries in {target}")
+        out.line(f"Backed up, and verified by restoring it: {entries:,} entries in {target}")
+        if made.warning:
+            out.line(f"  {made.warning}")
         if manifest.missing:
             out.line(f"  {len(manifest.missing)} files have not arrived at the server yet and are not in it.")
     return OK

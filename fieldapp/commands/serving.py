@@ -58,6 +58,7 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
         trusted_proxy=arguments.trusted_proxy,
         workers=arguments.workers,
     )
+    from fieldapp.server.scheduled_backup import where_words
     from fieldapp.server.serve import run_server
 
     def ready(port: int) -> None:
@@ -70,6 +71,10 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
             out.line(f"Fieldapp server at {url}")
             out.line(f"  database  {shown_database(settings.database_url)}")
             out.line(f"  log       {settings.log_file}")
+            if settings.backup_dir is not None:
+                out.line(f"  backups   every {settings.backup_hours} h to {settings.backup_dir}")
+            if warning := where_words(settings):
+                out.line(f"  NOTE      {warning}")
             out.line("  ctrl+c stops it")
         out.flush()
         sys.stdout.flush()

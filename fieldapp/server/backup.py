@@ -1,7 +1,8 @@
 """Backup and restore of a server, whole or not at all.
 
 One portable archive for SQLite and PostgreSQL alike (see archive.py), read in one snapshot while the server goes on working. It is
-read again and its chains are computed anew before it counts; so a backup that exists can be restored.
+read again, its chains are computed anew and it is restored into a temporary place before it counts; so a backup that exists can be
+restored.
 A restore checks everything first, then changes all of it at once, and gives the server a new incarnation: devices notice, read
 again and offer what the backup had not seen yet.
 """
@@ -9,19 +10,23 @@ again and offer what the backup had not seen yet.
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import os
 import secrets
 import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlmodel import col
 
-from fieldapp.domain.entry import chain_hash, sha256
+from fieldapp.domain.entry import FileRef, chain_hash, sha256
 from fieldapp.domain.problem import Problem
 from fieldapp.server.accounts import INCARNATION
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
@@ -38,8 +43,32 @@ from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, EntryRow, FileRo
 _FETCH = 500
 
 
-def backup(db_url: str, files_dir: Path, target: Path, *, clock: Callable[[], int] = wall_clock) -> Manifest:
-    """Save a server, running or not, into one file.
+class Backup(msgspec.Struct, frozen=True):
+    """A backup that was made and verified. `other_disk`: it lies on another disk than the server's data, and what it covers is
+    `safe` from now on."""
+
+    path: Path
+    manifest: Manifest
+    other_disk: bool
+
+    @property
+    def warning(self) -> str:
+        """What there is to say about where it lies, '' where nothing."""
+        return "" if self.other_disk else same_disk(self.path)
+
+
+def same_disk(target: Path) -> str:
+    """The sentence for a backup beside the server's own data."""
+    return (
+        f"{target} is on the same disk as the server's data, so it is no safety when that disk fails: devices go on keeping what "
+        "they sent. Back up to another disk."
+    )
+
+
+def backup(
+    db_url: str, files_dir: Path, target: Path, *, clock: Callable[[], int] = wall_clock, running: Database | None = None
+) -> Backup:
+    """Save a server, running or not, into one file, and verify it by restoring it.
 
     When `target` lies on another disk than the server's data, entries it covers become `safe`: devices may forget their copies.
 
@@ -48,7 +77,7 @@ def backup(db_url: str, files_dir: Path, target: Path, *, clock: Callable[[], in
     """
     if target.exists():
         raise Problem("backup-exists", f"{target} exists already.", "Name another file; nothing was changed.")
-    db, storage = Database(db_url), FolderStorage(files_dir)
+    db, storage = running or Database(db_url), FolderStorage(files_dir)
     try:
         try:
             writer = ArchiveWriter(target)
@@ -59,16 +88,19 @@ def backup(db_url: str, files_dir: Path, target: Path, *, clock: Callable[[], in
             with ArchiveReader(writer.path) as reader:
                 reader.check()
                 check_history(reader)
+                _try_restoring(reader, target)
             writer.publish()
         except OSError as error:
             raise Problem("backup-failed", f"{target} cannot be written ({error.strerror}).", "Nothing is left of it.") from None
         finally:
             writer.discard()
-        if _on_another_disk(db, files_dir, target):
+        other_disk = on_another_disk(db_url, files_dir, target)
+        if other_disk:
             _mark_safe(db, target)
     finally:
-        db.close()
-    return manifest
+        if db is not running:
+            db.close()
+    return Backup(target, manifest, other_disk)
 
 
 def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False) -> Manifest:
@@ -147,20 +179,92 @@ def _counted(rows: Iterator[dict[str, Any]], name: str, counts: dict[str, int]) 
         yield row
 
 
-def _on_another_disk(db: Database, files_dir: Path, target: Path) -> bool:
-    data = Path(db.url.removeprefix("sqlite:///")) if db.is_sqlite else files_dir
-    while not data.exists():
-        data = data.parent
-    return data.stat().st_dev != target.stat().st_dev
+def on_another_disk(db_url: str, files_dir: Path, target: Path) -> bool:
+    """Whether a file at `target` outlives the disk of the server's data, as far as the system tells one disk from another (st_dev).
+    Of a database on PostgreSQL only the files' disk is known here."""
+    data = [files_dir]
+    if db_url.startswith("sqlite:///"):
+        data.append(Path(db_url.removeprefix("sqlite:///")))
+    return all(_disk_of(place) != _disk_of(target) for place in data)
+
+
+def _disk_of(place: Path) -> int:
+    while not place.exists():
+        place = place.parent
+    return place.stat().st_dev
+
+
+def _try_restoring(reader: ArchiveReader, target: Path) -> None:
+    """Restore the archive into a temporary place beside it, as `restore` would, and look whether all of it is there.
+
+    Raises:
+        Problem: `backup-failed`, `backup-unreadable`. OSError: no room for it.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
+        fresh, files = Path(name) / "server.db", FolderStorage(Path(name) / "files")
+        _build(reader, fresh)
+        restored = Database(f"sqlite:///{fresh}")
+        try:
+            with restored.read() as conn:
+                counts = {
+                    table: conn.execute(select(func.count()).select_from(Base.metadata.tables[table])).scalar_one()
+                    for table in SERVER
+                }
+                heads = {row.log: (int(row.pos), str(row.chain)) for row in conn.execute(select(table_of(LogHeadRow)))}
+        finally:
+            restored.close()
+        if counts != reader.manifest.rows or heads != {log: tuple(head) for log, head in reader.manifest.heads.items()}:
+            raise Problem("backup-failed", f"What was restored from {target} is not what was saved.", "Nothing is left of it.")
+        for member in reader.manifest.members:
+            folder, _, digest = member.partition("/")
+            if folder != "files":
+                continue
+            try:
+                files.put_whole(digest, reader.chunks(member))
+            except StorageFull:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from None
+            with files.path(digest).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                    raise Problem("backup-failed", f"The file {digest} comes back from {target} as another one.")
+            files.path(digest).unlink()
 
 
 def _mark_safe(db: Database, target: Path) -> None:
-    with ArchiveReader(target) as reader, db.write() as conn:
-        for row in reader.rows("device_epochs"):
-            safe = update(DeviceEpochRow).where(
-                col(DeviceEpochRow.epoch) == row["epoch"], col(DeviceEpochRow.safe_seq) < row["seq"]
-            )
-            conn.execute(safe.values(safe_seq=row["seq"]))
+    """What the backup holds with all its files is safe. An entry whose file has not arrived yet is not, nor is what comes after it:
+    the device has to keep the file."""
+    with ArchiveReader(target) as reader:
+        safe = _safe_heads(reader)
+    with db.write() as conn:
+        for epoch, seq in safe.items():
+            mark = update(DeviceEpochRow).where(col(DeviceEpochRow.epoch) == epoch, col(DeviceEpochRow.safe_seq) < seq)
+            conn.execute(mark.values(safe_seq=seq))
+
+
+def _safe_heads(reader: ArchiveReader) -> dict[str, int]:
+    lacking = {row["sha256"] for row in reader.rows("files") if row["state"] != HERE} | set(reader.manifest.missing)
+    waiting = {row["id"] for row in reader.rows("entries") if lacking and lacking & _files_of(row["raw"])}
+    first: dict[str, int] = {}
+    for row in reader.rows("positions") if waiting else ():
+        if row["entry_id"] in waiting:
+            first.setdefault(row["epoch"], row["seq"])
+    epochs = {row["epoch"]: row for row in reader.rows("device_epochs")}
+    safe = {}
+    for name, row in epochs.items():
+        earlier, known = row["parent"], set[str]()
+        while earlier in epochs and earlier not in first and earlier not in known:
+            known.add(earlier)
+            earlier = epochs[earlier]["parent"]
+        if earlier not in first:  # a device takes a later epoch's word for the earlier ones
+            safe[name] = min(row["seq"], first.get(name, row["seq"] + 1) - 1)
+    return safe
+
+
+class _Named(msgspec.Struct):
+    files: tuple[FileRef, ...] = ()
+
+
+def _files_of(raw: bytes) -> set[str]:
+    return {file.sha256 for file in msgspec.json.decode(raw, type=_Named).files}
 
 
 # --- Checking --------------------------------------------------------------------------------------------------------------------

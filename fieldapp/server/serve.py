@@ -15,6 +15,7 @@ import uvicorn
 
 from fieldapp.domain.problem import Problem
 from fieldapp.server.app import create_app
+from fieldapp.server.scheduled_backup import ScheduledBackups
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings, check_exposure
 from fieldapp.server.upkeep import Upkeep
@@ -39,12 +40,15 @@ class Server(uvicorn.Server):
         )  # fmt: skip
         super().__init__(config)
         self._services, self._on_ready = services, on_ready
+        self._backups = ScheduledBackups(services)
         self._upkeep = Upkeep(services)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._upkeep.start()
+        if self.started:
+            self._backups.start()
         if self.started and self._on_ready is not None:
             listening = sockets or self.servers[0].sockets
             self._on_ready(int(listening[0].getsockname()[1]))
@@ -52,6 +56,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._services.hints.close()
         await super().shutdown(sockets)
+        self._backups.stop()
         self._upkeep.stop()
 
 

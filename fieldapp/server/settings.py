@@ -20,6 +20,7 @@ class ServerSettings(BaseSettings):
     its X-Forwarded headers are believed. metrics_token: lets a scraper that is not on this machine read /metrics.
     oldest_version: clients before it are asked to upgrade when they pull. reserve_bytes: files are refused (507) when less is free.
     workers: processes that serve; more than one needs PostgreSQL.
+    backup_dir: folder, on another disk, that the server backs itself up to every backup_hours; the newest backup_keep stay.
     """
 
     model_config = SettingsConfigDict(env_prefix="FIELDAPP_SERVER_", extra="forbid", frozen=True)
@@ -39,6 +40,9 @@ class ServerSettings(BaseSettings):
     reserve_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     subscribers: int = Field(default=2000, ge=1)
     workers: int = Field(default=1, ge=1, le=64)
+    backup_dir: Path | None = None
+    backup_hours: int = Field(default=24, ge=1, le=24 * 30)
+    backup_keep: int = Field(default=14, ge=1, le=1000)
 
     @property
     def database_url(self) -> str:

@@ -25,6 +25,7 @@ import msgspec
 
 from fieldapp.domain.entry import Moment
 from fieldapp.domain.problem import Problem
+from fieldapp.store.file_lock import try_lock, unlock
 from fieldapp.store.journal import sync_folder
 
 LOCK_WAIT_S = 5.0
@@ -113,7 +114,7 @@ class Home:
             raise _unusable(self.path, error) from error
         with file:
             deadline = time.monotonic() + wait
-            while not _try_lock(file):
+            while not try_lock(file):
                 if time.monotonic() >= deadline:
                     raise Problem(
                         "home-locked",
@@ -126,7 +127,7 @@ class Home:
                 yield
             finally:
                 _name_holder(file, {})
-                _unlock(file)
+                unlock(file)
 
 
 def _unusable(folder: Path, error: OSError) -> Problem:
@@ -153,35 +154,6 @@ def _holder(file: IO[bytes]) -> str:
         return f"`{held['what']}` (process {held['pid']} on {held['host']})"
     except (ValueError, KeyError, TypeError):
         return "another program"
-
-
-if os.name == "nt":  # pragma: no cover
-    import msvcrt
-
-    def _try_lock(file: IO[bytes]) -> bool:
-        try:
-            file.seek(1 << 20)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        file.seek(1 << 20)
-        msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-
-else:
-    import fcntl
-
-    def _try_lock(file: IO[bytes]) -> bool:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(file: IO[bytes]) -> None:
-        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def write_durably(path: Path, data: bytes) -> None:

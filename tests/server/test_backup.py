@@ -5,11 +5,18 @@ from __future__ import annotations
 import hashlib
 import resource
 import sqlite3
+import tempfile
+import threading
+import time
 import zipfile
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import select
+from sqlmodel import col
 
 from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types import steps
@@ -17,12 +24,16 @@ from fieldapp.domain.problem import Problem
 from fieldapp.server import backup as backups
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter
 from fieldapp.server.backup import backup, restore
+from fieldapp.server.file_storage import FolderStorage
 from fieldapp.server.receiving import writer
 from fieldapp.server.relay import PostgresRelay
+from fieldapp.server.scheduled_backup import ScheduledBackups
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
-from fieldapp.store.tables import SERVER, Base
-from tests.server.office import Office, entry_of
+from fieldapp.store.tables import SERVER, Base, DeviceEpochRow
+from tests.live_server import serving
+from tests.server.conftest import Clock
+from tests.server.office import Line, Office, entry_of
 
 PHOTO = b"photo " * 1000
 NAME = hashlib.sha256(PHOTO).hexdigest()
@@ -295,15 +306,159 @@ def test_a_backup_does_not_overwrite_and_says_where_it_cannot_write(busy: Server
         saved(busy, tmp_path / "nowhere" / "one.zip")
 
 
-def test_a_backup_on_another_disk_makes_entries_safe(busy: ServerServices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def safe() -> list[tuple[int, int]]:
-        return [(row[5], row[7]) for row in contents(busy)["device_epochs"]]
+def marks(services: ServerServices) -> list[tuple[int, int]]:
+    """(seq, safe_seq) of each epoch."""
+    with services.db.read() as conn:
+        query = select(col(DeviceEpochRow.seq), col(DeviceEpochRow.safe_seq)).order_by(col(DeviceEpochRow.epoch))
+        return [(seq, safe) for seq, safe in conn.execute(query)]
 
-    saved(busy, tmp_path / "same-disk.zip")
-    assert [mark for _, mark in safe()] == [0]
-    monkeypatch.setattr(backups, "_on_another_disk", lambda *_: True)
-    saved(busy, tmp_path / "other-disk.zip")
-    assert safe() == [(3, 3)]
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A folder on another disk than the tests' own: memory, as far as the system tells them apart."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        assert Path(name).stat().st_dev != Path(tempfile.gettempdir()).stat().st_dev
+        yield Path(name)
+
+
+def test_only_a_backup_on_another_disk_makes_entries_safe(office: Office, tmp_path: Path, other_disk: Path) -> None:
+    services = office.services
+    who, stream = office.enrol("tech-1"), office.job(1, "tech-1")
+    office.push(who, entry_of(who, stream, steps.NoteAdded("one")), entry_of(who, stream, steps.NoteAdded("two")))
+    settings = services.settings
+    beside = backup(settings.database_url, settings.files_dir, tmp_path / "same-disk.zip")
+    assert (beside.other_disk, marks(services)) == (False, [(2, 0)])
+    assert "same disk" in beside.warning
+    away = backup(settings.database_url, settings.files_dir, other_disk / "other-disk.zip")
+    assert (away.other_disk, away.warning, marks(services)) == (True, "", [(2, 2)])
+    office.push(who, entry_of(who, stream, steps.NoteAdded("three")))
+    assert marks(services) == [(3, 2)]
+    assert [path.name for path in other_disk.iterdir()] == ["other-disk.zip"]
+
+
+def test_an_entry_whose_file_has_not_arrived_is_not_safe_yet(office: Office, other_disk: Path) -> None:
+    services, stream = office.services, office.job(1, "tech-1")
+    who, settings = office.enrol("tech-1"), services.settings
+    photo = FileRef(NAME, len(PHOTO), "a.jpg", "image/jpeg")
+    noted = entry_of(who, stream, steps.NoteAdded("one"))
+    office.push(who, noted, entry_of(who, stream, steps.NoteAdded("two"), files=(photo,)))
+    first = office.lines[who.device]
+    later = office.lines[who.device] = Line()
+    run = later.run([entry_of(who, stream, steps.NoteAdded("three"))])
+    services.replica.receive(writer(who), msgspec.structs.replace(run, parent=(first.epoch, 2)))
+    backup(settings.database_url, settings.files_dir, other_disk / "one.zip")
+    assert marks(services) == [(2, 1), (1, 0)], "a device takes a later epoch's word for the earlier ones"
+    services.files.put_part(NAME, "0", PHOTO)
+    services.files.complete(NAME)
+    backup(settings.database_url, settings.files_dir, other_disk / "two.zip")
+    assert marks(services) == [(2, 2), (1, 1)]
+    services.storage.path(NAME).unlink()
+    office.lines[who.device] = first
+    office.push(who, entry_of(who, stream, steps.NoteAdded("four"), files=(photo,)))
+    made = backup(settings.database_url, settings.files_dir, other_disk / "three.zip")
+    assert made.manifest.missing == (NAME,)
+    assert marks(services) == [(3, 2), (1, 1)]
+
+
+def test_a_backup_that_cannot_be_restored_counts_for_nothing(
+    busy: ServerServices, other_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk gives back other bytes than were written to it: only for what is restored, so the archive itself looks well."""
+    whole = FolderStorage.put_whole
+
+    def failing_disk(storage: FolderStorage, sha256: str, chunks: Iterable[bytes]) -> None:
+        whole(storage, sha256, (chunk[:-1] + b"?" for chunk in chunks))
+
+    before = marks(busy)
+    monkeypatch.setattr(FolderStorage, "put_whole", failing_disk)
+    with pytest.raises(Problem, match="another one"):
+        saved(busy, other_disk / "one.zip")
+    assert list(other_disk.iterdir()) == []
+    assert marks(busy) == before
+
+
+# --- By the clock -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def scheduled(tmp_path: Path, server_url: str, clock: Clock, other_disk: Path) -> Iterator[ServerServices]:
+    """A server that backs itself up every 6 hours and keeps 3, on each kind of database."""
+    settings = ServerSettings(
+        home=tmp_path / "server",
+        database=server_url,
+        reserve_bytes=0,
+        backup_dir=other_disk / "backups",
+        backup_hours=6,
+        backup_keep=3,
+    )
+    services = open_server(settings, clock)
+    Office(services).found()
+    yield services
+    services.close()
+
+
+def test_backups_are_made_when_they_are_due_and_the_newest_stay(scheduled: ServerServices, clock: Clock, other_disk: Path) -> None:
+    office = Office(scheduled)
+    who, stream = office.enrol("tech-1"), office.job(1, "tech-1")
+    backups_of, made = ScheduledBackups(scheduled), []
+    folder = other_disk / "backups"
+    folder.mkdir()
+    (folder / "fieldapp.zip").write_bytes(b"made by hand")
+    for hour in range(25):
+        office.push(who, entry_of(who, stream, steps.NoteAdded(f"at {hour}")))
+        if done := backups_of.round():
+            made.append(hour)
+            assert marks(scheduled) == [(hour + 1, hour + 1)]
+            assert done.path.parent == folder
+        clock.now += 3_600_000
+    assert made == [0, 6, 12, 18, 24]
+    assert len(list(folder.glob("fieldapp-*.zip"))) == 3
+    assert (folder / "fieldapp.zip").read_bytes() == b"made by hand"
+    newest = max(folder.glob("fieldapp-*.zip"))
+    settings = ServerSettings(home=other_disk / "restored", reserve_bytes=0)
+    restore(newest, settings.database_url, settings.files_dir)
+    opened = open_server(settings)
+    try:
+        before, after = contents(scheduled), contents(opened)
+        assert after.pop("device_epochs") != before.pop("device_epochs"), "the mark is set after the backup was made"
+        assert after == before
+    finally:
+        opened.close()
+
+
+def test_one_of_several_processes_makes_the_backup(scheduled: ServerServices, clock: Clock, other_disk: Path) -> None:
+    one, two = ScheduledBackups(scheduled), ScheduledBackups(scheduled)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda backups_of: backups_of.round(), (one, two)))
+    assert len([done for done in made if done]) == 1
+    assert len(list((other_disk / "backups").glob("*.zip"))) == 1
+    clock.now -= 10 * 86_400_000  # a clock that was set back: the backup from the future counts for nothing
+    assert one.due()
+    assert one.round() is not None
+    assert not two.due()
+
+
+def test_a_server_without_a_folder_for_backups_makes_none(busy: ServerServices) -> None:
+    backups_of = ScheduledBackups(busy)
+    assert not backups_of.due()
+    assert backups_of.round() is None
+
+
+def test_a_folder_that_cannot_be_used_is_said(scheduled: ServerServices, other_disk: Path) -> None:
+    (other_disk / "backups").write_bytes(b"a file, not a folder")
+    with pytest.raises(Problem, match="cannot be written"):
+        ScheduledBackups(scheduled).round()
+
+
+def test_a_running_server_backs_itself_up(tmp_path: Path, other_disk: Path) -> None:
+    with serving(tmp_path / "server", backup_dir=other_disk) as server:
+        server.people()
+        deadline = time.monotonic() + 20
+        while not list(other_disk.glob("fieldapp-*.zip")) and time.monotonic() < deadline:
+            threading.Event().wait(0.02)
+        (made,) = other_disk.glob("fieldapp-*.zip")
+        with ArchiveReader(made) as reader:
+            reader.check()
 
 
 def test_a_file_lost_by_the_disk_is_listed_and_asked_for_again(busy: ServerServices, tmp_path: Path) -> None:

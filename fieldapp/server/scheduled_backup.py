@@ -1,0 +1,126 @@
+"""Backups that a server makes by itself: every so many hours into a folder, the newest kept.
+
+Several server processes may watch one folder: whoever holds its lock looks once more whether a backup is due, and makes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fieldapp.domain.problem import Problem
+from fieldapp.server.backup import Backup, backup, on_another_disk, same_disk
+from fieldapp.server.services import ServerServices
+from fieldapp.server.settings import ServerSettings
+from fieldapp.store.file_lock import held_file
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 60.0
+"""How often it is looked whether a backup is due."""
+AGAIN_S = 600.0
+"""How long after one that did not work the next is tried."""
+_HOUR_MS = 3_600_000
+_NAME = re.compile(r"fieldapp-(\d{8}T\d{6})Z\.zip\Z")
+
+
+class ScheduledBackups:
+    """Backups of one server by the clock.
+
+    Args:
+        services: their settings say where to (`backup_dir`; nothing is done without one), how often, and how many to keep.
+    """
+
+    def __init__(self, services: ServerServices) -> None:
+        self._settings, self._clock, self._db = services.settings, services.clock, services.db
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="backups", daemon=True)
+
+    def start(self) -> None:
+        """Make them in a thread of its own, until `stop`."""
+        if self._settings.backup_dir is None:
+            return
+        if warning := where_words(self._settings):
+            log.warning("%s", warning)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End soon. A backup that is being made is left behind unfinished: it has no name yet, and counts for nothing."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def due(self) -> bool:
+        """Whether the newest backup in the folder is older than it may be. One from the future counts for nothing: a clock was
+        wrong."""
+        folder, now = self._settings.backup_dir, self._clock()
+        if folder is None:
+            return False
+        made = [at for at, _ in _found(folder) if at <= now + _HOUR_MS]
+        return not made or now - made[-1] >= self._settings.backup_hours * _HOUR_MS
+
+    def round(self) -> Backup | None:
+        """Make a backup if one is due, and let the oldest go. None where none was due, or another process is at it.
+
+        Raises:
+            Problem: those of `backup`; `backup-failed` where the folder cannot be used.
+        """
+        settings, folder = self._settings, self._settings.backup_dir
+        if folder is None or not self.due():
+            return None
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with held_file(folder / ".lock") as mine:
+                if not mine or not self.due():
+                    return None
+                target = folder / _name(self._clock())
+                made = backup(settings.database_url, settings.files_dir, target, clock=self._clock, running=self._db)
+                for _, path in _found(folder)[: -settings.backup_keep]:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            hint = "Nothing of the server was changed; see to the folder and its disk."
+            raise Problem("backup-failed", f"Backups cannot be written to {folder} ({error.strerror}).", hint) from error
+        return made
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._stop.wait(wait):
+            wait = LOOK_S
+            try:
+                if made := self.round():
+                    log.info("backed up and verified: %s", made.path)
+            except Problem as problem:
+                log.error("the backup did not work and is tried again: %s", problem)
+                wait = AGAIN_S
+            except Exception:  # a defect of ours must not end it for good
+                log.exception("the backup failed")
+                wait = AGAIN_S
+
+
+def where_words(settings: ServerSettings) -> str:
+    """What there is to say about where the backups of these settings go, '' where nothing."""
+    folder = settings.backup_dir
+    if folder is None or on_another_disk(settings.database_url, settings.files_dir, folder):
+        return ""
+    return same_disk(folder)
+
+
+def _found(folder: Path) -> list[tuple[int, Path]]:
+    """(when, path) of the backups in a folder that were made by the clock, oldest first; nothing else in it is ever touched."""
+    found = []
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if match := _NAME.match(path.name):
+                with suppress(ValueError):
+                    moment = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+                    found.append((int(moment.timestamp()) * 1000, path))
+    return sorted(found)
+
+
+def _name(now: int) -> str:
+    return time.strftime("fieldapp-%Y%m%dT%H%M%SZ.zip", time.gmtime(now // 1000))
