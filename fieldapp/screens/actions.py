@@ -75,6 +75,9 @@ _ALL = (
     Action("ask_expert", "f9,e", L("ask"), L("Ask an expert; the answer comes back to this step."), L("Step")),
     Action("suggest", "f10,g", L("suggest"), L("Suggest a better way to do this step."), L("Step")),
     Action("outline", "f2", L("outline"), L("Between the outline and the step."), L("Step")),
+    # Where something is typed
+    Action("erase_word", "ctrl+w", L("erase word"), L("Take away the word before the cursor."), L("Text"), show=False),
+    Action("erase_text", "ctrl+u", L("erase all"), L("Take away everything before the cursor."), L("Text"), show=False),
     # Sync centre
     Action("sync_now", "s", L("sync now"), L("Try to reach the server now."), L("Sync")),
     Action("export_unsent", "x", L("export"), L("Write what is only on this device to a file."), L("Sync")),

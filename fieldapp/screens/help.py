@@ -21,6 +21,14 @@ _KEYS, _WIDTH = 9, 70
 """Columns for the keys, and for a whole line beside the scroll bar."""
 
 
+_LAST = ("erase_word", "erase_text", "back", "help", "language", "theme", "network")
+"""What works on every screen, or in every field, comes after what this screen is for."""
+
+
+def _everywhere(name: str) -> int:
+    return _LAST.index(name) + 1 if name in _LAST else 0
+
+
 class HelpScreen(FieldModal[None]):
     """Shows the actions of the screen it was called from, those that work now first."""
 
@@ -32,7 +40,7 @@ class HelpScreen(FieldModal[None]):
 
     def __init__(self, title: str, working: Sequence[str], waiting: Sequence[str]) -> None:
         super().__init__()
-        self._title, self._working, self._waiting = title, working, waiting
+        self._title, self._working, self._waiting = title, sorted(working, key=_everywhere), waiting
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="window") as window:

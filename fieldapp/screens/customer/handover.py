@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
@@ -28,6 +28,7 @@ from fieldapp.screens.customer.answers import STEP, Answers, kept, read_answers
 from fieldapp.screens.customer.pin import NewPinScreen, PinScreen, Tries
 from fieldapp.screens.customer.questions import Scale, Tick
 from fieldapp.screens.technician.drafting import DraftKeeper
+from fieldapp.screens.technician.moving import NOTHING_TO_RATE
 from fieldapp.services.pin import has_pin, set_pin
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.widgets.drawing import Drawing
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
 
 PAGES = ("ready", "text", "scores", "words", "sign", "confirm", "thanks")
-NOTHING_TO_RATE = ("unassigned", "assigned", "declined", "cancelled")
-"""In these statuses a feedback would be refused at the end: the handover does not even begin."""
 _STAFF = ("ready",)
 """Pages in the technician's language."""
 
@@ -53,7 +52,9 @@ class HandoverScreen(Screen[None]):
 
     TITLE_TEXT = later("Customer handover")
     BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings("page_on", "page_back", "customer_language", "clear_drawing", "new_pin", "unlock")
+        *bindings("page_on", "page_back", "customer_language", "clear_drawing", "new_pin", "unlock"),
+        # Before the laptop changes hands nothing is locked: Escape simply goes back, and says so.
+        Binding("escape", "leave", later("back"), key_display="Esc", id="leave"),
     ]
     CSS_PATH = "handover.tcss"
     AUTO_FOCUS = ""
@@ -262,19 +263,16 @@ class HandoverScreen(Screen[None]):
             self.field.record(lambda services: set_pin(services.replica, pin), then=lambda _done: self._lock())
 
     def action_unlock(self) -> None:
-        if not self.locked:
-            self._leave()
-            return
         set_language(self._staff_language)
         self.app.push_screen(PinScreen(self._tries), self._pin_given)
 
     def _pin_given(self, right: bool | None) -> None:
         if right:
-            self._leave()
+            self.action_leave()
         else:
             set_language(self._spoken)
 
-    def _leave(self) -> None:
+    def action_leave(self) -> None:
         self.locked = False
         set_language(self._staff_language)
         self.app.pop_screen()
@@ -318,6 +316,10 @@ class HandoverScreen(Screen[None]):
                 return self.page in ("scores", "words", "sign", "confirm")
             case "new_pin":
                 return self.page == "ready"
+            case "unlock":
+                return self.locked
+            case "leave":
+                return not self.locked
             case "clear_drawing":
                 return self.page == "sign"
             case "customer_language":

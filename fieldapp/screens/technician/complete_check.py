@@ -23,7 +23,7 @@ from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.jobcards import hanging
 from fieldapp.screens.states import VERDICT, status
 from fieldapp.screens.technician.job_steps import JobSteps
-from fieldapp.screens.technician.moving import MOVES, MovesJobs
+from fieldapp.screens.technician.moving import MOVES, MovesJobs, offered
 from fieldapp.screens.values import result_words
 from fieldapp.store.queries.drafts import drafted_steps
 from fieldapp.widgets.paragraphs import Paragraphs
@@ -51,7 +51,7 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
 
     AUTO_FOCUS = ""
     TITLE_TEXT = later("Before completion")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "complete", "start", "resume", "handover", "sync_centre")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "complete", "resume", "start", "handover", "sync_centre")]
     CSS = """
     CompleteCheckScreen #said { padding: 1 2; }
     CompleteCheckScreen WindowList { padding: 0 1; }
@@ -232,11 +232,6 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
         if agreed:
             self.action_handover()
 
-    def action_sync_centre(self) -> None:
-        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
-
-        self.app.push_screen(SyncCentreScreen())
-
     def action_handover(self) -> None:
         from fieldapp.screens.customer.handover import HandoverScreen
 
@@ -252,5 +247,5 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
         if action == "handover":
             return True if job is not None and job.status in ("completed", "cannot_complete") else None
         if action in MOVES:
-            return True if job is not None and allowed(job.status, MOVES[action], role) else None
+            return True if job is not None and offered(job.status, action, role) else None
         return super().check_action(action, parameters)

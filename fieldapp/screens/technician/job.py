@@ -27,7 +27,7 @@ from fieldapp.screens.technician.drafting import DraftKeeper
 from fieldapp.screens.technician.job_facts import head_line, place_lines, progress_lines
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.last_time import LastTime
-from fieldapp.screens.technician.moving import MOVES, MovesJobs
+from fieldapp.screens.technician.moving import MOVES, NOTHING_TO_RATE, MovesJobs, offered
 from fieldapp.screens.technician.outline import OutlineList, StepRow
 from fieldapp.store.queries.jobs import job_of
 from fieldapp.store.queries.log import LogLine, log_of
@@ -41,7 +41,6 @@ TABS = (
     ("place", later("customer and asset")),
     ("log", later("log")),
 )
-_NOT_HANDED_OVER = ("unassigned", "assigned", "declined", "cancelled")
 
 
 class JobScreen(MovesJobs, FieldScreen):
@@ -51,7 +50,7 @@ class JobScreen(MovesJobs, FieldScreen):
     TITLE_TEXT = later("Job")
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(
-            *("steps", "accept", "travel", "arrive", "start", "resume", "complete", "handover", "pause", "decline"),
+            *("steps", "accept", "resume", "travel", "arrive", "start", "complete", "handover", "pause", "decline"),
             *("cannot_complete", "leave_site", "job_note", "commitment", "opportunity", "next_tab", "previous_tab"),
             *("sync_centre", "search"),
         )
@@ -237,23 +236,14 @@ class JobScreen(MovesJobs, FieldScreen):
         questions = [Question(_("What is promised")), Question(_("By when"), _("2026-11-20"), check=parse_date)]
         self.app.push_screen(AskScreen(_("A promise to the customer"), questions), given)
 
-    def action_sync_centre(self) -> None:
-        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
-
-        self.app.push_screen(SyncCentreScreen())
-
-    def action_search(self) -> None:
-        from fieldapp.screens.search import SearchScreen
-
-        self.app.push_screen(SearchScreen())
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         job, role = self.job(), self.field.session.identity.role
-        if action in MOVES or action == "complete":
-            move = MOVES.get(action, "job.completed")
-            return True if job is not None and allowed(job.status, move, role) else None
+        if action in MOVES:
+            return True if job is not None and offered(job.status, action, role) else None
+        if action == "complete":
+            return True if job is not None and allowed(job.status, "job.completed", role) else None
         if action == "handover":
-            return True if job is not None and job.status not in _NOT_HANDED_OVER else None
+            return True if job is not None and job.status not in NOTHING_TO_RATE else None
         return super().check_action(action, parameters)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from fieldapp.domain.job import JobState
+from fieldapp.domain.job import JobState, Status
+from fieldapp.domain.lifecycle import allowed
 from fieldapp.language import _, later
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ MOVES = {
     "leave_site": "job.left",
 }
 """Action to entry type."""
+NOTHING_TO_RATE: tuple[Status, ...] = (
+    "unassigned", "assigned", "declined", "cancelled", "accepted", "travelling", "on_site",
+)  # fmt: skip
+"""In these statuses no work was begun: there is nothing that a customer could be shown, so a handover is not offered."""
+_SAID_BY_ANOTHER: tuple[tuple[str, Status], ...] = (("start", "sent_back"),)
+"""The table of a job's life allows both to start and to resume what was sent back; a person is offered one key: it goes on."""
 _VERBS = {"cannot_complete": "cannot-complete", "leave_site": "leave"}
 _WITH_REASON = ("decline", "pause", "cannot_complete")
 _TOLD = {
@@ -35,6 +42,11 @@ _TOLD = {
     "cannot_complete": later("Marked as not completable. Saved."),
     "leave_site": later("Left the site. Saved."),
 }
+
+
+def offered(status: Status, action: str, role: str) -> bool:
+    """Whether a job of this status can be moved so, and no other key says the same."""
+    return allowed(status, MOVES[action], role) is not None and (action, status) not in _SAID_BY_ANOTHER
 
 
 class MovesJobs:

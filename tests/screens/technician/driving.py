@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from fieldapp.domain.job import JobState, StepState
 from fieldapp.screens.app import FieldApp
@@ -83,6 +84,11 @@ class Technician:
     def around(self) -> str:
         """What is said above the input."""
         return " ".join(str(self.runner.query_one("#above", Paragraphs).render()).split())
+
+    @property
+    def help(self) -> str:
+        """Everything that the open help says, scrolled out of view or not."""
+        return "\n".join(str(part.content) for part in self.app.screen.query(Static))
 
     @property
     def screen(self) -> str:

@@ -119,6 +119,20 @@ async def test_letters_leave_no_step_out(field_home: HomeOf) -> None:
             await technician.keys("escape")
 
 
+async def test_a_long_answer_is_taken_back_by_word_and_as_a_whole(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/open_points") as technician:
+        await technician.keys(*"one", "space", *"two", "ctrl+j", *"three", "space", *"four")
+        await technician.keys("ctrl+w")
+        assert technician.typed == "one two\nthree "
+        await technician.keys("f1")
+        for key in ("^w  erase word:", "^u  erase all:"):
+            assert key in technician.help
+        await technician.keys("escape", "ctrl+u")
+        assert technician.typed == ""
+        await technician.keys("ctrl+z")
+        assert technician.typed == "one two\nthree "
+
+
 RECEIVER = "HANDOVER/receiver"
 
 

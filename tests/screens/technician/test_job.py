@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 from fieldapp.screens.technician.job import JobScreen
 from fieldapp.screens.technician.step_runner import StepRunnerScreen
+from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import Technician, at_work
 
@@ -167,3 +168,32 @@ async def test_the_last_step_of_a_sent_back_job_leads_to_completion(field_home: 
         await technician.keys("c", "enter")
         assert technician.job.status == "completed"
         assert "and the customer's answers are saved" in technician.screen
+
+
+async def test_a_handover_is_offered_once_there_is_something_to_show(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        assert technician.job.status == "accepted"
+        assert "hand over" not in technician.screen.splitlines()[-1]
+        await technician.keys("h")
+        assert isinstance(technician.app.screen, JobScreen)
+        await technician.keys("w")
+        assert technician.job.status == "in_progress"
+        assert "h hand over" in technician.screen.splitlines()[-1]
+
+
+async def test_a_job_that_was_sent_back_is_gone_on_with_by_one_key(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), SENT_BACK, runner=False) as technician:
+        for opened in (False, True):
+            if opened:
+                await _job(technician, SENT_BACK)
+            else:
+                technician.app.screen.query_one("#jobs", WindowList).go_to(SENT_BACK)
+                await technician.settle()
+            keys = technician.screen.splitlines()[-1]
+            assert "r resume" in keys
+            assert "start work" not in keys
+        await technician.keys("w")
+        assert technician.job.status == "sent_back"
+        await technician.keys("r")
+        assert technician.job.status == "in_progress"

@@ -24,6 +24,12 @@ RECORD: list[BindingType] = [
 """Enter, for a widget that would otherwise keep it to itself."""
 
 
+def erasing(word: str, text: str) -> list[BindingType]:
+    """The keys that take away a word and all that was typed, for help and palette too: which actions of the field they are."""
+    actions = {"erase_word": word, "erase_text": text}
+    return [replace(binding, action=f"focused.{actions[str(binding.id)]}") for binding in bindings(*actions)]
+
+
 @dataclass(frozen=True)
 class Asked:
     """What is asked at a step, as its input needs it.
@@ -99,7 +105,7 @@ class Field(Input):
     DEFAULT_CSS = """
     Field { width: 1fr; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = RECORD
+    BINDINGS: ClassVar[list[BindingType]] = [*RECORD, *erasing("delete_left_word", "delete_left_all")]
 
     def __init__(self, value: str = "", placeholder: str = "", first: Callable[[events.Key], bool] = lambda key: False) -> None:
         super().__init__(value, placeholder=placeholder, select_on_focus=False)

@@ -11,13 +11,17 @@ from textual.widgets import TextArea
 
 from fieldapp.domain.safe import plain_text
 from fieldapp.language import _
-from fieldapp.screens.technician.inputs.base import RECORD, StepInput
+from fieldapp.screens.technician.inputs.base import RECORD, StepInput, erasing
 
 
 class Sheet(TextArea):
     """Enter records, Ctrl+J begins a new line; the F-keys stay with the screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*RECORD, Binding("ctrl+j,shift+enter,alt+enter", "new_line", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *RECORD,
+        *erasing("delete_word_left", "erase_text"),
+        Binding("ctrl+j,shift+enter,alt+enter", "new_line", show=False),
+    ]
 
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter":
@@ -28,6 +32,10 @@ class Sheet(TextArea):
 
     def on_paste(self, event: events.Paste) -> None:
         event.text = plain_text(event.text, lines=True)
+
+    def action_erase_text(self) -> None:
+        """Everything before the cursor, over all lines; Ctrl+Z brings it back."""
+        self.delete((0, 0), self.cursor_location)
 
     def action_new_line(self) -> None:
         self.insert("\n")
