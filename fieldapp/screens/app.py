@@ -30,7 +30,7 @@ from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.problem_words import problem_words
-from fieldapp.screens.session import Session
+from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.screens.tidying import EVERY_S, Tidying
@@ -90,7 +90,8 @@ class FieldApp(App[None]):
         )  # fmt: skip
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        kept = session.kept(KEPT_THEME)
+        self.theme = kept if kept in (theme.name for theme in THEMES) else THEMES[0].name
         self.stylesheet = KeptStylesheet(variables=self.get_css_variables())
 
     # --- Start and end ------------------------------------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ class FieldApp(App[None]):
     def on_mount(self) -> None:
         self._leave_when_told()
         self._count_unsent()  # the first frame must not call sent what is only here
+        self.refresh_line()
         first = self._first_screen()
         self.push_screen(first)
         first.call_after_refresh(self.set_timer, WARM_S, self._warm)
@@ -332,6 +334,7 @@ class FieldApp(App[None]):
     def speak(self, code: str) -> None:
         """Go over to another language, everywhere, without losing the place."""
         set_language(code)
+        self.remember(KEPT_LANGUAGE, code)
         for screen in self.screen_stack:
             if isinstance(screen, FieldScreen):
                 screen.reload()
@@ -344,6 +347,11 @@ class FieldApp(App[None]):
     def action_theme(self) -> None:
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.remember(KEPT_THEME, self.theme)
+
+    def remember(self, name: str, value: str) -> None:
+        """Keep a choice in this home for the next start."""
+        self.keep(lambda services: services.replica.set_settings(**{name: value}))
 
     def action_network(self) -> None:
         if self._network is not None:

@@ -67,28 +67,30 @@ class ReasonScreen(FieldModal[tuple[str, str]]):
     """Choose a reason, or say it in own words: gives (code or words, remark).
 
     Args:
-        question: the title. reasons: to choose from. free: whether own words are taken as well.
+        question: the title. reasons: to choose from. free: whether own words are taken as well. known: said below, safe text.
     """
 
     DEFAULT_CSS = """
     ReasonScreen > .window { width: 64; }
     ReasonScreen WindowList { height: auto; max-height: 12; background: $surface; }
     ReasonScreen .muted { height: auto; }
+    ReasonScreen .-known { margin-top: 1; }
     """
 
-    def __init__(self, question: str, reasons: Sequence[Reason], *, free: bool = True) -> None:
+    def __init__(self, question: str, reasons: Sequence[Reason], *, free: bool = True, known: str = "") -> None:
         super().__init__()
-        self._question, self._free = question, free
+        self._question, self._free, self._known = question, free, known
         self._reasons = [*reasons, *([Reason("", _("In own words, typed below"))] if free and reasons else [])]
 
     @classmethod
-    def for_move(cls, field: FieldApp, job: JobState, action: str) -> ReasonScreen:
+    def for_move(cls, field: FieldApp, job: JobState, action: str, known: str = "") -> ReasonScreen:
         """For declining, pausing or giving up a job. Of the reasons for pausing, those that stop a promise's clock come first."""
         stopping = {code for promise in job.promises for code in promise.pause_reasons} if action == "pause" else set()
-        known = {reason.code: reason for reason in reasons_for(field, action)}
+        reasons = {reason.code: reason for reason in reasons_for(field, action)}
         titles = {reason.code: reason.title for use in ("pause", "cannot_complete") for reason in reasons_for(field, use)}
         first = [Reason(code, titles.get(code, code), stops=True) for code in sorted(stopping)]
-        return cls(_(_ASKED[action]), [*first, *(reason for code, reason in known.items() if code not in stopping)])
+        listed = [*first, *(reason for code, reason in reasons.items() if code not in stopping)]
+        return cls(_(_ASKED[action]), listed, known=known)
 
     @classmethod
     def for_step(cls, field: FieldApp, codes: Sequence[str], action: str) -> ReasonScreen:
@@ -113,6 +115,8 @@ class ReasonScreen(FieldModal[tuple[str, str]]):
                 yield WindowList(self._draw)
             yield Field("", self._hint())
             yield Static(_("Enter takes the reason. Tab goes to the remark."), classes="muted", markup=False)
+            if self._known:
+                yield Static(self._known, classes="muted -known", markup=False)
 
     def on_mount(self) -> None:
         if self._reasons:

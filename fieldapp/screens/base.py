@@ -83,6 +83,16 @@ class FieldScreen(Screen[None]):
             return False  # only a demo has a network to cut
         return super().check_action(action, parameters)
 
+    def action_sync_centre(self) -> None:
+        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
+
+        self.app.push_screen(SyncCentreScreen())
+
+    def action_search(self) -> None:
+        from fieldapp.screens.search import SearchScreen
+
+        self.app.push_screen(SearchScreen())
+
     def action_back(self) -> None:
         if len(self.app.screen_stack) > 1:
             self.app.pop_screen()

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 
 from fieldapp.language import _, language, later
+from fieldapp.screens.states import STATUS
 
 _TEMPLATES = (
     # No connection
     later("nothing answers at {host}: the server is not running, or the port is wrong"),
     later("the name {host} is not known in this network"),
+    later("nobody says where {host} is"),
     later("{host} cannot be reached"),
     later("{host} does not answer"),
     later("{host} took too long to answer"),
@@ -20,7 +22,10 @@ _TEMPLATES = (
     later("the server did not answer in time"),
     later("the server does not speak TLS at this address"),
     later("the server's certificate cannot be trusted"),
-    later("the server's certificate comes from an authority that this device does not know; set the company's CA file"),
+    later(
+        "the server's certificate comes from an authority that this device does not know: somebody on the way may be reading along. "
+        "Where the company has its own authority, set its CA file"
+    ),
     later("the server's certificate is for another name than the address"),
     later("the server's certificate is not valid today: it has expired, or this device's date is wrong"),
     later("something answers that is not a Fieldapp server"),
@@ -31,6 +36,7 @@ _TEMPLATES = (
     later("the server's answer cannot be read"),
     later("the server says there is more, but sends nothing new"),
     # Files
+    later("the file cannot be written here ({error})"),
     later("the file {name} cannot be read here ({error})"),
     later("the file {name} is not what it was when it was recorded"),
     later("the server does not keep what it is sent"),
@@ -49,6 +55,20 @@ _TEMPLATES = (
     later("a job that is {status} does not allow {type}"),
     later("another entry with the same id was received before"),
     later("the server could not read it; it waits for a decision"),
+    later("its content cannot be read"),
+    later("only the office writes to what all branches share"),
+    later("{type} does not belong to a {kind}"),
+    later("it is about another {kind} than the one it was recorded for"),
+    later("it names another log than the one it was sent to"),
+    later("it names something that belongs to another log"),
+    later("what it decides on has no name that anything here can have"),
+    later("what it decides on has not arrived yet"),
+    later("what it decides on cannot be read by this server, so it cannot stand"),
+    later("what it decides on stands already"),
+    later("it was decided already: {before}"),
+    later("the bytes cannot stand: {why}"),
+    later("a {role} may not let {type} stand there"),
+    later("{author} recorded {type} meanwhile"),
     later("the device was revoked"),
     later("it is too large to be sent"),
     later("the server does not answer when it is sent"),
@@ -68,5 +88,12 @@ def cause_words(cause: str) -> str:
     for pattern, template in _PATTERNS:
         match = pattern.fullmatch(cause)
         if match is not None:
-            return _(template).format(**match.groupdict())
+            return _(template).format(**{name: _inner(name, text) for name, text in match.groupdict().items()})
     return cause
+
+
+def _inner(name: str, text: str) -> str:
+    """What stands in a cause: another cause, or a status by its word on the screens."""
+    if name in ("why", "before"):
+        return cause_words(text)
+    return _(STATUS[text][1]) if name == "status" and text in STATUS else text

@@ -38,55 +38,71 @@ INDICATORS = {
 }
 
 
-RIGHT = 19
-"""Columns for the next promise and what is unsent, so that they stand below one another."""
+RIGHT, STATE, PERSON = 19, 15, 20
+"""Columns for the next promise and what is unsent, for a status in words, for a person: so that they stand below one another."""
+SOON_MS = 3_600_000
+"""A promise due within this time is marked as at risk in lists."""
 
 
-def draw_card(card: JobCard, width: int, now: int, *, who: str = "") -> Content:
-    """One line: status glyph, number, title and customer, next promise, what is unsent.
-
-    Args:
-        who: name of the technician, for the office's lists.
-    """
-    glyph, _word, colour = STATUS[card.status]
-    right = _right(card, now)
-    right = right.truncate(RIGHT, ellipsis=True).pad_left(max(0, RIGHT - right.cell_length))
-    number = f"{plain_text(card.number):<8}"
-    fixed = 3 + len(number) + 1 + RIGHT + 2
-    room = max(8, width - fixed)
-    name_width = 14 if who and room > 50 else 0
-    customer_width = max(0, min(28, (room - name_width) * 2 // 5)) if room - name_width > 34 else 0
-    title = _cell(safe_text(say(card.title, language())), room - customer_width - name_width - (1 if customer_width else 0))
-    parts = [Content.styled(f" {glyph} ", colour), Content.styled(number + " ", "bold"), title]
+def draw_card(card: JobCard, width: int, now: int) -> Content:
+    """One line: status glyph, number, title and customer, next promise, what is unsent."""
+    head, right = _number(card), _right(card, now, with_status=True)
+    room = max(8, width - head.cell_length - RIGHT - 2)
+    customer_width = max(0, min(28, room * 2 // 5)) if room > 34 else 0
+    parts = [head, _cell(safe_text(say(card.title, language())), room - customer_width - (1 if customer_width else 0))]
     if customer_width:
         parts += [Content(" "), _cell(safe_text(say(card.customer, language()), "$text-muted"), customer_width)]
-    if name_width:
-        parts += [Content(" "), _cell(safe_text(who), name_width - 1)]
     return Content.assemble(*parts, " ", right, " ")
+
+
+def draw_office_card(card: JobCard, width: int, now: int, who: str) -> Content:
+    """Two lines: status glyph, number, title, next promise; below, the status in words, the technician `who`, the customer."""
+    head, right = _number(card), _right(card, now, with_status=False)
+    title = _cell(safe_text(say(card.title, language())), max(8, width - head.cell_length - RIGHT - 2))
+    _glyph, word, colour = STATUS[card.status]
+    name = safe_text(who, "" if card.assignee else "$text-warning")
+    room = max(8, width - head.cell_length - STATE - PERSON - 3)
+    return Content.assemble(
+        head, title, " ", right, " \n", " " * head.cell_length,
+        _cell(Content.styled(_(word), colour), STATE), " ", _cell(name, PERSON), " ",
+        safe_text(say(card.customer, language()), "$text-muted").truncate(room, ellipsis=True),
+    )  # fmt: skip
+
+
+def _number(card: JobCard) -> Content:
+    glyph, _word, colour = STATUS[card.status]
+    return Content.assemble((f" {glyph} ", colour), (f"{plain_text(card.number):<8} ", "bold"))
 
 
 def _cell(text: Content, width: int) -> Content:
     return text.truncate(width, ellipsis=True, pad=True)
 
 
-def _right(card: JobCard, now: int) -> Content:
-    unsent = Content.styled(_(" ↑{count}").format(count=card.unsent), "$text-warning") if card.unsent else Content("")
+def _right(card: JobCard, now: int, *, with_status: bool) -> Content:
+    """The next promise, or where no clock runs the status; what is unsent; all of it at the right edge of its columns."""
+    unsent = Content.styled(f" ↑{card.unsent}", "$text-warning") if card.unsent else Content("")
     trouble = Content.styled(" ⚠", "$text-error") if card.unresolved else Content("")
-    if card.status in ("completed", "cannot_complete", "approved", "declined", "cancelled"):
-        when = status(card.status)
+    when = Content("")
+    if card.status in ("completed", "cannot_complete", "approved", "declined", "cancelled") or (
+        card.due is None and card.status in ("paused", "sent_back")
+    ):
+        when = status(card.status) if with_status else when
     elif card.due is not None:
-        left = card.due - now
-        late = left < 0
-        promise = _promise_word(card.due_name)
-        text = f"! {promise} {span(left)}" if late else _("{promise} in {span}").format(promise=promise, span=span(left))
-        when = Content.styled(text, "bold $text-error" if late else "$text-warning" if left < 3_600_000 else "")
-    elif card.status in ("paused", "sent_back"):  # no clock is running
-        when = status(card.status)
+        when = _promise(card, card.due - now)
     elif card.window_start is not None:
         when = Content.styled(_day_time(card.window_start, now), "$text-muted")
-    else:
-        when = Content("")
-    return Content.assemble(when, unsent, trouble)
+    right = Content.assemble(when, unsent, trouble).truncate(RIGHT, ellipsis=True)
+    return right.pad_left(max(0, RIGHT - right.cell_length))
+
+
+def _promise(card: JobCard, left: int) -> Content:
+    """How much time is left for a promise: `! response -0:12`, `▲ window 0:03`, `arrival in 4:03`."""
+    name = _promise_word(card.due_name)
+    if left < 0:
+        return Content.styled(f"{PROMISE['broken'][0]} {name} {span(left)}", f"bold {PROMISE['broken'][2]}")
+    if left < SOON_MS:
+        return Content.styled(f"{PROMISE['at_risk'][0]} {name} {span(left)}", PROMISE["at_risk"][2])
+    return Content(_("{promise} in {span}").format(promise=name, span=span(left)))
 
 
 def _promise_word(name: str) -> str:

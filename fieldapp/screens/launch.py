@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.opening import Opening
 from fieldapp.domain.problem import Problem
-from fieldapp.language import language_of_environment, set_language
+from fieldapp.language import language, language_of_environment, set_language
 from fieldapp.settings import DeviceSettings, device_settings
 from fieldapp.store.home import Home, Identity
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.app import FieldApp
+    from fieldapp.screens.session import Session
     from fieldapp.sync.loop import SyncLoop
     from fieldapp.sync.status import SyncStatus
 
@@ -30,6 +32,7 @@ def launch(opening: Opening) -> int:
     """
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
+    begun = language()
     home = Home(opening.home)
     identity = home.identity()
     log_to(home)
@@ -40,8 +43,21 @@ def launch(opening: Opening) -> int:
         if identity is None:
             return 0  # the person left; nothing was changed
     app = app_for(home, identity, opening, settings)
+    keep_or_speak(app.session, language() if language() != begun else "")
     app.run()
     return ended(app)
+
+
+def keep_or_speak(session: Session, chosen: str) -> None:
+    """Keep the language chosen on the first screen; else speak the one kept in this home, unless FIELDAPP_LANGUAGE names one."""
+    from fieldapp.screens.session import KEPT_LANGUAGE
+
+    if chosen:
+        session.later(lambda services: services.replica.set_settings(**{KEPT_LANGUAGE: chosen}))
+        return
+    kept = session.kept(KEPT_LANGUAGE)
+    if kept and not os.environ.get("FIELDAPP_LANGUAGE"):
+        set_language(kept)
 
 
 def ended(app: FieldApp) -> int:

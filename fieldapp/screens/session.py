@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fieldapp.store.queries.review import ReviewQueue
 
 ResultT = TypeVar("ResultT")
+KEPT_LANGUAGE, KEPT_THEME = "screen_language", "screen_theme"
+"""Settings of the home: the language and the colours chosen on a screen."""
 
 
 class Session:
@@ -45,6 +47,11 @@ class Session:
         from fieldapp.store.queries.review import ReviewQueue
 
         return ReviewQueue()
+
+    def kept(self, name: str) -> str:
+        """A choice made on a screen of this home (KEPT_LANGUAGE, KEPT_THEME); '' where none was."""
+        row = self.reader.row("SELECT value FROM settings WHERE name = ?", (name,))
+        return str(row["value"]) if row else ""
 
     async def write(self, action: Callable[[DeviceServices], ResultT]) -> ResultT:
         """Run something that writes, in the one writing thread, in the order asked for.

@@ -12,6 +12,7 @@ from fieldapp.domain.instant import window_text, zone_of
 from fieldapp.domain.procedure import Procedure, split_step_key
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
+from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.states import VERDICT, span
 from fieldapp.screens.values import day_time, reason_words, value_words
 from fieldapp.services.names import name_of_person
@@ -108,7 +109,7 @@ class Story:
         if line.outcome == "applied":
             return Content.styled("✓ " + _("it stands"), "$text-success")
         words = _(OUTCOMES.get(line.outcome, "does not stand"))
-        return safe_text(" ".join(part for part in (f"⚠ {words}.", line.reason) if part), "$text-error")
+        return safe_text(" ".join(part for part in (f"⚠ {words}.", cause_words(line.reason)) if part), "$text-error")
 
     def when(self, line: LogLine) -> Content:
         """Recorded and received, and a clock that was too far off."""

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import gettext
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from textual.content import Content
 
+from fieldapp.domain import decided, outcome, progress
+from fieldapp.domain.problem import Problem
 from fieldapp.language import LANGUAGES, _, language_of_environment, plural, set_language
 from fieldapp.locales import catalogues
 from fieldapp.screens.actions import ACTIONS
+from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.office import open_points
+from fieldapp.screens.problem_words import BY_CODE, problem_words
 from fieldapp.screens.states import LANE, PROMISE, STATUS, VERDICT
+from fieldapp.store import judge
 
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
 
@@ -74,3 +84,82 @@ def test_simplified_and_traditional_are_not_mixed() -> None:
 def test_marks_are_found_inside_f_strings_and_nowhere_else() -> None:
     source = 'a = f"✓ {_(\'Safe\')}"\nb = later("x") + other("y") + plural("one", "many", 3)\nc = _(name)\n'
     assert sorted(map(str, catalogues.marked(source))) == ["('one', 'many')", "Safe", "x"]
+
+
+NEVER_ON_A_SCREEN = {
+    "commands": """app-stopped
+        file-not-found file-unreadable fixtures-loaded server-failed server-missing unknown-command not-exchanged
+        import-not-installed import-refused import-took-too-long bad-code bad-mapping no-mapping not-a-form not-a-spreadsheet
+        not-a-table spreadsheet-damaged spreadsheet-encrypted spreadsheet-links spreadsheet-macros spreadsheet-sheets
+        spreadsheet-too-large table-too-large""",
+    "whoever runs the server": """backup-exists backup-failed backup-newer backup-unreadable bad-name database-in-use
+        database-not-empty history-damaged metrics-closed plain-http-refused port-taken role-unknown tls-incomplete worker-failed
+        workers-need-postgresql""",
+    "device and server among themselves": """bad-encoding bad-request cursor-diverged fork gap log-unknown part-missing
+        parts-missing push-too-large request-cut-off request-too-large token-expired token-missing token-unknown
+        too-many-listeners unknown-encoding unreadable-entry wrong-media-type wrong-part wrong-range""",
+}
+"""Codes that reach no screen, by who meets them."""
+_ERRORS = Path(__file__).parents[2] / "docs" / "errors.md"
+DOCUMENTED = re.findall(r"^\| `([a-z-]+)` \|", _ERRORS.read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def test_every_problem_that_a_screen_can_show_has_its_sentence_in_each_language() -> None:
+    """A new code in docs/errors.md gets its sentence in screens/problem_words.py, or a place among those that reach no screen."""
+    elsewhere = {code for codes in NEVER_ON_A_SCREEN.values() for code in codes.split()}
+    assert len(DOCUMENTED) > 100
+    assert sorted(set(DOCUMENTED) - elsewhere - set(BY_CODE)) == []
+    assert sorted((elsewhere | set(BY_CODE)) - set(DOCUMENTED)) == []
+    for code in TRANSLATED:
+        set_language(code)
+        for problem in BY_CODE:
+            said = problem_words(Problem(problem, "Said in English about 'J-1053'.", "Do this."))
+            assert said == f"{_(BY_CODE[problem])}{_(' ({named})').format(named='J-1053')}"
+            assert "English" not in said
+
+
+def test_problems_stay_as_they_were_said_in_english() -> None:
+    assert problem_words(Problem("not-now", "The job is paused.", "Resume it.")) == "The job is paused. Resume it."
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_what_blocks_completion_is_said_in_each_language(code: str) -> None:
+    """The domain names its blockers in English; the screens have words of their own for each."""
+    source = (Path(progress.__file__)).read_text(encoding="utf-8")
+    named = set(re.findall(r'found\.append\(\("(\w+)"', source)) | set(re.findall(r'Blocker\([^"]+"(\w+)"', source))
+    assert named >= {"required", "corrective", "sent_back", "photos", "stop_work", "procedure_missing"}
+    assert named <= set(open_points.WORDS)
+    set_language(code)
+    assert all(_(text) != text for text in open_points.WORDS.values())
+
+
+def test_every_cause_that_the_server_names_is_translated() -> None:
+    """The texts of outcomes, gathered from where they are decided."""
+    set_language("zh_CN")
+    sources = [Path(module.__file__).read_text(encoding="utf-8") for module in (outcome, decided, judge)]
+    causes = [text for source in sources for text in outcomes_of(source)]
+    assert len(causes) > 20
+    assert [text for text in causes if cause_words(text) == text] == []
+    assert cause_words("a job that is in_progress does not allow job.accepted").startswith("作业中")
+
+
+def outcomes_of(source: str) -> Iterator[str]:
+    """Reasons given to an Outcome, or returned as one by a function that says why not; what is filled in stands as `x`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Outcome" and len(node.args) == 2:
+            yield from texts_of(node.args[1])
+        if isinstance(node, ast.FunctionDef) and node.name in ("misplaced", "_clash", "_in_the_way"):
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Return) and inner.value is not None:
+                    yield from texts_of(inner.value)
+
+
+def texts_of(node: ast.expr) -> Iterator[str]:
+    if isinstance(node, ast.Subscript):
+        yield from texts_of(node.value)
+    elif isinstance(node, ast.IfExp):
+        yield from texts_of(node.body)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value:
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)

@@ -16,8 +16,10 @@ from fieldapp.commands.fixture_loading import load_fixtures
 from fieldapp.commands.opening import Opening
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.problem import Problem
+from fieldapp.language import language, set_language
 from fieldapp.screens.app import FieldApp
-from fieldapp.screens.launch import app_for, ended
+from fieldapp.screens.launch import app_for, ended, keep_or_speak
+from fieldapp.screens.session import KEPT_LANGUAGE
 from fieldapp.screens.technician.sync_centre import SyncCentreScreen
 from fieldapp.screens.technician.today import TodayScreen
 from fieldapp.settings import DeviceSettings
@@ -59,6 +61,40 @@ def app_of(home: Home, **opening: Any) -> FieldApp:
 def note(services: Any) -> Any:
     job = services.reader.rows("SELECT stream, log FROM jobs WHERE number = 'J-1053'")[0]
     return services.replica.append([Draft(job["log"], job["stream"], NoteAdded("Said at the gate"))])
+
+
+async def test_language_and_colours_chosen_on_a_screen_are_there_at_the_next_start(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FIELDAPP_LANGUAGE", raising=False)
+    app = app_of(home, offline=True)
+    begun = app.theme
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("f11", "ctrl+t")
+        assert language() == "zh_CN"
+        assert app.theme != begun
+    set_language("en")
+    again = app_of(home, offline=True)
+    assert again.theme == app.theme
+    keep_or_speak(again.session, "")
+    assert language() == "zh_CN"
+    monkeypatch.setenv("FIELDAPP_LANGUAGE", "en")
+    set_language("en")
+    keep_or_speak(again.session, "")
+    assert language() == "en"
+    keep_or_speak(again.session, "zh_TW")  # chosen on the first screen, before there was a home
+    again.session.close()
+    later = app_of(home, offline=True)
+    assert later.session.kept(KEPT_LANGUAGE) == "zh_TW"
+    later.session.close()
+
+
+async def test_the_first_frame_says_what_is_unsent(home: Home) -> None:
+    with open_device(home, "test") as device:
+        note(device)
+    app = app_of(home, offline=True)
+    async with app.run_test(size=(80, 24)):
+        assert "1 unsent" in shown(app)
 
 
 async def test_the_loop_runs_by_itself_and_sends_what_is_recorded(home: Home) -> None:

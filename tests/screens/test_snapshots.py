@@ -255,7 +255,7 @@ async def test_the_office(field_home: HomeOf, gallery: Opens) -> None:
             await settled(pilot)
             await shows.take(pilot, name)
             await press(pilot, "escape")
-        board._list.go_to(NEW)
+        board.jobs.go_to(NEW)
         await settled(pilot)
         for name, action in (("assign", "assign"), ("reschedule", "reschedule"), ("cancel", "cancel_job")):
             await app.run_action(action, board)
@@ -272,7 +272,7 @@ async def test_a_review(field_home: HomeOf, gallery: Opens) -> None:
     async with app.run_test(size=shows.size) as pilot:
         await settled(pilot)
         queue = await push(pilot, ReviewScreen())
-        await until(pilot, lambda: queue.query_one("#queue", WindowList).count > 0)
+        await until(pilot, lambda: queue.query_one("#jobs", WindowList).count > 0)
         await settled(pilot)
         await shows.take(pilot, "queue")
         await press(pilot, "enter")

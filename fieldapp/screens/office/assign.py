@@ -19,13 +19,11 @@ from fieldapp.domain.words import say
 from fieldapp.language import _, language, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
+from fieldapp.screens.office.device_words import device_words
 from fieldapp.screens.states import status
-from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.lists import open_counts
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
-
-_UNDER_WAY = ("travelling", "on_site", "in_progress", "paused", "sent_back")
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class AssignScreen(FieldModal[str]):
             window.border_subtitle = _("Enter gives the job, Esc closes")
             yield Static(self._about(), markup=False)
             yield WindowList(self._draw, empty=_("There is no technician in this branch yet."))
-            yield Static(self._unsent(), markup=False, classes="muted")
+            yield Static(device_words(self.field, self._job), markup=False, classes="muted")
 
     def on_mount(self) -> None:
         found = self._candidates()
@@ -85,17 +83,6 @@ class AssignScreen(FieldModal[str]):
         if skills:
             lines.append(Content.assemble((_("Skills asked for: "), "$text-muted"), safe_text(skills)))
         return Content("\n").join(lines)
-
-    def _unsent(self) -> Content:
-        """What is known here about the device of whoever has the job now: nothing, and the words say so."""
-        job = self._job
-        if not job.assignee or job.status in ("unassigned", "declined"):
-            return Content(_("Nobody has the job now."))
-        name = safe_text(name_of_person(self.field.session.documents, job.assignee)).plain
-        words = _("{name} has it now. What is unsent on {name}'s device is not known here.").format(name=name)
-        if job.status in _UNDER_WAY:
-            words += " " + _("The work is under way: call {name} first.").format(name=name)
-        return Content(words + " " + _("Nothing recorded there is lost: it comes in with the next sync."))
 
     def _draw(self, row: object, width: int) -> Content:
         assert isinstance(row, Candidate)

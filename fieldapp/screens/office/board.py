@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from sqlite3 import Row
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from textual import on
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.content import Content
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from fieldapp.domain.job import JobState, Status
+from fieldapp.domain.job import Status
 from fieldapp.domain.lifecycle import allowed
 from fieldapp.domain.roles import OFFICE
-from fieldapp.language import _, later
+from fieldapp.language import _, later, plural
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.base import FieldScreen
-from fieldapp.screens.jobcards import draw_card, job_summary
-from fieldapp.screens.office.board_filter import DUE_SOON_MS, BoardFilter, FilterScreen, filter_words, person_word
+from fieldapp.screens.job_list import JobListScreen
+from fieldapp.screens.jobcards import SOON_MS, draw_office_card
+from fieldapp.screens.office.board_filter import BoardFilter, FilterScreen, filter_words, person_word
 from fieldapp.screens.office.planning import PlansJobs
 from fieldapp.screens.states import STATUS
-from fieldapp.store.queries.lists import BoardList, GroupHeading, Grouping, JobCard, due_count, status_counts, view_of_job
-from fieldapp.widgets.window_list import WindowList
+from fieldapp.store.queries.lists import BoardList, GroupHeading, Grouping, JobCard, due_count, status_counts
 
 GROUPINGS: dict[Grouping, str] = {"": later("by promise"), "status": later("by state"), "assignee": later("by technician")}
 TALLIES: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
@@ -38,8 +36,8 @@ TALLIES: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
 _MOVES = {"assign": "job.assigned", "reschedule": "job.rescheduled", "cancel_job": "job.cancelled"}
 
 
-class BoardScreen(PlansJobs, FieldScreen):
-    """The list on the left; from 110 columns on, the job under the cursor on the right."""
+class BoardScreen(JobListScreen, PlansJobs):
+    """Two lines a job: what and until when; its state, who does it, for whom."""
 
     TITLE_TEXT = later("Board")
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,6 +46,7 @@ class BoardScreen(PlansJobs, FieldScreen):
         )
     ]  # fmt: skip
     CSS_PATH = "board.tcss"
+    ROW_LINES = 2
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,20 +58,13 @@ class BoardScreen(PlansJobs, FieldScreen):
     def body(self) -> Iterable[Widget]:
         yield Static(id="counts", markup=False)
         yield Static(id="shown", markup=False)
-        with Horizontal():
-            yield WindowList(self._draw, skip=lambda row: isinstance(row, GroupHeading), id="jobs")
-            yield Static(id="preview", markup=False)
-
-    @property
-    def _list(self) -> WindowList:
-        return self.query_one("#jobs", WindowList)
+        yield from self.jobs_beside_preview()
 
     def shows(self, streams: frozenset[str]) -> bool:
         return any(stream.partition(":")[0] in ("job", "customer", "person") for stream in streams)
 
     def on_mount(self) -> None:
         super().on_mount()
-        self._list.focus()
         self.set_interval(30, self.reload)
 
     def reload(self) -> None:
@@ -86,18 +78,18 @@ class BoardScreen(PlansJobs, FieldScreen):
             reader,
             statuses=wanted.statuses,
             assignee=wanted.person,
-            due_before=now + DUE_SOON_MS if wanted.due else None,
+            due_before=now + SOON_MS if wanted.due else None,
             group=self.grouping,
             ordered=ordered,
         )
         self._ordered = shown.ordered
         nothing_at_all = not wanted.chosen
-        self._list.set_empty(
+        self.jobs.set_empty(
             _("No open jobs. Press n for a new one, s to fetch what the server has.")
             if nothing_at_all
             else _("No job is like that. Press f to choose other jobs.")
         )
-        self._list.show(shown)
+        self.jobs.show(shown)
         self._head(now, shown.jobs)
 
     def _head(self, now: int, jobs: int) -> None:
@@ -111,50 +103,28 @@ class BoardScreen(PlansJobs, FieldScreen):
         late = due_count(self.field.session.reader, now)
         shown = Content.assemble(
             filter_words(self.wanted, self._names), f"  {jobs}  ", _(GROUPINGS[self.grouping]),
-            *((("   ! " + _("{count} promises overdue").format(count=late), "$text-error"),) if late else ()),
+            *((("   ! " + plural("{count} promise overdue", "{count} promises overdue", late).format(count=late), "$text-error"),)
+              if late else ()),
         )  # fmt: skip
         self.query_one("#shown", Static).update(shown)
 
-    def _draw(self, row: object, width: int) -> Content:
+    def draw(self, row: object, width: int) -> Content:
         if isinstance(row, GroupHeading):
             if row.by == "status":
                 glyph, word, _colour = STATUS[row.value]  # type: ignore[index]
                 name = f"{glyph} {_(word)}"
             else:
                 name = person_word(row.value, self._names)
-            return Content.assemble((f" {name}", "bold $text-muted"), (f"  {row.count}", "$text-muted"))
+            return Content.assemble("\n", (f" {name}", "bold $text-muted"), (f"  {row.count}", "$text-muted"))
         assert isinstance(row, JobCard)
-        who = person_word(row.assignee, self._names) if self.grouping != "assignee" else ""
-        return draw_card(row, width, self.field.now(), who=who)
+        return draw_office_card(row, width, self.field.now(), person_word(row.assignee, self._names))
 
-    @on(WindowList.Moved)
-    def _moved(self, event: WindowList.Moved) -> None:
-        self.refresh_bindings()
-        preview = self.query_one("#preview", Static)
-        if not preview.display:
-            return
-        job = self.job()
-        preview.update(Content("") if job is None else job_summary(self.field, job))
+    def screen_of(self, stream: str) -> Screen[Any]:
+        from fieldapp.screens.office.review_job import ReviewJobScreen
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(lambda: self._list.post_message(WindowList.Moved(self._list, self._list.row)))
-
-    @on(WindowList.Chosen)
-    def _chosen(self, event: WindowList.Chosen) -> None:
-        self.action_open()
-
-    def job(self) -> JobState | None:
-        row = self._list.row
-        return view_of_job(self.field.session.reader, row.stream) if isinstance(row, JobCard) else None
+        return ReviewJobScreen(stream)
 
     # --- Actions ------------------------------------------------------------------------------------------------------------------
-
-    def action_open(self) -> None:
-        row = self._list.row
-        if isinstance(row, JobCard):
-            from fieldapp.screens.office.review_job import ReviewJobScreen
-
-            self.app.push_screen(ReviewJobScreen(row.stream))
 
     def action_filter(self) -> None:
         def chosen(wanted: BoardFilter | None) -> None:
@@ -174,23 +144,13 @@ class BoardScreen(PlansJobs, FieldScreen):
 
         self.app.push_screen(ReviewScreen())
 
-    def action_sync_centre(self) -> None:
-        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
-
-        self.app.push_screen(SyncCentreScreen())
-
-    def action_search(self) -> None:
-        from fieldapp.screens.search import SearchScreen
-
-        self.app.push_screen(SearchScreen())
-
     def action_back(self) -> None:
         """The board is the first screen: Esc only takes a filter away."""
         self.wanted = BoardFilter()
         self.reload()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        row = self._list.row if self.is_mounted else None
+        row = self.jobs.row if self.is_mounted else None
         if action == "open" and not isinstance(row, JobCard):
             return None
         if action in _MOVES:

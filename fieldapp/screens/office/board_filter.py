@@ -17,13 +17,11 @@ from fieldapp.domain.roles import FIELD
 from fieldapp.language import _
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
+from fieldapp.screens.jobcards import SOON_MS
 from fieldapp.screens.states import STATUS
 from fieldapp.store.queries.lists import due_count, open_counts, status_counts
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
-
-DUE_SOON_MS = 3_600_000
-"""A promise due within this time counts as at risk here."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class FilterScreen(FieldModal[BoardFilter]):
         here = [person.id for person in people if person.branch == self.field.session.identity.log]
         return [
             _Row("all", count=sum(by_status.values()) - ended),
-            _Row("due", count=due_count(reader, self.field.now() + DUE_SOON_MS)),
+            _Row("due", count=due_count(reader, self.field.now() + SOON_MS)),
             _Row("heading", _("State")),
             *(_Row("status", status, by_status[status]) for status in get_args(Status) if by_status.get(status)),
             _Row("heading", _("Technician")),

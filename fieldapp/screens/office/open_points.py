@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fieldapp.screens.technician.drafting import DraftKeeper
 
 _SHOWN = 8
-_WORDS = {
+WORDS = {
     "required": later("{step}: required, nothing is recorded"),
     "corrective": later("{step}: the corrective step is not done"),
     "sent_back": later("{step}: sent back and not corrected"),
@@ -27,6 +27,7 @@ _WORDS = {
     "stop_work": later("{step}: failed, and this failure stops the work"),
     "procedure_missing": later("{step}: this procedure has not arrived on this device"),
 }
+"""What blocks completion, by the code of the blocker."""
 
 
 def open_points(field: FieldApp, job: JobState) -> list[str]:
@@ -35,7 +36,7 @@ def open_points(field: FieldApp, job: JobState) -> list[str]:
     zone = session.documents.zone(session.identity.log)
     blockers = blocks_completion(job, session.documents.pinned(job.procedures), field.now(), zone)
     points = [
-        _(_WORDS[blocker.code]).format(step=say(blocker.title, language()) or blocker.key)
+        _(WORDS[blocker.code]).format(step=say(blocker.title, language()) or blocker.key)
         for blocker in blockers
         if job.status != "cannot_complete" or blocker.code == "sent_back"
     ]

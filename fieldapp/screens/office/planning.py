@@ -58,6 +58,7 @@ class PlansJobs:
 
     def action_cancel_job(self) -> None:
         from fieldapp.screens.asking import ReasonScreen
+        from fieldapp.screens.office.device_words import device_words
 
         screen, job = cast("FieldScreen", self), self.job()
         if job is None:
@@ -70,7 +71,7 @@ class PlansJobs:
                 told = _("{number} is cancelled. Saved.").format(number=number)
                 screen.field.record(lambda services: services.office.cancel(number, reason), told=told)
 
-        screen.app.push_screen(ReasonScreen.for_move(screen.field, job, "cancel"), given)
+        screen.app.push_screen(ReasonScreen.for_move(screen.field, job, "cancel", device_words(screen.field, job)), given)
 
     def action_new_job(self) -> None:
         from fieldapp.screens.office.new_job import NewJob, NewJobScreen

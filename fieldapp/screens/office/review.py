@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from textual import on, work
+from textual import work
 from textual.binding import BindingType
-from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.base import FieldScreen
-from fieldapp.screens.jobcards import hanging, job_summary
+from fieldapp.screens.job_list import JobListScreen
+from fieldapp.screens.jobcards import hanging
 from fieldapp.screens.office.board_filter import person_word
 from fieldapp.screens.office.finding_words import finding_words, findings_line
 from fieldapp.screens.states import STATUS
 from fieldapp.screens.values import day_time
-from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.reader import Reader
 from fieldapp.store.queries.review import ReviewLine
 from fieldapp.widgets.safe_text import safe_text
-from fieldapp.widgets.window_list import Rows, WindowList
+from fieldapp.widgets.window_list import Rows
 
 
-class ReviewScreen(FieldScreen):
-    """Two lines a job: what it is, and why to look at it. From 110 columns on, the job under the cursor on the right."""
+class ReviewScreen(JobListScreen):
+    """Two lines a job: what it is, and why to look at it."""
 
     TITLE_TEXT = later("Review")
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "board", "sync_centre", "search")]
     CSS_PATH = "review.tcss"
+    ROW_LINES = 2
 
     class QueueRead(Message):
         """The findings of all waiting jobs are worked out."""
@@ -50,20 +51,10 @@ class ReviewScreen(FieldScreen):
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="about", markup=False)
-        with Horizontal():
-            yield WindowList(self._draw, row_height=2, id="queue")
-            yield Static(id="preview", markup=False)
-
-    @property
-    def _list(self) -> WindowList:
-        return self.query_one("#queue", WindowList)
+        yield from self.jobs_beside_preview()
 
     def shows(self, streams: frozenset[str]) -> bool:
         return any(stream.startswith("job:") for stream in streams)
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        self._list.focus()
 
     def reload(self) -> None:
         self._names = {person.id: person.name for person in self.field.session.documents.people()}
@@ -82,13 +73,13 @@ class ReviewScreen(FieldScreen):
 
     def on_review_screen_queue_read(self, event: ReviewScreen.QueueRead) -> None:
         lines = event.lines
-        self._list.set_empty(_("Nothing waits for a review.\nFinished jobs come here as soon as a device has sent them."))
-        self._list.show(Rows[object](lines, lambda row: row.stream if isinstance(row, ReviewLine) else ""))
+        self.jobs.set_empty(_("Nothing waits for a review.\nFinished jobs come here as soon as a device has sent them."))
+        self.jobs.show(Rows[object](lines, lambda row: row.stream if isinstance(row, ReviewLine) else ""))
         count = plural("{count} job waits for a review", "{count} jobs wait for a review", len(lines)).format(count=len(lines))
         about = Content.assemble((count, "bold"), ("   " + _("the riskiest first") if lines else "", "$text-muted"))
         self.query_one("#about", Static).update(about)
 
-    def _draw(self, row: object, width: int) -> Content:
+    def draw(self, row: object, width: int) -> Content:
         assert isinstance(row, ReviewLine)
         glyph, _word, colour = STATUS[row.status]  # type: ignore[index]
         finished = day_time(row.finished) if row.finished is not None else ""
@@ -108,47 +99,19 @@ class ReviewScreen(FieldScreen):
         why = Content.assemble("   ", findings_line(row.found, self.field.session.documents)).truncate(width - 1, ellipsis=True)
         return Content.assemble(*parts, "\n", why)
 
-    @on(WindowList.Moved)
-    def _moved(self, event: WindowList.Moved) -> None:
-        self.refresh_bindings()
-        preview, row = self.query_one("#preview", Static), event.row
-        if not preview.display:
-            return
+    def summary(self, row: object, job: JobState | None) -> Content:
         if not isinstance(row, ReviewLine):
-            preview.update("")
-            return
-        job = view_of_job(self.field.session.reader, row.stream)
-        documents = self.field.session.documents
-        why = [line for one in row.found for line in hanging(finding_words(one, documents), 53, 2)]
-        summary = job_summary(self.field, job) if job is not None else Content("")
-        preview.update(Content("\n").join([*why, Content(""), summary]))
+            return Content("")
+        why = [line for one in row.found for line in hanging(finding_words(one, self.field.session.documents), 53, 2)]
+        return Content("\n").join([*why, Content(""), super().summary(row, job)])
 
-    def on_resize(self) -> None:
-        self.call_after_refresh(lambda: self._list.post_message(WindowList.Moved(self._list, self._list.row)))
+    def screen_of(self, stream: str) -> Screen[Any]:
+        from fieldapp.screens.office.review_job import ReviewJobScreen
 
-    @on(WindowList.Chosen)
-    def _chosen(self, event: WindowList.Chosen) -> None:
-        self.action_open()
-
-    def action_open(self) -> None:
-        row = self._list.row
-        if isinstance(row, ReviewLine):
-            from fieldapp.screens.office.review_job import ReviewJobScreen
-
-            self.app.push_screen(ReviewJobScreen(row.stream))
+        return ReviewJobScreen(stream)
 
     def action_board(self) -> None:
         self.action_back()
-
-    def action_sync_centre(self) -> None:
-        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
-
-        self.app.push_screen(SyncCentreScreen())
-
-    def action_search(self) -> None:
-        from fieldapp.screens.search import SearchScreen
-
-        self.app.push_screen(SearchScreen())
 
 
 def _cell(text: Content, width: int) -> Content:

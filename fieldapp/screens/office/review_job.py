@@ -274,11 +274,6 @@ class ReviewJobScreen(FieldScreen):
         if self.app.screen is self:
             self.action_back()
 
-    def action_sync_centre(self) -> None:
-        from fieldapp.screens.technician.sync_centre import SyncCentreScreen
-
-        self.app.push_screen(SyncCentreScreen())
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in _MOVES:
             job = self.job() if self.is_mounted else None

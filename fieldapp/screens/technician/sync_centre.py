@@ -301,11 +301,6 @@ class SyncCentreScreen(FieldScreen):
         if isinstance(row, OwnLine) and row.number:
             self.app.push_screen(job_screen(self, row.stream))
 
-    def action_search(self) -> None:
-        from fieldapp.screens.search import SearchScreen
-
-        self.app.push_screen(SearchScreen())
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "export_unsent" and self.is_mounted and not any(self._only_here()):
             return None

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from fieldapp.domain.instant import parse_window, zone_of
 from fieldapp.domain.job import JobState
@@ -16,6 +17,7 @@ from fieldapp.screens.office.board import BoardScreen
 from fieldapp.screens.office.board_filter import FilterScreen
 from fieldapp.screens.office.new_job import NewJobScreen
 from fieldapp.screens.office.review_job import ReviewJobScreen
+from fieldapp.screens.states import STATUS, span
 from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.lists import JobCard
 from fieldapp.widgets.window_list import WindowList
@@ -48,6 +50,11 @@ async def go_to(pilot: Pilot[None], number: str) -> None:
     raise AssertionError(f"{number} is not on the board")
 
 
+def said(app: FieldApp) -> str:
+    """The texts of the window in front, unwrapped."""
+    return " ".join(str(part.content) for part in app.screen.query(Static))
+
+
 def job(app: FieldApp, number: str) -> JobState:
     return find_job(app.session.reader, number).view
 
@@ -73,6 +80,49 @@ async def test_declined_jobs_stay_in_sight_and_the_most_urgent_promise_is_on_top
         assert "declined" in {row.status for row in rows}
         dues = [row.due for row in rows if row.due is not None and row.status not in ("completed", "cannot_complete")]
         assert dues == sorted(dues)
+
+
+@pytest.mark.parametrize("width", [80, 140])
+async def test_each_job_names_its_state_its_technician_its_customer_and_its_promise(field_home: Homes, width: int) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(width, 60)) as pilot:
+        await pilot.pause()
+        lines = shown(app).splitlines()
+        names = {person.id: person.name for person in app.session.documents.people()}
+        for row in (jobs_of(app)._at(index) for index in range(jobs_of(app).count)):
+            assert isinstance(row, JobCard)
+            at = next(index for index, line in enumerate(lines) if f" {row.number} " in line)
+            first, second = lines[at], lines[at + 1]
+            assert row.title["en"] in first
+            for words in (STATUS[row.status][1], names.get(row.assignee, "nobody"), row.customer["en"]):
+                assert words in second
+            if row.due is not None and row.status not in ("completed", "cannot_complete", "declined"):
+                left = row.due - app.now()
+                assert ("!" in first[12:], "▲" in first[12:]) == (left < 0, 0 <= left < 3_600_000)
+                assert span(left) in first
+
+
+async def test_before_a_job_is_moved_or_cancelled_its_technicians_device_is_named(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "J-1053")
+        for key in ("a", "r", "x"):
+            await pilot.press(key)
+            words = said(app)
+            assert "Anna Behrens has it now. Last record received" in words
+            assert "The work is under way: call Anna Behrens first." in words
+            await pilot.press("escape")
+
+
+async def test_what_is_unsent_is_counted_where_the_job_is_ones_own(field_home: Homes) -> None:
+    home = field_home("sup-petra")
+    with home.services() as services:
+        services.office.assign("J-1078", "sup-petra")
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await go_to(pilot, "J-1078")
+        await pilot.press("a")
+        assert "You have it now; 1 record is only here." in shown(app)
 
 
 async def test_filter_by_state_and_technician_and_back_with_escape(field_home: Homes) -> None:
@@ -120,9 +170,9 @@ async def test_assign_gives_the_job_says_what_is_not_known_and_what_is_missing(f
         assert before.assignee == "tech-anna"
         await pilot.press("a")
         assert isinstance(app.screen, AssignScreen)
+        assert "Anna Behrens has it now. Last record received" in said(app)
+        assert "what is unsent since then is not known" in said(app)
         words = shown(app)
-        assert "What is unsent on Anna Behrens's device" in words
-        assert "not known" in words
         assert "skills fit" in words or "has it now" in words
         people = app.screen.query_one(WindowList)
         assert people.row.person.id == "tech-anna"  # type: ignore[union-attr]

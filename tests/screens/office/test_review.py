@@ -29,7 +29,7 @@ def job(app: FieldApp, number: str) -> JobState:
 
 
 def queue(app: FieldApp) -> list[ReviewLine]:
-    listed = app.screen.query_one("#queue", WindowList)
+    listed = app.screen.query_one("#jobs", WindowList)
     return [row for row in (listed._at(index) for index in range(listed.count)) if isinstance(row, ReviewLine)]
 
 
