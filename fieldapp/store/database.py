@@ -102,6 +102,25 @@ class Database:
         with clear_words(), self._readers.begin() as connection:
             yield connection
 
+    def rows(self, conn: Connection, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """Rows of a statement on a hot path, as plain tuples: its text as it is, `?` for each value, on both databases. Building a
+        statement anew costs more than running it."""
+        if self.is_sqlite:
+            return plain(conn).execute(sql, parameters).fetchall()
+        return list(conn.exec_driver_sql(sql.replace("?", "%s"), tuple(parameters)).all())
+
+    def run(self, conn: Connection, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """A statement on a hot path that gives no rows; otherwise as `rows`."""
+        if self.is_sqlite:
+            plain(conn).execute(sql, parameters)
+        else:
+            conn.exec_driver_sql(sql.replace("?", "%s"), tuple(parameters))
+
+    @property
+    def for_update(self) -> str:
+        """What a SELECT ends with that locks its rows; SQLite has one writer anyway."""
+        return "" if self.is_sqlite else " FOR UPDATE"
+
     def insert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
         """Insert rows that all name the same columns; a key that exists is an error."""
         self._insert(conn, table, rows, "")
@@ -139,6 +158,11 @@ def plain(conn: Connection) -> sqlite3.Connection:
     recorded step, where SQLAlchemy costs more than SQLite. What it raises, `write` and `read` put into the same words."""
     under: sqlite3.Connection = conn.connection.driver_connection  # type: ignore[assignment]
     return under
+
+
+def marks(values: Sequence[Any]) -> str:
+    """The question marks of a list of values: `IN (?, ?, ?)` without the brackets."""
+    return ", ".join("?" * len(values))
 
 
 def chunks(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:

@@ -27,6 +27,7 @@ from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.fold import FOLD_VERSION, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
+from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row
@@ -273,7 +274,7 @@ class DeviceReplica:
 
     def receive(self, page: Page) -> Saved:
         """Rows, backfill progress, scope and cursors of one answer, in one transaction."""
-        with self._db.write() as conn:
+        with many_at_once(), self._db.write() as conn:
             changed = Receiver(self._db, conn, self.identity.device, self.identity.role).receive(page)
         return Saved(tuple(row.entry.id for row in page.rows), changed)
 

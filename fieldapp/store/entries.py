@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, cast
 
 from sqlalchemy import Connection, select
@@ -25,20 +26,28 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def facts_of(conn: Connection, streams: Sequence[str]) -> Iterator[tuple[str, int, bool, Fact]]:
-    """(stream, position, is it an entry rather than a later outcome, fact) of these streams, each in the order of its log."""
+def facts_of(
+    conn: Connection, streams: Sequence[str], known: Mapping[str, Entry] = MappingProxyType({})
+) -> Iterator[tuple[str, int, bool, Fact]]:
+    """(stream, position, is it an entry rather than a later outcome, fact) of these streams, each in the order of its log.
+
+    Args:
+        known: entries by id that were read already and are stored with the same bytes.
+    """
     for names in chunks(sorted(streams), 200):
         query = (
             select(
                 col(StreamRow.stream), col(LogRow.pos), col(LogRow.kind), col(LogRow.outcome), col(LogRow.reason),
-                col(LogRow.role), col(EntryRow.raw), col(EntryRow.body),
+                col(LogRow.role), col(EntryRow.id), col(EntryRow.raw), col(EntryRow.body),
             )
             .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
             .join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
             .where(col(StreamRow.stream).in_(names))
             .order_by(col(StreamRow.stream), col(StreamRow.pos))
         )  # fmt: skip
-        for stream, pos, kind, outcome, reason, role, raw, body in conn.execute(query).all():
+        for stream, pos, kind, outcome, reason, role, name, raw, body in conn.execute(query).all():
             named = cast(OutcomeName, outcome)
-            entry = read_entry(raw, body, trusted=True)
+            entry = known.get(name)
+            if entry is None or entry.raw != raw or entry.body_raw != body:
+                entry = read_entry(raw, body, trusted=True)
             yield stream, pos, kind == "entry", Fact(entry, named, reason, role)

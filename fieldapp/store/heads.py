@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlmodel import col
+from sqlalchemy import Connection
 
 from fieldapp.domain.entry_types import reference
 from fieldapp.domain.entry_types.base import Body, Fact, read_body
@@ -14,17 +13,20 @@ from fieldapp.domain.fold import FOLD_VERSION, State, digest_of, empty_state, fo
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.promise import clocks
-from fieldapp.store.database import Database, chunks
-from fieldapp.store.tables import DocumentRow, JobRow, StreamStateRow, table_of
+from fieldapp.store.database import Database, chunks, marks
+from fieldapp.store.tables import DocumentRow, JobRow, StreamStateRow
 
 CLOSED = ("approved", "cancelled", "declined")
 """Statuses of jobs that ask nothing of anybody any more."""
 
 
+_HEAD = "stream, log, pos, last_entry, held, state"
+
+
 class StreamHead:
     """The head of one stream while it is being folded. `before` is the state it was loaded with."""
 
-    __slots__ = ("before", "changed", "held", "last_entry", "log", "pos", "state", "stream")
+    __slots__ = ("_bytes", "_bytes_of", "before", "changed", "held", "last_entry", "log", "pos", "state", "stream")
 
     def __init__(
         self, stream: str, log: str, pos: int = 0, last_entry: str = "", held: int = 0, state: State | None = None
@@ -32,6 +34,16 @@ class StreamHead:
         self.stream, self.log, self.pos, self.last_entry, self.held = stream, log, pos, last_entry, held
         self.before = self.state = state
         self.changed = False
+        self._bytes = b""
+        self._bytes_of: State | None = None
+
+    def bytes(self) -> bytes:
+        """The canonical bytes of the state; b'' where there is none."""
+        if self.state is None:
+            return b""
+        if self._bytes_of is not self.state:
+            self._bytes, self._bytes_of = state_bytes(self.state), self.state
+        return self._bytes
 
 
 class StreamHeads:
@@ -50,14 +62,12 @@ class StreamHeads:
             empty = [_row(StreamHead(stream, log, state=_empty(stream))) for stream, log in wanted.items()]
             self._db.insert_new(self._conn, StreamStateRow, empty)
         for names in chunks(sorted(wanted)):
-            query = (
-                select(table_of(StreamStateRow)).where(col(StreamStateRow.stream).in_(names)).order_by(col(StreamStateRow.stream))
-            )
-            if self._lock:
-                query = query.with_for_update()
-            for row in self._conn.execute(query):
-                state = read_state(row.stream, row.state) if row.state else None
-                self._heads[row.stream] = StreamHead(row.stream, row.log, row.pos, row.last_entry, row.held, state)
+            query = f"SELECT {_HEAD} FROM stream_states WHERE stream IN ({marks(names)}) ORDER BY stream"
+            for stream, log, pos, last, held, raw in self._db.rows(
+                self._conn, query + (self._db.for_update if self._lock else ""), names
+            ):
+                state = read_state(stream, raw) if raw else None
+                self._heads[stream] = StreamHead(stream, log, pos, last, held, state)
         for stream, log in wanted.items():
             if stream not in self._heads:
                 self._heads[stream] = StreamHead(stream, log, state=_empty(stream))
@@ -151,7 +161,7 @@ def _empty(stream: str) -> State | None:
 
 
 def _row(head: StreamHead) -> dict[str, Any]:
-    raw = b"" if head.state is None else state_bytes(head.state)
+    raw = head.bytes()
     return {
         "stream": head.stream, "log": head.log, "pos": head.pos, "last_entry": head.last_entry, "held": head.held,
         "fold_version": FOLD_VERSION, "digest": digest_of(raw) if raw else "", "state": raw,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
@@ -13,7 +14,7 @@ from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.store.database import Database, chunks
-from fieldapp.store.heads import job_row, save_jobs
+from fieldapp.store.heads import StreamHead, job_row, save_jobs
 from fieldapp.store.tables import EntryRow, JobRow, OwnEntryRow, ScopeRow, StreamStateRow
 
 REFUSED = "the server could not read it; it waits for a decision"
@@ -56,8 +57,13 @@ def settled_states(conn: Connection, streams: Sequence[str]) -> dict[str, State]
     return found
 
 
-def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str) -> None:
+def refresh_jobs(
+    db: Database, conn: Connection, logs: dict[str, str], role: str, heads: Mapping[str, StreamHead] = MappingProxyType({})
+) -> None:
     """Write the rows that lists show, for these job streams (to their logs), from settled state and pending facts.
+
+    Args:
+        heads: of streams that were folded and saved just now, so that nobody reads and writes their states once more.
 
     A row whose stream is being fetched again stays as it is until that has come, and so does one that carries unsettled work
     of our own though its stream has left.
@@ -66,8 +72,9 @@ def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str
     if not jobs:
         return
     pending = facts_by_stream(pending_facts(conn, role, jobs))
-    settled = settled_states(conn, jobs)
-    waiting = waiting_streams(conn)
+    settled: dict[str, State] = {stream: heads[stream].state for stream in jobs if stream in heads}  # type: ignore[misc]
+    settled |= settled_states(conn, [stream for stream in jobs if stream not in settled])
+    waiting: frozenset[str] | None = None
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
     for stream in jobs:
@@ -75,8 +82,11 @@ def refresh_jobs(db: Database, conn: Connection, logs: dict[str, str], role: str
         view = view_of(settled.get(stream) or empty_state(stream), stream, facts)
         assert isinstance(view, JobState)
         if view.id:
-            rows.append(job_row(stream, logs[stream], view, state_bytes(view)))
-        elif not shown_as_it_was(stream, settled, facts, waiting):
+            raw = heads[stream].bytes() if stream in heads and not facts else state_bytes(view)
+            rows.append(job_row(stream, logs[stream], view, raw))
+            continue
+        waiting = waiting_streams(conn) if waiting is None else waiting
+        if not shown_as_it_was(stream, settled, facts, waiting):
             gone.append(stream)
     save_jobs(db, conn, rows)
     for names in chunks(gone):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, select
 from sqlmodel import col
 
 from fieldapp.domain.entry_types.base import Fact
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.pending import refresh_jobs
@@ -26,7 +26,6 @@ from fieldapp.store.tables import (
     ScopeRow,
     StreamRow,
     StreamStateRow,
-    table_of,
 )  # fmt: skip
 
 AGAIN = 0
@@ -68,7 +67,7 @@ class Receiver:
         heads = StreamHeads(self._db, self._conn)
         self._fold_tail(heads, rows)
         became_live = self._progress(page.backfilled)
-        self._refold(heads, became_live)
+        self._refold(heads, became_live, rows)
         heads.save()
         changed |= {head.stream for head in heads.changed()}
         earlier = self._of_earlier_devices()
@@ -76,7 +75,7 @@ class Receiver:
         self._settle({row.entry.id for row in own})
         logs = {head.stream: head.log for head in heads.changed()}
         logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
-        refresh_jobs(self._db, self._conn, logs, self._role)
+        refresh_jobs(self._db, self._conn, logs, self._role, {head.stream: head for head in heads.changed()})
         self._save_scope()
         if page.cursors and not (page.rows or page.added or page.backfilled):  # an answer with nothing new: all has been said
             self._forget_what_did_not_come_back()
@@ -91,12 +90,14 @@ class Receiver:
         names |= {stream for _, stream, _ in page.added} | {stream for _, stream in page.removed}
         names |= {stream for stream, _, _ in page.backfilled}
         names |= {whole_log(log) for log in {row.log for row in page.rows} | {log for log, _, _ in page.added}}
-        table = table_of(ScopeRow)
         for part in chunks(sorted(names)):
-            for row in self._conn.execute(select(table).where(col(ScopeRow.stream).in_(part))):
-                self._scope[row.stream] = Held(row.log, row.after, row.upto, row.live)
-        for row in self._conn.execute(select(table).where(col(ScopeRow.upto) == LEAVING)):
-            self._scope[row.stream] = Held(row.log, row.after, row.upto, row.live)
+            self._take_scope(f"stream IN ({marks(part)})", part)
+        self._take_scope("upto = ?", [LEAVING])
+
+    def _take_scope(self, where: str, values: list[Any]) -> None:
+        query = f'SELECT stream, log, "after", upto, live FROM scope WHERE {where}'
+        for stream, log, after, upto, live in self._db.rows(self._conn, query, values):
+            self._scope[stream] = Held(log, after, upto, bool(live))
 
     def _holds(self, log: str, stream: str) -> bool:
         return stream in self._scope or whole_log(log) in self._scope
@@ -221,10 +222,11 @@ class Receiver:
         held = self._scope.get(stream)
         return held.live if held else whole_log(log) in self._scope
 
-    def _refold(self, heads: StreamHeads, streams: list[str]) -> None:
+    def _refold(self, heads: StreamHeads, streams: list[str], rows: list[Row]) -> None:
+        known = {row.entry.id: row.entry for row in rows}
         for stream in streams:
             heads.reset(stream, self._scope[stream].log)
-        for stream, pos, is_entry, fact in facts_of(self._conn, streams):
+        for stream, pos, is_entry, fact in facts_of(self._conn, streams, known):
             heads.fold(fact, pos, [stream], is_entry=is_entry)
 
     def _of_earlier_devices(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ import base64
 
 from fieldapp.domain.entry import chain_hash
 from fieldapp.domain.problem import Problem
+from fieldapp.store.bulk import many_at_once
 from fieldapp.store.rows import Head, Page, Row, Run
 from fieldapp.sync import messages as m
 from fieldapp.sync.machine import NEVER, State, Step, back_off, correct, look, new, progress, told
@@ -89,7 +90,8 @@ def _handed_over(state: State, now: int, wanted: QuarantineRequest, receipt: Rec
 
 def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoint: int | None) -> Step:
     try:
-        page = to_page(body)
+        with many_at_once():
+            page = to_page(body)
     except Problem as problem:
         return _fault(
             new(state, pull_due=True), now, m.Fault("garbled", f"the server sent a row that cannot be read: {problem.message}")

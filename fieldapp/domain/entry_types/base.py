@@ -101,6 +101,9 @@ def read_body(entry: Entry) -> Body | None:
     Raises:
         Problem: `bad-body` where the body does not have the shape of its type.
     """
+    known: Body | None = entry.__dict__.get("body_read")  # an entry is folded into several streams
+    if known is not None:
+        return known
     name = entry.envelope.type
     kind = ENTRY_TYPES.get(name)
     if kind is None or entry.body_raw is None:
@@ -112,4 +115,5 @@ def read_body(entry: Entry) -> Body | None:
         body: Body = decoder.decode(entry.body_raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Problem("bad-body", f"A {name} record does not have the shape it should have: {error}.") from None
+    entry.__dict__["body_read"] = body
     return body
