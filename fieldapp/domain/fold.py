@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from fieldapp.domain.asset import AssetState, CustomerState
+from fieldapp.domain.decision_words import read_decision
 from fieldapp.domain.entry import encode
 from fieldapp.domain.entry_types.base import Body, Fact, read_body
 from fieldapp.domain.job import JobState, Unresolved
@@ -49,7 +50,7 @@ def fold(state: State, fact: Fact, body: Body | None = None) -> State:
     try:
         body = body or read_body(fact.entry)
     except Problem as problem:
-        return _unresolved(state, fact, None, "quarantined", str(problem))
+        return _unresolved(state, fact, None, "quarantined", fact.reason if read_decision(fact.reason) else str(problem))
     if stands(fact, body):
         if body is not None:
             state = _apply(state, body, fact)
@@ -84,6 +85,10 @@ def _unresolved(state: State, fact: Fact, body: Body | None, outcome: Any, reaso
     item = Unresolved(
         envelope.id, envelope.type, outcome, reason, envelope.author, envelope.corrected, body.summary() if body else ""
     )
+    said = read_decision(reason)
+    if said is not None:  # it was decided, and stays what it was
+        before = next((earlier for earlier in state.unresolved if earlier.entry == item.entry), item)
+        item = msgspec.structs.replace(before, decided=before.decided or said.verb)
     others = tuple(earlier for earlier in state.unresolved if earlier.entry != item.entry)
     return msgspec.structs.replace(state, unresolved=(*others, item))
 

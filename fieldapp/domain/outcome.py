@@ -28,6 +28,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 APPLIED = Outcome()
+FOREIGN = Outcome("quarantined", "it concerns something that was never in this person's scope")
 
 
 def heavier(first: Outcome, second: Outcome) -> Outcome:
@@ -47,7 +48,7 @@ def decide(
         known_type: False where this server does not know the entry's type.
     """
     if not known_type:
-        return Outcome("held", f"this server does not know the type {envelope.type} yet")
+        return FOREIGN if reach == "never" else Outcome("held", f"this server does not know the type {envelope.type} yet")
     if body is None:
         return Outcome("quarantined", "its content is missing")
     if role not in body.ROLES:
@@ -57,7 +58,7 @@ def decide(
     if envelope.log == "org" and role not in OFFICE:
         return Outcome("quarantined", "only the office writes to what all branches share")
     if reach == "never":
-        return Outcome("quarantined", "it concerns something that was never in this person's scope")
+        return FOREIGN
     created = body.NAME == "job.created"
     if isinstance(state, JobState) and not state.id and not created:
         return Outcome("held", "the job it belongs to has not arrived yet")

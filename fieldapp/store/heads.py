@@ -122,8 +122,8 @@ class StreamHeads:
         """Give what an entry changed its position."""
         for stream in streams:
             self._heads[stream].pos = pos
-        if entry_id in self._unplaced:
-            self._unplaced.pop(entry_id)["pos"] = pos
+        if entry_id in self._unplaced:  # placed twice where it arrives and is released at once: the later one counts
+            self._unplaced[entry_id]["pos"] = pos
 
     def _document(self, head: StreamHead, fact: Fact) -> None:
         """Customers, sites, contracts and assets are documents as well as part of a state."""

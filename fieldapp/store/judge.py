@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 from sqlmodel import col
 
+from fieldapp.domain.decided import why_not_decided, why_not_released
+from fieldapp.domain.decision_words import REASON_LIMIT, STANDS
 from fieldapp.domain.entry import Entry
+from fieldapp.domain.entry_types import office
 from fieldapp.domain.entry_types.base import ENTRY_TYPES, Body, Fact, read_body
 from fieldapp.domain.entry_types.reference import SHARED
 from fieldapp.domain.fold import kind_of
 from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
+from fieldapp.store.deciding import Decided, Undecided, Waiting, readable
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.scope import reach_of
-from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, StreamRow
+from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, MembershipRow, StreamRow
 
 _PLACED = (
     select(col(StreamRow.pos), col(StreamRow.entry_id), col(StreamRow.device), col(StreamRow.touch))
@@ -31,6 +36,9 @@ _STANDING = (
     .where(col(LogRow.log) == bindparam("log"), col(LogRow.pos) == bindparam("pos"), col(LogRow.outcome) == "applied")
 )
 
+UNKNOWN_BASE = "it builds on something that this server has not received"
+_ABOUT = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{64})\Z")
+
 
 class Writer(msgspec.Struct, frozen=True):
     """Who sends: an enrolled device and its person."""
@@ -41,24 +49,16 @@ class Writer(msgspec.Struct, frozen=True):
     branch: str
 
 
-class Decided(msgspec.Struct):
-    """A row on its way into the log."""
+class Placed(NamedTuple):
+    """A row of a stream that this transaction places: later than all that are there. `stands`: who recorded what, '' where it does
+    not stand."""
 
-    entry: Entry
-    body: Body | None
-    outcome: Outcome
-    role: str
-    kind: str = "entry"
-    streams: tuple[str, ...] = ()
-    """Those of this log that it is part of."""
-    received: int = 0
-    """When it was received, where that was not now (history that is taken over)."""
-    device: str = ""
-    """Who sent it, where that is not the device it names: the same home, enrolled again."""
-
-    @property
-    def sender(self) -> str:
-        return self.device or self.entry.envelope.device
+    entry_id: str
+    device: str
+    touches: frozenset[str]
+    author: str
+    type: str
+    stands: bool
 
 
 class Judge:
@@ -66,9 +66,11 @@ class Judge:
 
     def __init__(self, conn: Connection, log: str, heads: StreamHeads, who: Writer | None) -> None:
         self._conn, self._log, self._heads, self._who = conn, log, heads, who
+        self.undecided = Undecided(conn, log)
         self._reach: dict[str, Reach] | None = None
         self._placed: dict[str, Sequence[Any]] = {}
-        self._others: dict[tuple[str, str], list[tuple[frozenset[str], int]] | None] = {}
+        self._others: dict[tuple[str, str, str], tuple[bool, list[tuple[frozenset[str], int]]]] = {}
+        self._fresh: dict[str, list[Placed]] = {}
 
     def decide_group(self, group: list[Decided]) -> None:
         """Give all items of a group their common outcome, and fold them. Each is judged after those before it, the heaviest
@@ -94,12 +96,109 @@ class Judge:
             if worst.name != "applied":
                 self._heads.fold_states(fact, item.streams)
             self._heads.mark(fact, item.streams)
+            self.note(item)
 
-    def decide_again(self, item: Decided) -> Outcome:
-        """A held entry once more. Its role was recorded when it arrived; its scope was judged then."""
+    def note(self, item: Decided) -> None:
+        """A row that was decided on: what comes after it in this transaction is judged with it in view."""
+        self.undecided.note(item)
+        touches = item.body.touches() if item.body else frozenset()
         envelope = item.entry.envelope
+        stands = item.outcome.name == "applied"
+        placed = Placed(envelope.id, item.sender, touches, envelope.author, envelope.type, stands)
+        for stream in item.streams:
+            self._fresh.setdefault(stream, []).append(placed)
+
+    def decide_again(self, group: list[Waiting]) -> list[Decided]:
+        """A held group once more, now that something has arrived: its outcome rows, folded; none while it stays held.
+
+        Its roles were recorded when it arrived, and its scope was judged then.
+        """
+        before = self._heads.states({stream for item in group for stream in item.entry.envelope.streams})
+        worst = APPLIED
+        for item in group:
+            try:
+                worst = heavier(worst, self._again(item))
+                self._heads.fold_states(Fact(item.entry, "applied", "", item.role), item.entry.envelope.streams, item.body)
+            except Exception as error:  # as for what arrives: it is kept and shown
+                worst = heavier(worst, Outcome("quarantined", f"it could not be understood ({type(error).__name__})"))
+        self._heads.restore(before)
+        if worst.name == "held":
+            return []
+        return self.settle([item.row(worst) for item in group])
+
+    def settle(self, rows: list[Decided]) -> list[Decided]:
+        """Fold outcome rows as they were decided."""
+        for row in rows:
+            row.streams = streams_of(self._heads, self._log, row.entry)
+            fact = fact_of(row)
+            self._heads.fold_states(fact, row.streams, row.body if row.outcome.name == "applied" else None)
+            self._heads.mark(fact, row.streams, is_entry=False)
+            self.note(row)
+        return rows
+
+    def _again(self, item: Waiting) -> Outcome:
+        envelope, known = item.entry.envelope, item.entry.envelope.type in ENTRY_TYPES
+        if isinstance(item.body, office.Decision):
+            return self._decision_fault(item.body, item.role)
+        if known and item.body is None:
+            return Outcome("quarantined", "its content cannot be read")
+        why = self._clash(item.entry, item.body, item.device, again=True)
+        if why == UNKNOWN_BASE:
+            return Outcome("held", why)
         state = self._heads[envelope.stream].state
-        return decide(envelope, item.body, item.role, "in", state, "", envelope.type in ENTRY_TYPES)
+        return decide(envelope, item.body, item.role, self._reach_when_it_came(item), state, why, known)
+
+    def _reach_when_it_came(self, item: Waiting) -> Reach:
+        """Whether a stream of a held entry had left its author's scope before it arrived."""
+        query = select(col(MembershipRow.stream), col(MembershipRow.until_pos)).where(
+            col(MembershipRow.log) == self._log, col(MembershipRow.person) == item.entry.envelope.author,
+            col(MembershipRow.stream).in_(item.entry.envelope.streams),
+        )  # fmt: skip
+        spans: dict[str, list[int | None]] = {}
+        for stream, until in self._conn.execute(query):
+            spans.setdefault(stream, []).append(until)
+        left = any(all(until is not None and until < item.pos for until in found) for found in spans.values())
+        return "left" if left and item.role not in WHOLE_LOG else "in"
+
+    def _decision_fault(self, body: office.Decision, role: str) -> Outcome:
+        """Why a decision cannot be followed; APPLIED where it can."""
+        verb = body.verb()
+        if not _ABOUT.match(body.about):
+            return Outcome("quarantined", "what it decides on has no name that anything here can have")
+        group = self.undecided.group_of(body.about)
+        if not group:
+            found = self.undecided.bytes_of(body.about)
+            if found is None:
+                return Outcome("held", "what it decides on has not arrived yet")
+            fault = why_not_decided(verb, "quarantined", found.said)
+            if fault is None and verb in STANDS and not found.said:
+                if found.entry is None or found.why:
+                    return Outcome("conflict", f"the bytes cannot stand: {found.why}"[:REASON_LIMIT])
+                entry = found.entry
+                self._heads.load((stream, home_of(stream, self._log)) for stream in entry.envelope.streams)
+                fault = why_not_released(role, entry.envelope, readable(entry), self._heads[entry.envelope.stream].state)
+            return fault or APPLIED
+        for item in group:
+            envelope = item.entry.envelope
+            fault = why_not_decided(verb, item.outcome, item.said)
+            if fault is None and verb in STANDS and not item.said and envelope.log != self._log:
+                fault = Outcome("conflict", "it names another log than the one it was sent to")
+            if fault is not None:
+                return fault
+        if verb not in STANDS or group[0].outcome == "applied":
+            return APPLIED
+        for item in group:
+            self._heads.load((stream, home_of(stream, self._log)) for stream in item.entry.envelope.streams)
+        before = self._heads.states({stream for item in group for stream in item.entry.envelope.streams})
+        try:
+            for item in group:
+                fault = why_not_released(role, item.entry.envelope, item.body, self._heads[item.entry.envelope.stream].state)
+                if fault is not None:
+                    return fault
+                self._heads.fold_states(Fact(item.entry, "applied", "", item.role), item.entry.envelope.streams, item.body)
+        finally:
+            self._heads.restore(before)
+        return APPLIED
 
     def _faults(self, group: list[Decided]) -> Outcome:
         who, heads, log = self._who, self._heads, self._log
@@ -128,8 +227,11 @@ class Judge:
     def _decide(self, item: Decided) -> Outcome:
         envelope = item.entry.envelope
         head = self._heads[envelope.stream]
-        clash = self._clash(item) if self._who else ""
-        return decide(envelope, item.body, item.role, self._reach_for(item), head.state, clash, envelope.type in ENTRY_TYPES)
+        clash = self._clash(item.entry, item.body, self._who.device) if self._who else ""
+        found = decide(envelope, item.body, item.role, self._reach_for(item), head.state, clash, envelope.type in ENTRY_TYPES)
+        if isinstance(item.body, office.Decision) and found.name == "applied":
+            return self._decision_fault(item.body, item.role)
+        return found
 
     def _reach_for(self, item: Decided) -> Reach:
         """The narrowest reach over the entry's streams; a stream nobody has written to yet is open to whoever
@@ -150,45 +252,68 @@ class Judge:
         reaches = {self._reach[stream] for stream in streams}
         return "never" if "never" in reaches else "left" if "left" in reaches else "in"
 
-    def _clash(self, item: Decided) -> str:
-        """Why another line's entry, placed after the last one this person had seen, stands in the way; '' where none does."""
-        envelope, body = item.entry.envelope, item.body
+    def _clash(self, entry: Entry, body: Body | None, device: str, *, again: bool = False) -> str:
+        """Why another line's entry, placed after the last one this person had seen, stands in the way; '' where none does.
+
+        Args:
+            device: who sent it. again: it was held until now; then the job it waited for is no obstacle.
+        """
+        envelope = entry.envelope
         touches = body.touches() if body else frozenset()
         base = envelope.base or ""
-        if not touches or self._heads[envelope.stream].last_entry == base:
+        if again and base and not self._is_here(envelope.stream, base):
+            return UNKNOWN_BASE
+        if not touches or (self._heads[envelope.stream].last_entry == base and not again):
             return ""
-        key = (envelope.stream, base)
+        key = (envelope.stream, base, device)
         if key not in self._others:
-            self._others[key] = self._written_by_others(envelope.stream, base)
-        others = self._others[key]
-        if others is None:
-            return "it builds on something that this server has not received"
+            self._others[key] = self._written_by_others(envelope.stream, base, device)
+        known, others = self._others[key]
+        if not known and not self._is_here(envelope.stream, base):
+            return UNKNOWN_BASE
         for touched, pos in others:
-            if not touches.isdisjoint(touched) and (why := self._in_the_way(pos)):
+            if not touches.isdisjoint(touched) and (why := self._in_the_way(pos, again)):
                 return why
+        seen = not base or known
+        for placed in self._fresh.get(envelope.stream, ()):
+            seen_now, seen = seen, seen or placed.entry_id == base
+            in_the_way = placed.stands and placed.device != device and not touches.isdisjoint(placed.touches)
+            if seen_now and in_the_way and not (again and placed.type == "job.created"):
+                return f"{placed.author} recorded {placed.type} meanwhile"
         return ""
 
-    def _written_by_others(self, stream: str, base: str) -> list[tuple[frozenset[str], int]] | None:
-        """(single values set, position) of what other devices wrote after `base`, the newest first; None where base is unknown."""
+    def _is_here(self, stream: str, base: str) -> bool:
+        """Whether an entry has a place in a stream, or gets one in this transaction."""
+        return any(row.entry_id == base for row in self._rows(stream)) or any(
+            placed.entry_id == base for placed in self._fresh.get(stream, ())
+        )
+
+    def _rows(self, stream: str) -> Sequence[Any]:
         if stream not in self._placed:
             known = self._heads[stream].pos > 0
             self._placed[stream] = self._conn.execute(_PLACED, {"log": self._log, "stream": stream}).all() if known else []
-        rows, after = self._placed[stream], 0
+        return self._placed[stream]
+
+    def _written_by_others(self, stream: str, base: str, device: str) -> tuple[bool, list[tuple[frozenset[str], int]]]:
+        """Whether `base` has a place here, and (single values set, position) of what other devices wrote after it, the newest
+        first."""
+        rows, after = self._rows(stream), 0
         if base:
             found = next((row.pos for row in rows if row.entry_id == base), None)
             if found is None:
-                return None
+                return False, []
             after = found
-        device = self._who.device if self._who else ""
-        return [
+        return True, [
             (frozenset(row.touch.split()), row.pos)
             for row in reversed(rows)
             if row.pos > after and row.touch and row.device != device
         ]
 
-    def _in_the_way(self, pos: int) -> str:
+    def _in_the_way(self, pos: int, again: bool = False) -> str:
         """What stands at a position, in words; '' where it does not stand."""
         row = self._conn.execute(_STANDING, {"log": self._log, "pos": pos}).first()
+        if again and row and row.type == "job.created":
+            return ""
         return f"{row.author} recorded {row.type} meanwhile" if row else ""
 
 

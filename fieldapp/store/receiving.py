@@ -233,7 +233,7 @@ class Receiver:
         """Own entries without an outcome that this home wrote before it was enrolled again."""
         found = self._conn.exec_driver_sql(
             "SELECT o.entry_id FROM own_entries o JOIN entries e ON e.id = o.entry_id "
-            "WHERE o.lane IN ('unsent', 'received') AND e.device <> ?",
+            "WHERE o.lane IN ('unsent', 'received', 'refused') AND e.device <> ?",
             (self._device,),
         )
         return frozenset(found.scalars())
@@ -246,7 +246,8 @@ class Receiver:
                 entry: (outcome, reason, entry) for entry, outcome, reason in self._conn.execute(query.order_by(col(LogRow.pos)))
             }
             self._conn.exec_driver_sql(
-                "UPDATE own_entries SET outcome = ?, reason = ?, lane = CASE lane WHEN 'received' THEN 'settled' ELSE lane END "
+                "UPDATE own_entries SET outcome = ?, reason = ?, "
+                "lane = CASE WHEN lane IN ('received', 'refused') THEN 'settled' ELSE lane END "
                 "WHERE entry_id = ?",
                 list(newest.values()),
             )

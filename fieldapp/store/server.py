@@ -8,25 +8,27 @@ that commit late.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from fieldapp.domain.entry import Entry, chain_hash, read_entry
-from fieldapp.domain.entry_types import office
-from fieldapp.domain.entry_types.base import Body, read_body
+from fieldapp.domain.decision_words import STANDS, decision_words, read_decision
+from fieldapp.domain.entry import Entry, chain_hash
+from fieldapp.domain.entry_types import ENTRY_TYPES, office
+from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.job import JobState
-from fieldapp.domain.outcome import APPLIED, may_release
+from fieldapp.domain.outcome import APPLIED, Outcome
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database, chunks
+from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
-from fieldapp.store.judge import Decided, Judge, Writer, fact_of, home_of, streams_of
+from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
 from fieldapp.store.scope import ScopeChanges, closed_long_ago, needs_of
 from fieldapp.store.tables import (
@@ -46,6 +48,8 @@ from fieldapp.store.tables import (
 )  # fmt: skip
 
 Status = Literal["received", "duplicate"]
+HELD_ROUNDS = 20
+"""How deep held entries may build on one another within one push; what is deeper is freed by the next one."""
 BUSY_TRIES = 4
 """How often a push is tried where another one was in its way (on PostgreSQL: two that waited for each other, or stored the same
 entry at once)."""
@@ -151,11 +155,40 @@ class ServerReplica:
             if prev_hash != head.hash:
                 raise PositionProblem("fork", "The server has another history of this device's entries.", head)
             key = hashlib.sha256(raw).hexdigest()
-            self._quarantine_row(conn, key, who.device, epoch, seq, reason, raw, now)
+            self._quarantine_row(conn, key, who.device, log, epoch, seq, reason, raw, now)
             conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": key, "hash": chain, "received_at": now})
             head = Head(epoch, seq, chain, head.safe_seq)
             self._save_epoch(conn, head)
         return head
+
+    def try_held(self) -> dict[str, int]:
+        """Try held entries again whose type this version knows: called when a server starts, which may be a newer one.
+
+        Returns: logs that moved, with their new heads.
+        """
+        later = aliased(LogRow)
+        query = (
+            select(col(LogRow.log), col(EntryRow.stream))
+            .join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
+            .where(
+                col(LogRow.kind) == "entry", col(LogRow.outcome) == "held", col(EntryRow.type).in_(sorted(ENTRY_TYPES)),
+                col(LogRow.reason).like("this server does not know the type%"),
+                ~select(later).where(col(later.entry_id) == col(EntryRow.id), col(later.kind) == "outcome").exists(),
+            )
+            .distinct()
+        )  # fmt: skip
+        with self._db.read() as conn:
+            found = [(log, stream) for log, stream in conn.execute(query)]
+        moved: dict[str, int] = {}
+        for log in sorted({log for log, _ in found}):
+            with self._db.write() as conn:
+                heads = StreamHeads(self._db, conn, lock=True)
+                streams = {stream for of, stream in found if of == log}
+                heads.load((stream, home_of(stream, log)) for stream in streams)
+                rows = self._try_held(heads, Judge(conn, log, heads, None), streams)
+                if rows:
+                    moved[log] = self._append(conn, log, heads, rows, self._clock())
+        return moved
 
     def rebuild(self, log: str) -> int:
         """Drop the projections of a log and fold them again from its rows, as they were decided. Nobody writes to the log
@@ -254,7 +287,7 @@ class ServerReplica:
             if other != entry.hash:
                 raw = entry.raw + b"\n" + (entry.body_raw or b"")
                 reason = "another entry with the same id was received before"
-                self._quarantine_row(conn, entry.hash, who.device, run.epoch, seq, reason, raw, now)
+                self._quarantine_row(conn, entry.hash, who.device, run.log, run.epoch, seq, reason, raw, now)
         self._store(conn, list(fresh.values()))
         return list(fresh.values()), tuple(statuses), Head(run.epoch, last, chain, head.safe_seq)
 
@@ -268,10 +301,10 @@ class ServerReplica:
         conn.execute(update(DeviceEpochRow).where(col(DeviceEpochRow.epoch) == head.epoch).values(seq=head.seq, hash=head.hash))
 
     def _quarantine_row(
-        self, conn: Connection, key: str, device: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
+        self, conn: Connection, key: str, device: str, log: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
     ) -> None:
         row = {
-            "id": key, "device": device, "epoch": epoch, "seq": seq,
+            "id": key, "device": device, "log": log, "epoch": epoch, "seq": seq, "decided": "", "decided_at": None,
             "reason": reason.replace("\x00", "")[:500], "raw": raw[: 1 << 20], "received_at": now,
         }  # fmt: skip
         self._db.insert_new(conn, QuarantineRow, [row])
@@ -312,56 +345,89 @@ class ServerReplica:
         heads.load((stream, home_of(stream, log)) for entry in mine for stream in entry.envelope.streams)
         judge = Judge(conn, log, heads, who)
         rows: list[Decided] = []
-        again: set[str] = set()
         for group in groups:
             judge.decide_group(group)
             rows += group
-            for item in self._consequences(conn, log, heads, judge, group):
-                if item.entry.id not in again:
-                    again.add(item.entry.id)
-                    item.streams = streams_of(heads, log, item.entry)
-                    heads.fold_states(fact_of(item), item.streams)
-                    heads.mark(fact_of(item), item.streams, is_entry=False)
-                    rows.append(item)
+            rows += self._consequences(conn, log, heads, judge, group, now)
         return {log: self._append(conn, log, heads, rows, now)}
 
     def _consequences(
-        self, conn: Connection, log: str, heads: StreamHeads, judge: Judge, group: list[Decided]
-    ) -> Iterator[Decided]:
-        """Later outcomes that follow: held entries whose job has arrived, and what a decision of the office sets free."""
-        for item in group:
-            if item.outcome.name != "applied":
-                continue
-            if isinstance(item.body, office.Decision) and item.body.verb() in ("released", "take"):
-                found = self._waiting(conn, log, heads, col(EntryRow.id) == item.body.about)
-                yield from (freed for freed in found if may_release(item.role, freed.entry.envelope, freed.body))
-            elif item.entry.envelope.type == "job.created" and heads[item.entry.envelope.stream].held:
-                stream = item.entry.envelope.stream
-                heads[stream].held = 0
-                for held in self._waiting(conn, log, heads, col(EntryRow.stream) == stream, col(LogRow.outcome) == "held"):
-                    held.outcome = judge.decide_again(held)
-                    if held.outcome.name != "held":
-                        yield held
-
-    def _waiting(self, conn: Connection, log: str, heads: StreamHeads, *where: Any) -> list[Decided]:
-        """Entries of the log that do not stand and on which nothing was decided since, as outcome rows to come."""
-        later = aliased(LogRow)
-        query = (
-            select(col(EntryRow.raw), col(EntryRow.body), col(LogRow.role), col(LogRow.device))
-            .join(LogRow, (col(LogRow.entry_id) == col(EntryRow.id)) & (col(LogRow.kind) == "entry"))
-            .where(
-                *where, col(LogRow.log) == log, col(EntryRow.log) == log,
-                col(LogRow.outcome).in_(("held", "conflict", "quarantined")),
-                ~select(later).where(col(later.entry_id) == col(EntryRow.id), col(later.kind) == "outcome").exists(),
-            )
-            .order_by(col(LogRow.pos))
-        )  # fmt: skip
+        self, conn: Connection, log: str, heads: StreamHeads, judge: Judge, group: list[Decided], now: int
+    ) -> list[Decided]:
+        """Rows that follow: what becomes of the entries that were decided on, and of held ones now that something has arrived."""
         rows: list[Decided] = []
-        for raw, body_raw, role, device in conn.execute(query).all():
-            entry = read_entry(raw, body_raw, trusted=True)
-            heads.load((stream, home_of(stream, log)) for stream in entry.envelope.streams)
-            rows.append(Decided(entry, _readable(entry), APPLIED, role, "outcome", device=device))
+        news = group
+        for _ in range(HELD_ROUNDS):  # what was held may be what another held one waits for, and may be a decision
+            applied = [item for item in news if item.outcome.name == "applied"]
+            if not applied:
+                break
+            news = []
+            for item in applied:
+                if isinstance(item.body, office.Decision):
+                    news += self._follow(conn, log, heads, judge, item, now)
+            news += self._try_held(heads, judge, {stream for item in (*applied, *news) for stream in item.streams})
+            rows += news
         return rows
+
+    def _try_held(self, heads: StreamHeads, judge: Judge, streams: set[str]) -> list[Decided]:
+        waiting = sorted(stream for stream in streams if heads[stream].held)
+        if not waiting:
+            return []
+        rows: list[Decided] = []
+        left = dict.fromkeys(waiting, 0)
+        for held in judge.undecided.held_groups(waiting):
+            heads.load(
+                (stream, home_of(stream, item.entry.envelope.log)) for item in held for stream in item.entry.envelope.streams
+            )
+            freed = judge.decide_again(held)
+            rows += freed
+            for item in held if not freed else ():
+                for stream in item.entry.envelope.streams:
+                    left[stream] = left.get(stream, 0) + 1
+        for stream in waiting:
+            heads[stream].held = left[stream]
+        return rows
+
+    def _follow(self, conn: Connection, log: str, heads: StreamHeads, judge: Judge, decision: Decided, now: int) -> list[Decided]:
+        """The outcome rows of what a decision is about, unless it was decided already."""
+        body = decision.body
+        assert isinstance(body, office.Decision)
+        words = decision_words(body.verb(), decision.entry.envelope.author, body.reason)
+        group = judge.undecided.group_of(body.about)
+        if group:
+            if any(item.outcome == "applied" or read_decision(item.said) for item in group):
+                return []
+            heads.load((stream, home_of(stream, log)) for item in group for stream in item.entry.envelope.streams)
+            stands = body.verb() in STANDS
+            return judge.settle([item.row(Outcome("applied" if stands else item.outcome, words)) for item in group])
+        found = judge.undecided.bytes_of(body.about)
+        if found is None or found.said:
+            return []
+        conn.execute(update(QuarantineRow).where(col(QuarantineRow.id) == found.key).values(decided=words, decided_at=now))
+        if found.entry is None or found.why:
+            return []
+        return self._place_bytes(
+            conn, log, heads, judge, found, Outcome("applied" if body.verb() in STANDS else "quarantined", words)
+        )
+
+    def _place_bytes(
+        self, conn: Connection, log: str, heads: StreamHeads, judge: Judge, found: Bytes, outcome: Outcome
+    ) -> list[Decided]:
+        """Bytes that a person has decided on and that are an entry after all: they get their place, and what was decided."""
+        entry = found.entry
+        assert entry is not None
+        self._store(conn, [entry])
+        heads.load((stream, home_of(stream, log)) for stream in entry.envelope.streams)
+        arrived = Decided(
+            entry, readable(entry), Outcome("quarantined", found.reason or "it could not be received as it was"),
+            role_of(conn, found.person), received=found.received_at, device=found.device,
+        )  # fmt: skip
+        arrived.streams = streams_of(heads, log, entry)
+        heads.fold_states(fact_of(arrived), arrived.streams)
+        heads.mark(fact_of(arrived), arrived.streams)
+        judge.note(arrived)
+        later = Decided(entry, arrived.body, outcome, arrived.role, "outcome", device=found.device)
+        return [arrived, *judge.settle([later])]
 
     def _append(
         self, conn: Connection, log: str, heads: StreamHeads, rows: list[Decided], now: int, *, ended: Sequence[str] = ()
@@ -436,15 +502,15 @@ def refold(conn: Connection, heads: StreamHeads, log: str, streams: Sequence[str
         heads.reset(stream, log)
     for stream, pos, is_entry, fact in facts_of(conn, streams):
         heads.fold(fact, pos, [stream], is_entry=is_entry)
-        if fact.entry.envelope.stream == stream and fact.entry.envelope.type == "job.created" and fact.outcome == "applied":
-            heads[stream].held = 0  # what it released has outcome rows of its own
 
 
-def _readable(entry: Entry) -> Body | None:
-    try:
-        return read_body(entry)
-    except Problem:
-        return None
+def role_of(conn: Connection, person: str) -> str:
+    """The role that a person has now; a technician's where they are not known."""
+    query = select(col(DocumentRow.body)).where(
+        col(DocumentRow.stream) == f"person:{person}", col(DocumentRow.type) == PersonRecorded.NAME
+    )
+    raw = conn.execute(query).scalar()
+    return msgspec.json.decode(raw, type=PersonRecorded).person.role if raw else "technician"
 
 
 def _by_group(entries: Sequence[Entry]) -> list[list[Entry]]:

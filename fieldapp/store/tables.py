@@ -348,6 +348,11 @@ class QuarantineRow(Base, table=True):
     reason: str
     raw: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     received_at: int = Field(sa_column=_big())
+    log: str = Field(default="", index=True)
+    """Where its device sent it."""
+    decided: str = ""
+    """What a person decided on it, in words; '' while it waits."""
+    decided_at: int | None = Field(default=None, sa_column=_big(nullable=True))
 
 
 class FileStreamRow(Base, table=True):

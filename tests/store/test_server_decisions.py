@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import select
 from sqlmodel import col
 
 from fieldapp.domain.documents import Customer, Person, Segment, Site
+from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types import lifecycle, office, reference, steps, work
 from fieldapp.store.database import Database
 from fieldapp.store.server import ServerReplica
@@ -49,6 +51,12 @@ def dispatch(server: ServerReplica, boss: Pen, person: str = "p-lin", stream: st
     """A job given to a person. Returns the id of the last entry."""
     boss.push(server, boss.entry(created(assets=("a1",)), stream, also=("customer:c1", "asset:a1")))
     return boss.say(server, lifecycle.JobAssigned(person=person), stream).id
+
+
+def latest_reason(db: Database, entry: Entry) -> str:
+    query = select(col(LogRow.reason)).where(col(LogRow.entry_id) == entry.id).order_by(col(LogRow.pos).desc()).limit(1)
+    with db.read() as conn:
+        return str(conn.execute(query).scalar_one())
 
 
 # --- Groups and shapes -----------------------------------------------------------------------------------------------------------
@@ -217,7 +225,8 @@ def test_only_an_administrator_gives_roles(server: ServerReplica, server_db: Dat
     assert roles(server_db) == {"p-c": "supervisor", "p-l": "technician"}
     chief.say(server, created("J-0"), "job:0")
     freed = chief.say(server, office.EntryReleased(about=claims[0].id), "job:0")
-    assert outcomes(server_db, freed) == ["applied"]
+    assert outcomes(server_db, freed) == ["quarantined"]
+    assert "may not let" in reason(server_db, freed)
     assert later(server_db, claims[0]) == []
     assert roles(server_db)["p-c"] == "supervisor"
     raised = root.say(server, person("p-c", "admin"), "person:p-c")
@@ -468,13 +477,14 @@ def test_taking_the_other_value_is_an_outcome_of_its_own(
     assert [item.decided for item in state.unresolved] == ["take"]
 
 
-def test_keeping_the_standing_value_makes_no_outcome(
+def test_keeping_the_standing_value_is_told_to_who_recorded_the_other(
     server: ServerReplica, server_db: Database, boss: Pen, lin: Pen, base: str
 ) -> None:
     lin.say(server, step("s1", "1.0"), base=base)
     theirs = boss.say(server, step("s1", "2.0"), base=base)
-    boss.say(server, office.ConflictDecided(about=theirs.id, side="keep"))
-    assert later(server_db, theirs) == []
+    boss.say(server, office.ConflictDecided(about=theirs.id, side="keep", reason="read twice"))
+    assert later(server_db, theirs) == ["conflict"]
+    assert latest_reason(server_db, theirs) == "not taken by p-mei: read twice"
     assert [item.decided for item in job_state(server_db).unresolved] == ["keep"]
 
 

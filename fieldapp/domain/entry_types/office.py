@@ -11,10 +11,13 @@ from fieldapp.domain.job import JobState
 
 
 class Decision(Body, frozen=True, omit_defaults=True):
-    """A decision about the entry `about`. The outcome row that follows from it says what became of that entry."""
+    """A decision about the entry `about` (bytes in quarantine: their SHA-256), and with it about all of that entry's group. The
+    outcome rows that follow from it say what became of them."""
 
     EFFECT: ClassVar[Effect] = "decision"
     ROLES: ClassVar[frozenset[str]] = OFFICE
+    OTHER_STREAMS: ClassVar[frozenset[str]] = frozenset({"desk"})
+    """`desk:<log>` is for decisions on what stands in no job: documents, entries of another log, bytes that are no entry."""
 
     about: str
     reason: str = ""
