@@ -210,6 +210,23 @@ def _backup(arguments: argparse.Namespace, out: Output) -> int:
     return OK
 
 
+def _verify(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.commands.findings import show_findings
+    from fieldapp.server.file_storage import FolderStorage
+    from fieldapp.store.database import Database
+    from fieldapp.store.verify import verify_server
+
+    settings = settings_of(arguments)
+    _refuse_missing(settings)
+    storage = FolderStorage(settings.files_dir)
+    database = Database(settings.database_url, read_only=True)
+    try:
+        found = verify_server(database, content=lambda name: storage.read(name, 0, 1 << 62) if storage.has(name) else None)
+    finally:
+        database.close()
+    return show_findings(out, found, as_json=arguments.json, what="the server's database")
+
+
 def _restore_arguments(parser: argparse.ArgumentParser) -> None:
     _file_arguments(parser)
     parser.add_argument("--replace", action="store_true", help="also where the database holds a server already")
@@ -246,6 +263,14 @@ COMMANDS = {
     "admin device list": Command(_device_list, "fieldapp admin device list", server_options, device=False),
     "admin revoke": Command(_revoke, "fieldapp admin revoke B1", _revoke_arguments, device=False),
     "admin backup": Command(_backup, "fieldapp admin backup /mnt/disk/fieldapp.zip", _file_arguments, device=False),
+    "admin verify": Command(
+        _verify,
+        "fieldapp admin verify",
+        server_options,
+        device=False,
+        description="Compute every hash and chain of the server again, fold every stream, read every file. "
+        "Exit code 1, and the first bad entry named, where something does not fit",
+    ),
     "admin restore": Command(
         _restore,
         "fieldapp admin restore /mnt/disk/fieldapp.zip --replace",

@@ -119,14 +119,14 @@ def _history(home: Home, role: str) -> Check:
 
     database = Database(home.database_url, read_only=True)
     try:
-        findings = verify_device(database, role)
+        findings = verify_device(database, role, files=home.files, journal=Journal(home.journal_file))
     finally:
         database.close()
     if findings:
         first = findings[0]
-        return Check(
-            "history", False, f"{len(findings)} places do not agree, the first is {first.kind} {first.where}: {first.message}."
-        )
+        named = f" (entry {first.entry})" if first.entry else ""
+        words = f"{len(findings)} places do not agree, the first is {first.kind} {first.where}{named}: {first.message}."
+        return Check("history", False, words)
     return Check("history", True, "Every hash, every chain and every view agrees with what was recorded.")
 
 

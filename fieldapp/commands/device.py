@@ -111,12 +111,35 @@ def _doctor(arguments: argparse.Namespace, out: Output) -> int:
     return OK if good else FAILED
 
 
+def _verify(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.bootstrap import reading
+    from fieldapp.commands.findings import show_findings
+    from fieldapp.store.database import Database
+    from fieldapp.store.journal import Journal
+    from fieldapp.store.verify import verify_device
+
+    with reading(arguments.home) as device:
+        home, role = device.home, device.identity.role
+    database = Database(home.database_url, read_only=True)
+    try:
+        found = verify_device(database, role, files=home.files, journal=Journal(home.journal_file))
+    finally:
+        database.close()
+    return show_findings(out, found, as_json=arguments.json, what="this device's database")
+
+
 COMMANDS = {
     "enrol": Command(
         _enrol,
         "fieldapp enrol https://fieldapp.example.com 66XA-NRZG",
         _enrol_arguments,
         description="Make this folder the device of the person whose one-time code it is, and fetch their jobs",
+    ),
+    "verify": Command(
+        _verify,
+        "fieldapp verify",
+        description="Compute every hash and chain on this device again, fold every view, read the journal and what is only here. "
+        "Exit code 1, and the first bad entry named, where something does not fit",
     ),
     "locate": Command(_locate, "fieldapp locate --json"),
     "doctor": Command(

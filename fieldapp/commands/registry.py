@@ -54,6 +54,7 @@ COMMANDS = (
     Listed("outbox", "syncing", "show what is only on this device"),
     Listed("enrol", "device", "make this device one of yours with a one-time code"),
     Listed("doctor", "device", "check this device and its connection, in plain words"),
+    Listed("verify", "device", "compute every hash and chain on this device again, and name what does not fit"),
     Listed("locate", "device", "say where everything lies"),
     Listed("serve", "serving", "run the server"),
     Listed("admin init", "administration", "make the server's database"),
@@ -64,6 +65,7 @@ COMMANDS = (
     Listed("admin device list", "administration", "list devices and when they were last seen"),
     Listed("admin revoke", "administration", "take a device out of service"),
     Listed("admin backup", "administration", "write a verified backup of the server"),
+    Listed("admin verify", "administration", "compute every hash and chain of the server again, and name what does not fit"),
     Listed("admin restore", "administration", "restore the server from a backup"),
 )
 

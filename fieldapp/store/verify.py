@@ -7,7 +7,7 @@ all after it hang on it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -44,6 +44,7 @@ from fieldapp.store.tables import (
 )  # fmt: skip
 
 _PAGE = 1000
+Content = Callable[[str], Iterable[bytes] | None]
 
 Kind = Literal["entry", "log", "epoch", "stream", "state", "document", "job", "file", "journal"]
 
@@ -58,14 +59,18 @@ class Finding(msgspec.Struct, frozen=True):
     entry: str = ""
 
 
-def verify_server(db: Database) -> tuple[Finding, ...]:
+def verify_server(db: Database, *, content: Content | None = None) -> tuple[Finding, ...]:
     """Everything in a server's database that does not agree with its hashes and its log; empty where all is well.
+
+    Args:
+        content: gives the bytes of a file by its hash, None where it is not there; None leaves files alone.
 
     Raises:
         Problem: `database-damaged` where the database itself cannot be read.
     """
     with db.read() as conn:
-        return (*_entries(conn), *_logs(conn), *_device_epochs(conn), *_server_streams(db, conn))
+        found = (*_entries(conn), *_logs(conn), *_device_epochs(conn), *_server_streams(db, conn))
+        return found if content is None else (*found, *_server_files(conn, content))
 
 
 def verify_device(db: Database, role: str, *, files: Path | None = None, journal: Journal | None = None) -> tuple[Finding, ...]:
@@ -93,7 +98,19 @@ def _entries(conn: Connection) -> Iterator[Finding]:
     for row in _pages(conn, EntryRow, "id"):
         reason = _fault(row)
         if reason:
-            yield Finding("entry", row["id"], reason, row["id"])
+            yield Finding("entry", _place_of(conn, row["id"]), reason, row["id"])
+
+
+def _place_of(conn: Connection, entry: str) -> str:
+    """Where an entry stands: in its log, else in this device's line of writing, else only by its id."""
+    places: tuple[Select[Any], ...] = (
+        select(col(LogRow.log), col(LogRow.pos)).where(col(LogRow.entry_id) == entry).order_by(col(LogRow.pos)),
+        select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq)).where(col(OwnEntryRow.entry_id) == entry),
+    )
+    for query in places:
+        if row := conn.execute(query.limit(1)).first():
+            return f"{row[0]}:{row[1]}"
+    return entry
 
 
 def _fault(row: dict[str, Any]) -> str:
@@ -316,6 +333,32 @@ def _files(conn: Connection, folder: Path) -> Iterator[Finding]:
         else:
             if not right:
                 yield Finding("file", sha, f"{name} is only on this device and is not what was recorded: the hash differs")
+
+
+def _server_files(conn: Connection, content: Content) -> Iterator[Finding]:
+    """Files that are said to be here. The first entry that names one is named."""
+    here = select(col(FileRow.sha256), col(FileRow.name), col(FileRow.job)).where(col(FileRow.state) == "here")
+    for sha, name, stream in conn.execute(here.order_by(col(FileRow.sha256))).all():
+        chunks_of, reason = content(sha), ""
+        if chunks_of is None:
+            reason = f"{name} is missing"
+        else:
+            digest = hashlib.sha256()
+            try:
+                for chunk in chunks_of:
+                    digest.update(chunk)
+                if digest.hexdigest() != sha:
+                    reason = f"{name} is not what was received: the hash differs"
+            except OSError as error:
+                reason = f"{name} cannot be read ({error.strerror})"
+        if reason:
+            yield Finding("file", sha, reason, _entry_naming(conn, stream, sha))
+
+
+def _entry_naming(conn: Connection, stream: str, sha256: str) -> str:
+    """The id of the first entry of a stream that names a file."""
+    query = select(col(EntryRow.id), col(EntryRow.raw)).where(col(EntryRow.stream) == stream).order_by(col(EntryRow.id))
+    return next((name for name, raw in conn.execute(query) if sha256.encode("ascii") in raw), "")
 
 
 def _hash_of(path: Path) -> str:

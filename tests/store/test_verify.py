@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 
 from fieldapp.domain.documents import Site
+from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types import lifecycle, reference, steps
 from fieldapp.store.database import Database
 from fieldapp.store.evidence import take_in_bytes
@@ -93,8 +95,23 @@ def test_bytes_that_are_no_entry_any_more_are_found(server_db: Database, ids: li
     kinds = {finding.kind for finding in verify_server(server_db)}
     assert {"entry", "state"} <= kinds
     assert verify_server(server_db)[0] == Finding(
-        "entry", ids[2], "its bytes are not the ones that were recorded: the hash differs", ids[2]
+        "entry", "b1:3", "its bytes are not the ones that were recorded: the hash differs", ids[2]
     )
+
+
+def test_a_file_that_is_gone_or_another_one_is_found(server_db: Database, ids: list[str]) -> None:
+    server, boss = ServerReplica(server_db, lambda: START_MS), Pen("d-boss", "p-mei", "supervisor")
+    content = {hashlib.sha256(data).hexdigest(): data for data in (b"whole", b"gone", b"changed")}
+    files = [FileRef(name, len(data), data.decode(), "") for name, data in content.items()]
+    entries = [boss.entry(steps.NoteAdded(text=file.name), files=(file,)) for file in files]
+    boss.push(server, *entries)
+    with server_db.write() as conn:
+        conn.exec_driver_sql("UPDATE files SET state = 'here'")
+    whole, gone, changed = content
+    given = {whole: b"whole", changed: b"Changed"}
+    found = verify_server(server_db, content=lambda name: [given[name]] if name in given else None)
+    assert {(finding.where, finding.entry) for finding in found} == {(gone, entries[1].id), (changed, entries[2].id)}
+    assert {finding.kind for finding in found} == {"file"}
 
 
 def test_an_erased_body_is_no_damage_to_the_chains(server_db: Database, ids: list[str]) -> None:
