@@ -13,9 +13,12 @@ from fieldapp.domain.problem import Problem
 from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.technician.diagnosis import DiagnosisScreen
-from fieldapp.screens.technician.export import ExportScreen, write_unsent
+from fieldapp.screens.technician.export import ExportScreen
+from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.job import JobScreen
+from fieldapp.screens.technician.places import Place, places
 from fieldapp.screens.technician.sync_centre import SyncCentreScreen, only_here_words, size_words
+from fieldapp.services.unsent import write_unsent
 from fieldapp.store.journal import parse_journal
 from fieldapp.store.queries.own import own_lines, own_places
 from fieldapp.store.rows import Draft
@@ -132,7 +135,7 @@ async def test_export_writes_the_journal_to_a_new_file_and_never_over_another(fi
         await opened(app, pilot)
         await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, ExportScreen))
-        app.screen.query_one("#path").value = str(target)  # type: ignore[attr-defined]
+        app.screen.query_one(Field).value = str(target)
         await pilot.press("enter")
         await until(pilot, target.exists)
         await until(pilot, lambda: isinstance(app.screen, SyncCentreScreen))
@@ -141,14 +144,43 @@ async def test_export_writes_the_journal_to_a_new_file_and_never_over_another(fi
         assert not content.damaged
         await pilot.press("x")
         await until(pilot, lambda: isinstance(app.screen, ExportScreen))
-        app.screen.query_one("#path").value = str(target)  # type: ignore[attr-defined]
+        app.screen.query_one(Field).value = str(target)
         await pilot.press("enter")
         await until(pilot, lambda: "a file of that name already" in text_of(app, "#wrong"))
 
 
+async def test_the_path_of_an_export_follows_the_places_of_this_machine(field_home: HomeOf, tmp_path: Path) -> None:
+    home = field_home("tech-anna")
+    record(home, 2)
+    stick, papers = tmp_path / "STICK", tmp_path / "Documents"
+    stick.mkdir()
+    papers.mkdir()
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        app.push_screen(ExportScreen([Place(stick, carried=True), Place(papers)], "unsent.jsonl"))
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen) and app.screen.query(Field))
+        assert "can be taken along" in shown(app)
+        field = app.screen.query_one(Field)
+        assert field.value == str(stick / "unsent.jsonl")
+        await pilot.press("down")
+        await until(pilot, lambda: field.value == str(papers / "unsent.jsonl"))
+        await pilot.press("x")
+        assert field.value == str(papers / "unsent.jsonlx"), "typing goes on in the path"
+        await pilot.press("backspace", "enter")
+        await until(pilot, (papers / "unsent.jsonl").exists)
+        assert not any(stick.iterdir())
+
+
+def test_places_begin_with_what_can_be_carried_and_end_with_the_home(tmp_path: Path) -> None:
+    assert places(tmp_path, "nobody-of-that-name") == [Place(tmp_path)]
+    (tmp_path / "Documents").mkdir()
+    assert places(tmp_path, "nobody-of-that-name") == [Place(tmp_path / "Documents"), Place(tmp_path)]
+
+
 def test_export_says_where_it_cannot_write(field_home: HomeOf, tmp_path: Path) -> None:
     with field_home("tech-anna").services() as device, pytest.raises(Problem) as caught:
-        write_unsent(device, tmp_path / "nowhere" / "x.jsonl")
+        write_unsent(device.journal, tmp_path / "nowhere" / "x.jsonl")
     assert caught.value.code == "file-unwritable"
 
 

@@ -1,17 +1,19 @@
-"""Writing what is only on this device to a file: the way out when the network, or the machine, gives up."""
+"""Asking where to write what is only on this device: a stick or card that is plugged in, a folder, or any path."""
 
 from __future__ import annotations
 
-import errno
-import os
+import getpass
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import Input, Static
+from textual.content import Content
+from textual.widgets import Static
 
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.safe import plain_text
@@ -19,35 +21,39 @@ from fieldapp.language import _, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.problem_words import problem_words
+from fieldapp.screens.technician.inputs.base import Field
+from fieldapp.screens.technician.places import Place, places
+from fieldapp.services.unsent import unsent_name, write_unsent
 from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.window_list import Rows, WindowList
 
 if TYPE_CHECKING:
-    from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.app import FieldApp
 
 
 class ExportScreen(FieldModal[None]):
-    """Asks for the path; Enter writes.
+    """The places on this machine, and the path that follows the cursor or is typed; Enter writes.
 
     Args:
-        suggested: the path offered.
+        offered: places, the best first. name: of the file.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
     DEFAULT_CSS = """
-    ExportScreen > .window { width: 72; }
+    ExportScreen > .window { width: 74; }
     ExportScreen Static { height: auto; }
+    ExportScreen WindowList { height: auto; max-height: 8; background: $surface; margin: 1 0; }
     ExportScreen #wrong { color: $text-error; }
     """
 
-    def __init__(self, suggested: str) -> None:
+    def __init__(self, offered: Sequence[Place], name: str) -> None:
         super().__init__()
-        self._suggested = suggested
+        self._offered, self._file = tuple(offered), name
 
     @classmethod
     def for_device(cls, field: FieldApp, now: time.struct_time) -> ExportScreen:
-        code = field.session.identity.code
-        return cls(str(Path.home() / f"fieldapp-unsent-{code}-{time.strftime('%Y%m%d-%H%M', now)}.jsonl"))
+        name = unsent_name(field.session.identity.code, time.strftime("%Y%m%d-%H%M", now))
+        return cls(places(Path.home(), _account()), name)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
@@ -56,45 +62,67 @@ class ExportScreen(FieldModal[None]):
             yield Static(
                 _("Everything not sent yet, as the office can import it. Photos and files stay in the home folder."), markup=False
             )
-            yield Input(self._suggested, id="path", select_on_focus=False)
+            yield WindowList(self._draw, id="places")
+            yield Field(str(self._offered[0].folder / self._file), _("path of the new file"))
             yield Static("", id="wrong", markup=False)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        path = Path(event.value.strip()).expanduser()
-        self.field.record(lambda services: write_unsent(services, path), then=self._written, refused=self._refused)
+    def on_mount(self) -> None:
+        listed = self.query_one(WindowList)
+        listed.show(Rows[object](self._offered, lambda row: row.folder if isinstance(row, Place) else ""))
+        listed.focus()
 
-    def _written(self, entries: int) -> None:
-        path = plain_text(self.query_one("#path", Input).value.strip())
+    def _draw(self, row: object, width: int) -> Content:
+        assert isinstance(row, Place)
+        word = _("can be taken along") if row.carried else ""
+        right = Content.styled(f" {word} ", "$text-success")
+        folder = Content.assemble(" ▸ ", safe_text(str(row.folder)))
+        return folder.truncate(max(8, width - right.cell_length), ellipsis=True, pad=True) + right
+
+    @on(WindowList.Moved)
+    def _moved(self, event: WindowList.Moved) -> None:
+        """The path follows the cursor; what was typed as its last part stays."""
+        if isinstance(event.row, Place) and event.window_list.has_focus:
+            field = self.query_one(Field)
+            name = Path(field.value.strip()).name or self._file
+            field.value = str(event.row.folder / name)
+            self._say("")
+
+    def on_key(self, event: events.Key) -> None:
+        """Typing on the list goes on in the path."""
+        field = self.query_one(Field)
+        if isinstance(self.focused, WindowList) and event.is_printable and event.character and event.character not in "jk":
+            event.stop()
+            field.focus()
+            field.cursor_position = len(field.value)
+            field.insert_text_at_cursor(event.character)
+
+    @on(WindowList.Chosen)
+    def action_record(self) -> None:
+        """Enter, on the list or in the path."""
+        typed = self.query_one(Field).value.strip().strip("'\"")
+        path = Path(typed).expanduser() if typed else self._offered[0].folder / self._file
+        if path.is_dir():
+            path = path / self._file
+        self.field.record(
+            lambda services: write_unsent(services.journal, path),
+            then=lambda entries: self._written(entries, path),
+            refused=self._refused,
+        )
+
+    def _written(self, entries: int, path: Path) -> None:
         words = plural("{count} entry written to {path}", "{count} entries written to {path}", entries)
-        self.app.notify(words.format(count=entries, path=path), timeout=8, markup=False)
+        self.app.notify(words.format(count=entries, path=plain_text(str(path))), timeout=8, markup=False)
         self.dismiss(None)
 
     def _refused(self, problem: Problem) -> None:
-        self.query_one("#wrong", Static).update(safe_text(problem_words(problem)))
+        self._say(problem_words(problem))
+
+    def _say(self, words: str) -> None:
+        self.query_one("#wrong", Static).update(safe_text(words))
 
 
-def write_unsent(services: DeviceServices, path: Path) -> int:
-    """Write the journal's lines to a new file, durably. Returns how many entries it holds.
-
-    Raises:
-        Problem: `journal-failed`; `file-exists`; `file-unwritable`.
-    """
-    from fieldapp.store.journal import parse_journal, sync_folder
-
-    data = services.journal.content()
+def _account() -> str:
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(path.absolute().parent)
-    except OSError as error:
-        if error.errno == errno.EEXIST:
-            raise Problem(
-                "file-exists", "There is a file of that name already.", "Nothing was written; give another name."
-            ) from None
-        raise Problem(
-            "file-unwritable", f"The file cannot be written there ({error.strerror}).", "Nothing was lost; choose another place."
-        ) from error
-    return len(parse_journal(data).lines)
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""

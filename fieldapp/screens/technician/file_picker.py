@@ -1,12 +1,11 @@
-"""Choosing a photo or file: what lies in the inbox folder, the latest first, or any path."""
+"""Choosing a photo or file: what lies in the inbox folder, the latest first, in any other folder, or any path."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -16,44 +15,17 @@ from fieldapp.domain.job import Attached
 from fieldapp.language import _, plural
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.technician.inputs.base import Field
+from fieldapp.screens.technician.places import Found, listed_in
 from fieldapp.screens.values import day_time
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
-
-LISTED = 500
-"""Files shown of a folder at most."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file that can be attached; `at` in milliseconds."""
-
-    path: Path
-    size: int
-    at: int
-
-
-def files_in(folder: Path) -> list[Found]:
-    """Files of a folder, the latest first; an unreadable one has none."""
-    found = []
-    try:
-        for path in folder.iterdir():
-            try:
-                if path.is_file() and not path.name.startswith("."):
-                    status = path.stat()
-                    found.append(Found(path, status.st_size, status.st_mtime_ns // 1_000_000))
-            except OSError:
-                continue
-    except OSError:
-        return []
-    return sorted(found, key=lambda file: (-file.at, file.path.name))[:LISTED]
 
 
 class FilePickerScreen(FieldModal[Path]):
     """Gives the path of a file.
 
     Args:
-        inbox: folder that is looked at. title: what it is for. attached: what is attached already.
+        inbox: folder that is looked at first. title: what it is for. attached: what is attached already.
     """
 
     DEFAULT_CSS = """
@@ -65,7 +37,9 @@ class FilePickerScreen(FieldModal[Path]):
 
     def __init__(self, inbox: Path, title: str, attached: Sequence[Attached] = ()) -> None:
         super().__init__()
-        self._inbox, self._title, self._attached = inbox, title, tuple(attached)
+        self._folder, self._title, self._attached = inbox, title, tuple(attached)
+        self._inbox = inbox
+        self._shown: list[Found] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
@@ -73,23 +47,37 @@ class FilePickerScreen(FieldModal[Path]):
             window.border_subtitle = _("Enter attaches · Esc: back")
             yield Static(safe_text(self._title, "bold"), classes="muted", markup=False)
             yield Static(self._already(), classes="muted", markup=False)
-            yield WindowList(self._draw, empty=_("The inbox is empty. Put photos into the folder below, or type a path."))
-            yield Static(
-                Content.assemble((_("Inbox: "), "$text-muted"), safe_text(str(self._inbox))), classes="muted", markup=False
-            )
-            yield Field("", _("or the path of a file"))
+            yield WindowList(self._draw)
+            yield Static(classes="muted -folder", markup=False)
+            yield Field("", _("or the path of a file or folder"))
             yield Static(classes="wrong", markup=False)
 
     def on_mount(self) -> None:
+        self._look_into(self._folder)
         listed = self.query_one(WindowList)
-        listed.show(Rows[object](files_in(self._inbox), lambda row: row.path if isinstance(row, Found) else ""))
         (listed if listed.count else self.query_one(Field)).focus()
         self.set_interval(2, self._look_again)
 
+    def _look_into(self, folder: Path) -> None:
+        """Show what lies in a folder."""
+        self._folder = folder
+        inbox = folder == self._inbox
+        empty = _("The inbox is empty. Put photos into the folder below, or type a path.")
+        self.query_one(WindowList).set_empty(empty if inbox else _("There is nothing in this folder."))
+        words = _("Inbox: ") if inbox else _("Folder: ")
+        self.query_one(".-folder", Static).update(Content.assemble((words, "$text-muted"), safe_text(str(folder))))
+        self._shown = []
+        self._look_again()
+        self.query_one(WindowList).action_edge(-1)
+
     def _look_again(self) -> None:
-        listed, found = self.query_one(WindowList), files_in(self._inbox)
-        if len(found) != listed.count:
-            listed.show(Rows[object](found, lambda row: row.path if isinstance(row, Found) else ""))
+        """What was put there meanwhile comes into view; the cursor stays on its file."""
+        found = listed_in(self._folder)
+        if self._folder != self._inbox:
+            found.append(Found(self._folder.parent, -1, 0))
+        if found != self._shown:
+            self._shown = found
+            self.query_one(WindowList).show(Rows[object](found, lambda row: row.path if isinstance(row, Found) else ""))
 
     def _already(self) -> Content:
         if not self._attached:
@@ -100,6 +88,10 @@ class FilePickerScreen(FieldModal[Path]):
 
     def _draw(self, row: object, width: int) -> Content:
         assert isinstance(row, Found)
+        if row.is_folder:
+            up = row.path == self._folder.parent
+            name = Content(_("the folder above")) if up else safe_text(row.path.name + "/")
+            return Content.assemble(" ↑ " if up else " ▸ ", name).truncate(width, ellipsis=True)
         right = Content.assemble(f"{size_words(row.size)}  ", (day_time(row.at), "$text-muted"), " ")
         name = safe_text(row.path.name).truncate(max(4, width - right.cell_length - 3), ellipsis=True)
         return Content.assemble(
@@ -108,22 +100,37 @@ class FilePickerScreen(FieldModal[Path]):
 
     @on(WindowList.Chosen)
     def _chosen(self, event: WindowList.Chosen) -> None:
-        if isinstance(event.row, Found):
+        if isinstance(event.row, Found) and event.row.is_folder:
+            self._look_into(event.row.path)
+        elif isinstance(event.row, Found):
             self.dismiss(event.row.path)
 
+    def on_key(self, event: events.Key) -> None:
+        """Typing on the list begins a path."""
+        if isinstance(self.focused, WindowList) and event.is_printable and event.character and event.character not in "jk":
+            event.stop()
+            field = self.query_one(Field)
+            field.focus()
+            field.insert_text_at_cursor(event.character)
+
     def action_record(self) -> None:
-        """Enter in the line: the path typed there."""
+        """Enter in the line: the file typed there is attached, a folder is looked into."""
         typed = self.query_one(Field).value.strip().strip("'\"")
         if not typed:
             return
         path = Path(typed).expanduser()
-        path = path if path.is_absolute() else self._inbox / path
+        path = path if path.is_absolute() else self._folder / path
         try:
-            there = path.is_file()
+            there, folder = path.is_file(), path.is_dir()
         except (OSError, ValueError):
-            there = False
+            there = folder = False
         if there:
             self.dismiss(path)
+        elif folder:
+            self.query_one(".wrong", Static).update("")
+            self.query_one(Field).value = ""
+            self._look_into(path.resolve())
+            self.query_one(WindowList).focus()
         else:
             self.query_one(".wrong", Static).update(Content.assemble(_("There is no file here: "), safe_text(str(path))))
 

@@ -236,6 +236,29 @@ async def test_a_photo_by_its_path_and_none_by_a_wrong_one(field_home: HomeOf) -
         assert [file.name for file in technician.state(key).files] == ["camera.png"]
 
 
+async def test_a_photo_from_another_folder_that_is_typed(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    camera = home.home.path.parent / "camera"
+    (camera / "today").mkdir(parents=True)
+    (camera / "old.png").write_bytes(b"old")
+    (camera / "today" / "valve.png").write_bytes(b"valve")
+    async with at_work(home, QUARTER) as technician:
+        key = next(place.key for place in technician.runner.steps.visible if place.step.type == "file")  # type: ignore[union-attr]
+        await technician.to(key)
+        await technician.keys("f6")
+        await technician.types(str(camera))
+        await technician.keys("enter")
+        assert "old.png" in technician.screen
+        assert "today/" in technician.screen
+        await technician.keys("down", "enter")
+        assert "valve.png" in technician.screen
+        await technician.keys("down", "enter")
+        assert "old.png" in technician.screen, "the last row leads to the folder above"
+        await technician.types("today")
+        await technician.keys("enter", "enter")
+        assert [file.name for file in technician.state(key).files] == ["valve.png"]
+
+
 async def test_a_calculated_step_shows_what_it_comes_to(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/chw_in") as technician:
         await technician.types("12.4")

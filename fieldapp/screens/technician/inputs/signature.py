@@ -24,8 +24,8 @@ class SignHere(Drawing, can_focus=True):
     """Drawn on with the mouse; Enter records, Delete clears."""
 
     DEFAULT_CSS = """
-    SignHere { width: 100%; max-width: 60; height: 5; border: tall $border-blurred; }
-    SignHere:focus { border: tall $border; }
+    SignHere { width: 100%; max-width: 60; height: 6; border: round $panel; }
+    SignHere:focus { border: round $border; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*RECORD, Binding("delete,backspace", "clear", show=False)]
 
