@@ -249,6 +249,31 @@ def _restore(arguments: argparse.Namespace, out: Output) -> int:
     return OK
 
 
+def _files(arguments: argparse.Namespace, out: Output) -> int:
+    with opened(arguments) as services:
+        found = services.files.missing()
+        names = {device.id: device for device in services.accounts.devices()}
+    shapes = [
+        {
+            "stream": files.stream,
+            "arrived": files.arrived,
+            "total": files.total,
+            "missing": list(files.missing),
+            "devices": [names[device].code if device in names else device for device in files.devices],
+        }
+        for files in found
+    ]
+    if arguments.json:
+        out.json(shapes)
+        return OK
+    rows = [
+        [shape["stream"], f"{shape['arrived']} of {shape['total']}", ", ".join(shape["missing"]), ", ".join(shape["devices"])]
+        for shape in shapes
+    ]
+    out.table(("ABOUT", "ARRIVED", "MISSING", "ON DEVICE"), rows) if rows else out.line("Every file that is named has arrived.")
+    return OK
+
+
 COMMANDS = {
     "admin init": Command(_init, "fieldapp admin init --server-home /srv/fieldapp", server_options, device=False),
     "admin load-fixtures": Command(_load_fixtures, "fieldapp admin load-fixtures", server_options, device=False),
@@ -262,6 +287,9 @@ COMMANDS = {
     "admin code": Command(_code, "fieldapp admin code tech-anna", _code_arguments, device=False),
     "admin device list": Command(_device_list, "fieldapp admin device list", server_options, device=False),
     "admin revoke": Command(_revoke, "fieldapp admin revoke B1", _revoke_arguments, device=False),
+    "admin files": Command(
+        _files, "fieldapp admin files", server_options, device=False, description="List files that have not arrived yet, by job"
+    ),
     "admin backup": Command(_backup, "fieldapp admin backup /mnt/disk/fieldapp.zip", _file_arguments, device=False),
     "admin verify": Command(
         _verify,

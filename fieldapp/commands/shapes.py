@@ -5,6 +5,7 @@ Instants are ISO 8601 in UTC with milliseconds. Titles are in the language of th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from fieldapp.domain.coverage import coverage_words
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from fieldapp.store.queries.jobs import JobLine
     from fieldapp.store.queries.log import LogLine
     from fieldapp.store.queries.outbox import Outbox
+    from fieldapp.store.queries.own import JobFiles
 
 
 def job_line(device: DeviceView, line: JobLine) -> dict[str, Any]:
@@ -133,7 +135,11 @@ def log_line(line: LogLine) -> dict[str, Any]:
     }
 
 
-def outbox_shape(box: Outbox) -> dict[str, Any]:
+def _files_shape(files: JobFiles) -> dict[str, Any]:
+    return {"job": files.number, "arrived": files.arrived, "total": files.total, "missing": list(files.missing)}
+
+
+def outbox_shape(box: Outbox, files: Sequence[JobFiles]) -> dict[str, Any]:
     """`outbox --json`."""
     return {
         "unsent": box.unsent,
@@ -141,6 +147,6 @@ def outbox_shape(box: Outbox) -> dict[str, Any]:
         "received": box.received,
         "settled": box.settled,
         "refused": [{"id": entry.id, "reason": entry.reason} for entry in box.refused],
-        "files": {"waiting": box.files_waiting, "bytes": box.file_bytes},
+        "files": {"waiting": box.files_waiting, "bytes": box.file_bytes, "jobs": [_files_shape(job) for job in files]},
         "safe_to_leave": box.safe_to_leave,
     }

@@ -40,16 +40,19 @@ def _what_is_safe(connection: str, left: bool) -> str:
 def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
     from fieldapp.store.queries.outbox import outbox
+    from fieldapp.store.queries.own import job_files
 
     with reading(arguments.home) as device:
-        box = outbox(device.reader)
+        box, files_of = outbox(device.reader), job_files(device.reader)
         if arguments.json:
             from fieldapp.commands.shapes import outbox_shape
 
-            out.json(outbox_shape(box))
+            out.json(outbox_shape(box, files_of))
             return OK
         files = f"{box.files_waiting} files ({box.file_bytes:,} bytes)" if box.files_waiting else "no files"
         out.line(f"Only on this device   {box.unsent} entries, {files}")
+        for job in files_of:
+            out.line(f"Files                 {job.number}: {job.words}")
         out.line(f"Received              {box.received} (the server has them; what became of them is not known yet)")
         out.line(f"Settled               {box.settled}")
         for entry in box.refused:

@@ -66,6 +66,7 @@ _TEMPLATES = (
     later("what it decides on cannot be read by this server, so it cannot stand"),
     later("what it decides on stands already"),
     later("it was decided already: {before}"),
+    later("a decision is not let stand later; it is made anew"),
     later("the bytes cannot stand: {why}"),
     later("a {role} may not let {type} stand there"),
     later("{author} recorded {type} meanwhile"),

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlmodel import col
 
 from fieldapp.server.answers import Refused
 from fieldapp.server.file_storage import FileStorage, StorageFull
 from fieldapp.server.reach import Session, readable_logs, reads_whole
 from fieldapp.store.database import Database
-from fieldapp.store.tables import FileRow, FileStreamRow, LogHeadRow, MembershipRow, StreamStateRow, table_of
+from fieldapp.store.tables import EntryRow, FileRow, FileStreamRow, LogHeadRow, MembershipRow, StreamStateRow, table_of
 from fieldapp.sync.protocol import PART_BYTES, FileState
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
@@ -36,6 +36,16 @@ class Stretch(msgspec.Struct, frozen=True):
     length: int
     size: int
     partial: bool
+
+
+class JobFiles(msgspec.Struct, frozen=True):
+    """The files that a stream's entries name: how many are here, how many there are, and the names of those that are missing."""
+
+    stream: str
+    arrived: int
+    total: int
+    missing: tuple[str, ...]
+    devices: tuple[str, ...]
 
 
 class Files:
@@ -58,6 +68,24 @@ class Files:
         parts = tuple(self._storage.parts(row.sha256))
         first = next((number for number, part in enumerate(parts) if number != part), len(parts))
         return FileState(row.sha256, parts, False, self._storage.began(row.sha256, first))
+
+    def missing(self) -> list[JobFiles]:
+        """Streams of which some files have not arrived, with the devices that recorded one of those: they are still there."""
+        names = select(col(FileRow.job)).where(col(FileRow.state) == WANTED)
+        query = select(table_of(FileRow)).where(col(FileRow.job).in_(names)).order_by(col(FileRow.job), col(FileRow.name))
+        found: dict[str, list[Any]] = {}
+        with self._db.read() as conn:
+            for row in conn.execute(query):
+                found.setdefault(row.job, []).append(row)
+            return [self._of_stream(conn, stream, rows) for stream, rows in found.items()]
+
+    def _of_stream(self, conn: Connection, stream: str, rows: list[Any]) -> JobFiles:
+        wanted = {row.sha256: row.name for row in rows if row.state == WANTED}
+        devices = set()
+        for device, raw in conn.execute(select(col(EntryRow.device), col(EntryRow.raw)).where(col(EntryRow.stream) == stream)):
+            if any(sha256.encode() in raw for sha256 in wanted):
+                devices.add(device)
+        return JobFiles(stream, len(rows) - len(wanted), len(rows), tuple(wanted.values()), tuple(sorted(devices)))
 
     def put_part(self, sha256: str, part: str, data: bytes, content_range: str = "", *, cut_off: bool = False) -> FileState:
         """Keep a part, or a piece of one. Every part has PART_BYTES but the last.

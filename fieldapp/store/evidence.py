@@ -20,8 +20,8 @@ from fieldapp.domain.problem import Problem
 from fieldapp.store.home import Home
 from fieldapp.store.journal import sync_folder
 
-FILE_LIMIT = 100 * 1024 * 1024
-"""Bytes of one file: some minutes of a telephone's video."""
+FILE_LIMIT = 256 * 1024 * 1024
+"""Bytes of one file: some minutes of a telephone's video, and what a server takes that was not told otherwise."""
 NAME_LIMIT = 120
 """Characters of a file's name that are kept; the ending stays."""
 _BLOCK = 1024 * 1024
@@ -74,22 +74,6 @@ def take_in_bytes(home: Home, data: bytes, name: str, media: str = "", *, limit:
         Problem: `file-too-large`, `disk-full`; then nothing of it is in the home.
     """
     return _keep(home, (data,), name, media, limit)
-
-
-def open_file(home: Home, sha256: str) -> BinaryIO:
-    """A file of the home, for reading.
-
-    Raises:
-        Problem: `file-missing` where it is not here (not fetched yet, or lost).
-    """
-    try:
-        return (home.files / sha256).open("rb")
-    except OSError as error:
-        raise Problem(
-            "file-missing",
-            f"The file {sha256[:12]}... is not on this device ({error.strerror}).",
-            "What was recorded about it is safe. Sync to fetch it, or attach it again.",
-        ) from error
 
 
 def media_of(name: str, beginning: bytes) -> str:

@@ -68,7 +68,10 @@ def tls_words(text: str) -> str | None:
     if "certificate has expired" in lowered or "not yet valid" in lowered:
         return "the server's certificate is not valid today: it has expired, or this device's date is wrong"
     if "self-signed" in lowered or "self signed" in lowered or "unable to get local issuer" in lowered:
-        return "the server's certificate comes from an authority that this device does not know; set the company's CA file"
+        return (
+            "the server's certificate comes from an authority that this device does not know: somebody on the way may be reading "
+            "along. Where the company has its own authority, set its CA file"
+        )
     if "certificate_verify_failed" in lowered or "certificate verify failed" in lowered:
         return "the server's certificate cannot be trusted"
     if "wrong_version_number" in lowered or "wrong version number" in lowered or "http request" in lowered:

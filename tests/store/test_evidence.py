@@ -10,7 +10,7 @@ import pytest
 
 from fieldapp.domain.entry import FileRef, encode
 from fieldapp.domain.problem import Problem
-from fieldapp.store.evidence import NAME_LIMIT, media_of, open_file, take_in, take_in_bytes
+from fieldapp.store.evidence import NAME_LIMIT, media_of, take_in, take_in_bytes
 from fieldapp.store.home import Home
 
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
@@ -31,8 +31,7 @@ def test_a_file_is_kept_under_its_hash_and_read_again(home: Home, tmp_path: Path
     ref = take_in(home, tmp_path / "Photo 1.jpg")
     assert ref == FileRef(hashlib.sha256(content).hexdigest(), len(content), "Photo 1.jpg", "image/jpeg")
     assert kept(home) == [ref.sha256]
-    with open_file(home, ref.sha256) as file:
-        assert file.read() == content
+    assert (home.files / ref.sha256).read_bytes() == content
     assert (tmp_path / "Photo 1.jpg").exists()
 
 
@@ -146,12 +145,6 @@ def test_what_a_crash_left_is_swept_away(home: Home) -> None:
     (home.files / ".coming-1-0").write_bytes(b"half")
     ref = take_in_bytes(home, b"whole", "a.txt")
     assert kept(home) == [ref.sha256]
-
-
-def test_a_file_that_is_not_here_is_named(home: Home) -> None:
-    with pytest.raises(Problem) as missing:
-        open_file(home, "a" * 64)
-    assert missing.value.code == "file-missing"
 
 
 @pytest.mark.parametrize(

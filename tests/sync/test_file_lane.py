@@ -30,6 +30,7 @@ from fieldapp.sync.file_lane import (
 from fieldapp.sync.files import FileDesk, waiting_words
 from fieldapp.sync.machine import DEADLINE_MS
 from fieldapp.sync.protocol import PART_BYTES, FileState
+from tests.store.test_faults import run_limited
 from tests.sync.homes import a_replica
 from tests.sync.table import refused
 
@@ -273,4 +274,35 @@ def test_what_is_fetched_gets_its_place_only_when_its_hash_is_right(tmp_path: Pa
         assert desk.commit(KeepChunk(name, 0, data[:4], len(data)), 0) is None
         assert desk.commit(KeepChunk(name, 4, data[4:], len(data)), 0) is None
         assert (folder / name).read_bytes() == data
+        assert desk.items() == ()
+
+
+def test_a_disk_that_is_full_while_a_file_comes_in_keeps_what_there_is_and_goes_on_with_room(tmp_path: Path) -> None:
+    code = """
+        import sys
+        from pathlib import Path
+        from sqlalchemy import insert
+        from fieldapp.store.tables import FileRow
+        from fieldapp.sync.file_lane import KeepChunk
+        from fieldapp.sync.files import FileDesk
+        from tests.sync.homes import a_replica
+        folder, name, half = Path(sys.argv[1]), sys.argv[2], 1_500_000
+        with a_replica(folder) as (replica, db):
+            with db.write() as conn:
+                conn.execute(insert(FileRow), {"sha256": name, "size": 2 * half, "name": "p.json", "state": "wanted"})
+            desk = FileDesk(replica, folder / "files")
+            assert desk.commit(KeepChunk(name, 0, b"x" * half, 2 * half), 0) is None
+            print(desk.commit(KeepChunk(name, half, b"x" * half, 2 * half), 0).words)
+            print(desk.items()[0].have >= half)
+    """
+    data = b"x" * 3_000_000
+    name = hashlib.sha256(data).hexdigest()
+    said = run_limited(2_000_000, code, tmp_path, name).splitlines()
+    assert said[0].startswith("the file cannot be written here")
+    assert said[1] == "True"
+    with a_replica(tmp_path) as (replica, _):
+        desk = FileDesk(replica, tmp_path / "files")
+        (item,) = desk.items()
+        assert desk.commit(KeepChunk(name, item.have, data[item.have :], len(data)), 0) is None
+        assert (tmp_path / "files" / name).read_bytes() == data
         assert desk.items() == ()

@@ -15,6 +15,8 @@ import pytest
 from fieldapp.bootstrap import DeviceServices
 from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types.steps import FileAttached
+from fieldapp.store.queries.own import job_files
+from fieldapp.store.queries.reader import Reader
 from fieldapp.store.rows import Draft
 from fieldapp.sync import messages as m
 from fieldapp.sync import runner
@@ -24,6 +26,7 @@ from fieldapp.sync.once import transport_for
 from fieldapp.sync.protocol import PART_BYTES
 from fieldapp.sync.status import SyncStatus
 from fieldapp.sync.transport import Timeouts, Transport
+from tests.commands.runs import Commands
 from tests.live_server import LiveServer, live_server  # noqa: F401
 from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
 from tests.sync.link import link_to
@@ -37,12 +40,12 @@ def content(size: int) -> bytes:
     return b"".join(hashlib.sha256(b"%d" % number).digest() for number in range(size // 32 + 1))[:size]
 
 
-def attach(device: DeviceServices, data: bytes, name: str = "film.mp4") -> str:
+def attach(device: DeviceServices, data: bytes, name: str = "film.mp4", *, job: str = "1") -> str:
     sha256 = hashlib.sha256(data).hexdigest()
     device.home.files.mkdir(exist_ok=True)
     (device.home.files / sha256).write_bytes(data)
     body = FileAttached(sha256, len(data), name, step="p/s1")
-    device.replica.append([Draft(LOG, "job:1", body, files=(FileRef(sha256, len(data), name),))])
+    device.replica.append([Draft(LOG, f"job:{job}", body, files=(FileRef(sha256, len(data), name),))])
     return sha256
 
 
@@ -208,3 +211,49 @@ def test_pieces_get_as_small_as_the_link_wants_and_as_large_as_it_allows(live_se
         assert sent[0] == 4 * PIECE_LEAST
         assert max(sent) > 400_000
         assert len(sent) < 10
+
+
+def test_what_is_missing_is_listed_on_both_sides(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    """Two of three photos arrive; the third has vanished from the device's disk."""
+    live_server.people()
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([new_job("1")])
+        names = [attach(device, content(1_000 + number), f"photo {number}.jpg") for number in range(3)]
+        (device.home.files / names[2]).unlink()
+        transport = transport_for(device, SETTINGS)
+        report = runner.sync_once(device.replica, transport, files=device.home.files)
+        transport.close()
+        assert "cannot be read here" in str(report.problem)
+        reader = Reader(device.home.database_file)
+        (here,) = job_files(reader)
+        assert job_files(reader, "job:1") == [here]
+        reader.close()
+        assert (here.arrived, here.total, here.missing) == (2, 3, ("photo 2.jpg",))
+        assert here.words == "2 of 3 files arrived at the server; only here: photo 2.jpg"
+        (there,) = live_server.services.files.missing()
+        assert (there.stream, there.arrived, there.total, there.missing) == ("job:1", 2, 3, ("photo 2.jpg",))
+        assert there.devices == (device.identity.device,)
+        admin = Commands("--server-home", str(live_server.settings.home))
+        assert admin("admin", "files", "--json").json[0]["devices"] == [device.identity.code]
+        assert "2 of 3" in admin("admin", "files").good().out
+        attach(device, content(1_002), "photo 2.jpg")
+        transport = transport_for(device, SETTINGS)
+        assert runner.sync_once(device.replica, transport, files=device.home.files).problem is None
+        transport.close()
+        assert live_server.services.files.missing() == []
+        assert "has arrived" in admin("admin", "files").good().out
+
+
+def test_the_same_photo_twice_is_sent_once(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    data = content(100_000)
+    for person in ("tech-1", "tech-2"):
+        with device_of(live_server, person, tmp_path / person) as device, link_to(live_server.port) as link:
+            job = "1" if person == "tech-1" else "2"
+            device.replica.append([new_job(job)])
+            attach(device, data, job=job)
+            transport = watched(device, link.url)
+            assert runner.sync_once(device.replica, transport, files=device.home.files).problem is None
+            transport.close()
+            sent = [request for request in transport.asked if isinstance(request, m.SendPart)]
+            assert bool(sent) is (person == "tech-1")

@@ -41,6 +41,21 @@ class OwnFile(msgspec.Struct, frozen=True):
     state: str
 
 
+class JobFiles(msgspec.Struct, frozen=True):
+    """Own files of a job: how many the server has, how many there are, and the names of those that are only here."""
+
+    stream: str
+    number: str
+    arrived: int
+    total: int
+    missing: tuple[str, ...]
+
+    @property
+    def words(self) -> str:
+        missing = f"; only here: {', '.join(self.missing)}" if self.missing else ""
+        return f"{self.arrived} of {self.total} {'file' if self.total == 1 else 'files'} arrived at the server{missing}"
+
+
 _PLACES = """
 SELECT epoch, seq, CASE
     WHEN lane = 'refused' OR outcome NOT IN ('', 'applied') THEN 'refused'
@@ -85,3 +100,23 @@ def own_files(reader: Reader) -> list[OwnFile]:
     """Files that have still to go or to come, the small ones first: the order in which they do."""
     rows = reader.rows("SELECT sha256, name, media, size, state FROM files WHERE state IN ('here', 'wanted') ORDER BY state, size")
     return [OwnFile(row["sha256"], row["name"], row["media"], row["size"], row["state"]) for row in rows]
+
+
+def job_files(reader: Reader, stream: str = "") -> list[JobFiles]:
+    """Files recorded here, by job: of one job, or of every job of which some have not arrived at the server yet."""
+    rows = reader.rows(
+        "SELECT f.job AS stream, j.number, f.name, f.state FROM files f LEFT JOIN jobs j ON j.stream = f.job "
+        "WHERE f.job != '' AND f.state IN ('here', 'sent') AND (f.job = :stream OR (:stream = '' AND f.job IN "
+        "(SELECT job FROM files WHERE state = 'here'))) ORDER BY f.job, f.size",
+        {"stream": stream},
+    )
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["stream"], []).append((row["number"] or "", row["name"], row["state"]))
+    return [
+        JobFiles(
+            name, files[0][0] or name, sum(state == "sent" for *_, state in files), len(files),
+            tuple(file for _, file, state in files if state == "here"),
+        )
+        for name, files in found.items()
+    ]  # fmt: skip
