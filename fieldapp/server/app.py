@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from fieldapp.server.receiving import read_run, writer
 from fieldapp.server.services import ServerServices
 from fieldapp.sync.protocol import (
     PART_BYTES,
+    DeskAnswer,
     EnrolAnswer,
     EnrolRequest,
     FileState,
@@ -69,7 +71,12 @@ async def _http_problem(request: Request, error: Exception) -> Response:
 # --- What routes are given -------------------------------------------------------------------------------------------------------
 
 
-def services_of(request: Request) -> ServerServices:
+async def services_of(request: Request) -> ServerServices:
+    """Not a plain function: that would be a trip to another thread for each request."""
+    return _services(request)
+
+
+def _services(request: Request) -> ServerServices:
     services: ServerServices = request.app.state.services
     return services
 
@@ -81,14 +88,14 @@ def _token(request: Request) -> str:
 
 def caller(request: Request) -> Session:
     """Who calls; authenticated before any body is read."""
-    services = services_of(request)
+    services = _services(request)
     session = services.accounts.session(_token(request))
     services.accounts.seen(session.device)
     return session
 
 
 def caller_even_revoked(request: Request) -> Session:
-    return services_of(request).accounts.session(_token(request), revoked_too=True)
+    return _services(request).accounts.session(_token(request), revoked_too=True)
 
 
 async def small_body(request: Request) -> bytes:
@@ -134,8 +141,8 @@ def push(request: Request, services: Services, who: Caller, body: SyncBody) -> R
     wire = decoded(body, PushRequest)
     receipted = services.replica.receive(writer(who), read_run(wire, services.known_logs(who)))
     services.hints.publish(receipted.moved)
-    for status in receipted.statuses:
-        services.metrics.entries.labels(status).inc()
+    for status, count in Counter(receipted.statuses).items():
+        services.metrics.entries.labels(status).inc(count)
     head, now = receipted.head, services.clock()
     receipt = Receipt(head.epoch, head.seq, head.hash, head.safe_seq, now)
     return answer(request, PushAnswer(receipt, receipted.statuses, services.incarnation, receipted.wanted))
@@ -169,6 +176,13 @@ def quarantine(
         reason=wire.reason[:500],
     )  # fmt: skip
     return answer(request, Receipt(head.epoch, head.seq, head.hash, head.safe_seq, services.clock()))
+
+
+@router.get("/v1/desk", **describe(None, DeskAnswer))
+def desk(request: Request, services: Services, who: Caller) -> Response:
+    """What the office has to know and no log says: bytes in quarantine, devices not heard from, files missing."""
+    services.accounts.flush_seen()
+    return answer(request, services.desk.answer(who))
 
 
 @router.get("/v1/events", **describe(None, None, stream="text/event-stream"))

@@ -13,6 +13,7 @@ from sqlmodel import col
 from fieldapp.domain.problem import Problem
 from fieldapp.server.accounts import INCARNATION, SECRET, Accounts
 from fieldapp.server.answers import Refused
+from fieldapp.server.desk import Desk
 from fieldapp.server.events import Hints
 from fieldapp.server.feed import Feed
 from fieldapp.server.file_storage import FolderStorage
@@ -25,7 +26,7 @@ from fieldapp.server.settings import ServerSettings
 from fieldapp.store.database import Database
 from fieldapp.store.migrations import migrate_server
 from fieldapp.store.server import ServerReplica
-from fieldapp.store.tables import LogHeadRow, QuarantineRow, SettingRow, table_of
+from fieldapp.store.tables import QuarantineRow, SettingRow, table_of
 
 QUARANTINED_PER_DEVICE = 5000
 """Entries one device may hand over as bytes: room for any honest outbox, a bound for a stolen one."""
@@ -47,6 +48,7 @@ class ServerServices:
         self.feed = Feed(db, clock, incarnation=self.incarnation, oldest_version=settings.oldest_version)
         self.storage = FolderStorage(settings.files_dir, reserve_bytes=settings.reserve_bytes)
         self.files = Files(db, self.storage, largest=settings.file_bytes)
+        self.desk = Desk(db, clock, self.storage)
         self.hints = Hints(most=settings.subscribers)
         self.people = People(db, self.replica, clock, self.hints.publish)
         self._relay: PostgresRelay | None = None
@@ -60,7 +62,7 @@ class ServerServices:
     def known_logs(self, who: Session) -> set[str]:
         """Every log there is, and those of this person that nobody has written to yet."""
         with self.db.read() as conn:
-            return {ORG, who.branch, *conn.execute(select(col(LogHeadRow.log))).scalars()}
+            return {ORG, who.branch, *(log for (log,) in self.db.rows(conn, "SELECT log FROM log_heads"))}
 
     def check_quarantine_room(self, device: str) -> None:
         """Raises:

@@ -24,7 +24,8 @@ from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import APPLIED, Outcome
 from fieldapp.domain.problem import Problem
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.bulk import many_at_once
+from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
@@ -44,7 +45,6 @@ from fieldapp.store.tables import (
     QuarantineRow,
     StreamRow,
     StreamStateRow,
-    table_of,
 )  # fmt: skip
 
 Status = Literal["received", "duplicate"]
@@ -53,6 +53,9 @@ HELD_ROUNDS = 20
 BUSY_TRIES = 4
 """How often a push is tried where another one was in its way (on PostgreSQL: two that waited for each other, or stored the same
 entry at once)."""
+
+
+_EPOCH = "SELECT device, log, seq, hash, safe_seq FROM device_epochs WHERE epoch = ?"
 
 
 class Receipted(msgspec.Struct, frozen=True):
@@ -91,7 +94,7 @@ class ServerReplica:
 
     def _receive(self, who: Writer, run: Run) -> Receipted:
         now = self._clock()
-        with self._db.write() as conn:
+        with many_at_once(), self._db.write() as conn:
             head = self._lock_epoch(conn, who, run)
             fresh, statuses, head = self._take_positions(conn, who, run, head, now)
             moved = self._place(conn, run.log, _groups(fresh, who), who, now) if fresh else {}
@@ -231,9 +234,9 @@ class ServerReplica:
     # --- Positions in the device's epoch -------------------------------------------------------------------------------------
 
     def _lock_epoch(self, conn: Connection, who: Writer, run: Run) -> Head:
-        query = select(table_of(DeviceEpochRow)).where(col(DeviceEpochRow.epoch) == run.epoch).with_for_update()
-        row = conn.execute(query).first()
-        if row is None:
+        query = _EPOCH + self._db.for_update
+        found = self._db.rows(conn, query, (run.epoch,))
+        if not found:
             parent, parent_seq = run.parent or ("", 0)
             self._db.insert_new(
                 conn,
@@ -245,10 +248,10 @@ class ServerReplica:
                     }
                 ],
             )  # fmt: skip
-            row = conn.execute(query).first()
-            assert row is not None
-        head = Head(row.epoch, row.seq, row.hash, row.safe_seq)
-        if row.device != who.device or row.log != run.log:
+            found = self._db.rows(conn, query, (run.epoch,))
+        device, log, seq, chain, safe_seq = found[0]
+        head = Head(run.epoch, seq, chain, safe_seq)
+        if device != who.device or log != run.log:
             raise PositionProblem("fork", "This line of writing belongs to another device.", head)
         return head
 
@@ -292,13 +295,11 @@ class ServerReplica:
         return list(fresh.values()), tuple(statuses), Head(run.epoch, last, chain, head.safe_seq)
 
     def _stored_positions(self, conn: Connection, epoch: str, first: int, last: int) -> dict[int, str]:
-        query = select(col(PositionRow.seq), col(PositionRow.hash)).where(
-            col(PositionRow.epoch) == epoch, col(PositionRow.seq) >= first, col(PositionRow.seq) <= max(first, last)
-        )
-        return {row.seq: row.hash for row in conn.execute(query)}
+        query = "SELECT seq, hash FROM positions WHERE epoch = ? AND seq >= ? AND seq <= ?"
+        return dict(self._db.rows(conn, query, (epoch, first, max(first, last))))
 
     def _save_epoch(self, conn: Connection, head: Head) -> None:
-        conn.execute(update(DeviceEpochRow).where(col(DeviceEpochRow.epoch) == head.epoch).values(seq=head.seq, hash=head.hash))
+        self._db.run(conn, "UPDATE device_epochs SET seq = ?, hash = ? WHERE epoch = ?", (head.seq, head.hash, head.epoch))
 
     def _quarantine_row(
         self, conn: Connection, key: str, device: str, log: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
@@ -314,8 +315,7 @@ class ServerReplica:
     def _known(self, conn: Connection, entries: Sequence[Entry]) -> dict[str, str]:
         found: dict[str, str] = {}
         for ids in chunks(entry.id for entry in entries):
-            query = select(col(EntryRow.id), col(EntryRow.hash)).where(col(EntryRow.id).in_(ids))
-            found |= {row.id: row.hash for row in conn.execute(query)}
+            found |= dict(self._db.rows(conn, f"SELECT id, hash FROM entries WHERE id IN ({marks(ids)})", ids))
         return found
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
@@ -483,17 +483,18 @@ class ServerReplica:
         heads.save()
         jobs = [head for head in heads.changed() if isinstance(head.state, JobState) and head.state.id]
         save_jobs(self._db, conn, (job_row(head.stream, log, head.state, b"") for head in jobs if isinstance(head.state, JobState)))
-        conn.execute(update(LogHeadRow).where(col(LogHeadRow.log) == log).values(pos=pos, chain=chain))
+        self._db.run(conn, "UPDATE log_heads SET pos = ?, chain = ? WHERE log = ?", (pos, chain, log))
         return pos
 
     def _lock_log(self, conn: Connection, log: str) -> tuple[int, str]:
         """Position and chain of the log's head, its row locked until the commit."""
-        query = select(col(LogHeadRow.pos), col(LogHeadRow.chain)).where(col(LogHeadRow.log) == log).with_for_update()
-        head = conn.execute(query).first()
-        if head is None:
+        query = "SELECT pos, chain FROM log_heads WHERE log = ?" + self._db.for_update
+        found = self._db.rows(conn, query, (log,))
+        if not found:
             self._db.insert_new(conn, LogHeadRow, [{"log": log, "pos": 0, "chain": ""}])
-            head = conn.execute(query).one()
-        return int(head.pos), str(head.chain)
+            found = self._db.rows(conn, query, (log,))
+        pos, chain = found[0]
+        return int(pos), str(chain)
 
 
 def refold(conn: Connection, heads: StreamHeads, log: str, streams: Sequence[str]) -> None:

@@ -8,8 +8,8 @@ from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.sync import messages as m
 
-BACKFILLS = 200
-"""Streams asked to be backfilled in one pull at most."""
+BACKFILLS = 500
+"""Streams asked to be backfilled in one pull at most: about what fills an answer."""
 
 
 Changed = Callable[[frozenset[str]], None]
@@ -61,7 +61,7 @@ def view(replica: DeviceReplica, look: m.Look) -> m.View:
         run=replica.outgoing(look.entries, look.size),
         heads=replica.heads(),
         cursors=replica.cursors(),
-        backfills=replica.backfills(BACKFILLS),
+        backfills=(*replica.backfills(BACKFILLS), *replica.doubted(BACKFILLS)),
         token=known.get("token", ""),
         incarnation=known.get("incarnation", ""),
         skew=int(known["skew_ms"]) if "skew_ms" in known else None,
