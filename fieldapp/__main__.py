@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fieldapp.commands.opening import Opening
+    from fieldapp.opening import Opening
 
 
 def main() -> None:

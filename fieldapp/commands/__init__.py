@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fieldapp.commands.calling import call
-from fieldapp.commands.opening import OpenApp
+from fieldapp.opening import OpenApp
 
 
 def run(argv: Sequence[str], open_app: OpenApp | None = None) -> int:

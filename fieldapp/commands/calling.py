@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from fieldapp.commands import registry
-from fieldapp.commands.opening import OpenApp, Opening, interactive
 from fieldapp.commands.output import Output
+from fieldapp.opening import OpenApp, Opening, interactive
+from fieldapp.version import version
 
 OK, FAILED, USAGE = 0, 1, 2
 
@@ -197,16 +198,6 @@ def _group_help(words: list[str], group: list[registry.Listed]) -> str:
     lines = [f"usage: fieldapp {' '.join(words)} ...", ""]
     lines += [f"  fieldapp {item.words:<22} {item.summary}" for item in group]
     return "\n".join([*lines, ""])
-
-
-def version() -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("fieldapp")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 class _Usage(Exception):

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import OK, Command
-from fieldapp.commands.opening import OpenApp, Opening, interactive
 from fieldapp.commands.output import Output
+from fieldapp.opening import OpenApp, Opening, interactive
 
 if TYPE_CHECKING:
     from fieldapp.store.home import Identity
@@ -152,12 +152,12 @@ def _make(folder: Path, port: int | None) -> None:
 
 def _enrol(home: Path, url: str, code: str) -> Identity:
     from fieldapp.bootstrap import open_device
-    from fieldapp.commands.calling import version
     from fieldapp.domain.problem import Problem
     from fieldapp.settings import DeviceSettings
     from fieldapp.store.home import Home
     from fieldapp.sync.enrol import enrol
     from fieldapp.sync.once import sync_once
+    from fieldapp.version import version
 
     place = Home(home)
     with place.locked("fieldapp demo"):

@@ -21,10 +21,10 @@ def _enrol_arguments(parser: argparse.ArgumentParser) -> None:
 def _enrol(arguments: argparse.Namespace, out: Output) -> int:
     import socket
 
-    from fieldapp.commands.calling import version
     from fieldapp.settings import device_settings
     from fieldapp.store.home import Home
     from fieldapp.sync.enrol import enrol
+    from fieldapp.version import version
 
     settings = device_settings(arguments.home)
     home = Home(settings.home.absolute())
@@ -92,7 +92,7 @@ def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(arguments: argparse.Namespace, out: Output) -> int:
-    from fieldapp.commands.checks import checks
+    from fieldapp.checks import checks
 
     if arguments.repair:
         from fieldapp.bootstrap import writing

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldapp.commands.opening import Opening
 from fieldapp.domain.problem import Problem
 from fieldapp.language import language, language_of_environment, set_language
+from fieldapp.opening import Opening
 from fieldapp.settings import DeviceSettings, device_settings
 from fieldapp.store.home import Home, Identity
 

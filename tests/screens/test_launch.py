@@ -13,10 +13,10 @@ from textual.pilot import Pilot
 from fieldapp.bootstrap import open_device
 from fieldapp.commands.demo_network import DemoNetwork
 from fieldapp.commands.fixture_loading import load_fixtures
-from fieldapp.commands.opening import Opening
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.problem import Problem
 from fieldapp.language import language, set_language
+from fieldapp.opening import Opening
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.launch import app_for, ended, keep_or_speak
 from fieldapp.screens.session import KEPT_LANGUAGE

@@ -29,7 +29,7 @@ HEAVY = (
 _PROBE = """
 import asyncio, json, sys
 from pathlib import Path
-from fieldapp.commands.opening import Opening
+from fieldapp.opening import Opening
 from fieldapp.screens.launch import app_for
 from fieldapp.settings import DeviceSettings
 from fieldapp.store.home import Home

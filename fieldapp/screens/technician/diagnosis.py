@@ -55,13 +55,13 @@ class DiagnosisScreen(FieldModal[None]):
     @work(group="diagnosis", exclusive=True, exit_on_error=False, thread=True)
     def _look(self) -> None:
         """In a thread: a thorough look at a large database takes a while."""
-        from fieldapp.commands.checks import checks
+        from fieldapp.checks import checks
 
         found = checks(str(self.field.session.home.path), ask_server=False)
         self.app.call_from_thread(self._show, [(check.name, check.ok, check.words) for check in found])
 
     def _show(self, found: list[tuple[str, bool, str]]) -> None:
-        from fieldapp.commands.calling import version
+        from fieldapp.version import version
 
         status = self.field.sync_status
         facts = [("Fieldapp", True, f"{version()}, Python {platform.python_version()}, {platform.system()} {platform.release()}")]

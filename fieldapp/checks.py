@@ -1,4 +1,7 @@
-"""What `doctor` looks at, each check one sentence. It reads beside a running app and changes nothing."""
+"""What `fieldapp doctor` and the diagnosis on the screen look at, each check one sentence.
+
+It reads beside a running app and changes nothing.
+"""
 
 from __future__ import annotations
 
