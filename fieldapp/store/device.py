@@ -219,7 +219,7 @@ class DeviceReplica:
         Raises:
             Problem: `receipt-foreign` where the receipt's hash is not the one this device wrote there; nothing is moved.
         """
-        with self._both, self._db.write() as conn:
+        with many_at_once(), self._both, self._db.write() as conn:
             left = self._lines.acknowledge(conn, head, time)
         self._keeping.keep(left, time)
         return Saved(tuple(entry.id for _, _, entry in left), frozenset())
@@ -251,7 +251,7 @@ class DeviceReplica:
 
     def entry_at(self, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
         """(entry, chain before it, chain at it) of an own position, for handing it over as quarantine."""
-        with self._db.read() as conn:
+        with many_at_once(), self._db.read() as conn:
             return self._lines.entry_at(conn, epoch, seq)
 
     # --- Reading ----------------------------------------------------------------------------------------------------

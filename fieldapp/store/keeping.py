@@ -34,16 +34,24 @@ class Keeping:
         self._kept = Kept(journal.path.parent)
 
     def keep(self, left: Sequence[Placed], at: int) -> None:
-        """What left the outbox stays beside the database; only then the journal lets go of it. Recording never waits for this."""
+        """What left the outbox stays beside the database; only then the journal lets go of it. Recording never waits for this.
+
+        While anything is unsent the journal holds all of it anyway, so it is written once, when the outbox is empty.
+        """
         if not left:
             return
+        self._kept.owe([journal_line(*placed) for placed in left], at)
         with suppress(Problem):  # a journal that is too long does no harm: what it holds is known, and moved at the next start
-            self._kept.append([journal_line(*placed) for placed in left], at)
+            if self._has_unsent():
+                return
+            self._kept.append((), at)
             with self._both:
-                with self._db.read() as conn:
-                    unsent = self._lines.unsent_count(conn)
-                if not unsent:
+                if not self._has_unsent():
                     self._journal.replace(())
+
+    def _has_unsent(self) -> bool:
+        with self._db.read() as conn:
+            return self._lines.has_unsent(conn)
 
     def entries_for(self, conn: Connection, restored: bool) -> tuple[Entry, ...]:
         """What is kept of the entries that the server had received, where this database may not know all of them.

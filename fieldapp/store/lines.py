@@ -282,8 +282,8 @@ class Lines:
             wanted.difference_update(conn.execute(query).scalars())
         return wanted
 
-    def unsent_count(self, conn: Connection) -> int:
-        return conn.execute(select(func.count()).select_from(OwnEntryRow).where(col(OwnEntryRow.lane) == "unsent")).scalar_one()
+    def has_unsent(self, conn: Connection) -> bool:
+        return bool(plain(conn).execute("SELECT EXISTS (SELECT 1 FROM own_entries WHERE lane = 'unsent')").fetchone()[0])
 
     def _hash_at(self, conn: Connection, epoch: str, seq: int) -> str:
         if seq == 0:
