@@ -18,6 +18,7 @@ from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
 from fieldapp.store.queries.outbox import outbox, setting
 from fieldapp.store.queries.reader import Reader
+from fieldapp.store.queries.scope import doubted_words, scope_trouble
 
 LITTLE_ROOM = 200 * 1024 * 1024
 """Bytes free on the disk below which somebody should make room."""
@@ -95,6 +96,13 @@ def _content(home: Home, reader: Reader) -> Iterator[Check]:
     yield Check("outbox", True, words if not box.safe_to_leave else "Everything recorded here is at the server too.")
     if box.refused:
         yield Check("decisions", True, f"{len(box.refused)} records do not stand by themselves; the office decides on them.")
+    trouble = scope_trouble(reader)
+    if trouble.doubted:
+        yield Check("scope", True, doubted_words(trouble.doubted))
+    if trouble.differing:
+        names = ", ".join(trouble.differing[:5])
+        words = f"{len(trouble.differing)} records look otherwise here than at the server, though they were read again: {names}."
+        yield Check("agreement", False, words + " Nothing is lost. Upgrade this program, and tell the office if it stays so.")
     missing = [
         row["name"]
         for row in reader.rows("SELECT sha256, name FROM files WHERE state = 'here'")

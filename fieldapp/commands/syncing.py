@@ -11,17 +11,21 @@ from fieldapp.commands.output import Output
 def _sync(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import writing
     from fieldapp.settings import device_settings
+    from fieldapp.store.queries.scope import doubted_words, scope_trouble
     from fieldapp.sync.once import sync_once
 
     settings = device_settings(arguments.home)
     with writing("fieldapp sync", arguments.home) as device:
         report = sync_once(device, settings)
         left = not device.replica.counts().safe_to_leave
+        trouble = scope_trouble(device.reader)
     whole = report.problem is None
     if arguments.json:
         out.json({"online": report.online, "sent": report.sent, "received": report.received, "problem": report.problem})
     elif whole:
         out.line(f"Everything is exchanged: {report.sent} sent, {report.received} received.")
+        if trouble.doubted:
+            out.line(f"  note: {doubted_words(trouble.doubted)}")
     else:
         out.line(f"Not everything is exchanged: {report.sent} sent, {report.received} received.")
         out.complain("not-exchanged", report.problem or "", _what_is_safe(report.connection, left))

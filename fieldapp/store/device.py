@@ -27,8 +27,10 @@ from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.fold import FOLD_VERSION, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
+from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, plain
+from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Identity
@@ -37,10 +39,11 @@ from fieldapp.store.keeping import Keeping
 from fieldapp.store.lines import Lines
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, LEAVING, Receiver, whole_log
-from fieldapp.store.rows import Draft, Head, Page, Run, Saved
+from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
 from fieldapp.store.tables import (
     CursorRow,
     DocumentRow,
+    DoubtRow,
     EntryRow,
     FileRow,
     JobRow,
@@ -272,10 +275,33 @@ class DeviceReplica:
             rows = conn.execute(query.order_by(col(ScopeRow.stream)).limit(limit))
             return tuple((log, stream, after, upto) for log, stream, after, upto in rows)
 
+    def doubted(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
+        """(log, stream, after, upto) of streams that were said to have left and are to be asked for whole once more: the server
+        says so again, or sends them."""
+        query = select(col(ScopeRow.log), col(DoubtRow.stream), col(DoubtRow.since)).join(
+            ScopeRow, col(ScopeRow.stream) == col(DoubtRow.stream)
+        )
+        with self._db.read() as conn:
+            rows = conn.execute(query.order_by(col(DoubtRow.stream))).all()
+        now = self._clock.now()
+        due = [(log, stream) for log, stream, since in rows if is_due(since, now)][:limit]
+        read = {log: int(cursor.partition(":")[0]) for log, cursor in self.cursors().items()} if due else {}
+        return tuple((log, WHOLE_LOG if stream == whole_log(log) else stream, 0, read.get(log, 0)) for log, stream in due)
+
+    def doubts(self) -> int:
+        """How many streams were said to have left, too many at once to be believed at one word."""
+        with self._db.read() as conn:
+            return int(conn.execute(select(func.count()).select_from(DoubtRow)).scalar_one())
+
+    def disagreements(self) -> tuple[Disagreement, ...]:
+        """Streams that fold to something else here than on the server."""
+        with self._db.read() as conn:
+            return disagreements(conn)
+
     def receive(self, page: Page) -> Saved:
         """Rows, backfill progress, scope and cursors of one answer, in one transaction."""
         with many_at_once(), self._db.write() as conn:
-            changed = Receiver(self._db, conn, self.identity.device, self.identity.role).receive(page)
+            changed = Receiver(self._db, conn, self.identity.device, self.identity.role, self._clock.now()).receive(page)
         return Saved(tuple(row.entry.id for row in page.rows), changed)
 
     def forget_cursors(self) -> None:
@@ -290,8 +316,9 @@ class DeviceReplica:
             whole = [log for log in self.identity.logs if self._reads_whole(conn, log)]
             for table in (CursorRow, StreamRow, StreamStateRow, LogRow):
                 conn.execute(delete(table))
-            conn.execute(delete(ScopeRow).where(col(ScopeRow.stream).in_([whole_log(log) for log in whole])))
-            conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(after=0, upto=AGAIN, live=False))
+            conn.execute(delete(ScopeRow).where(col(ScopeRow.log).in_(whole)))
+            conn.execute(update(ScopeRow).values(after=0, live=False))
+            conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(upto=AGAIN))
             conn.execute(update(OwnEntryRow).where(col(OwnEntryRow.lane) != "refused").values(lane="unsent", outcome="", reason=""))
             own_files = (col(FileRow.state) == "sent", col(FileRow.job) != "")
             conn.execute(update(FileRow).where(*own_files).values(state="here"))  # the server says which of them it has

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
 from fieldapp.domain.entry_types.base import Fact
+from fieldapp.store.agreement import Agreement
 from fieldapp.store.database import Database, chunks, marks
+from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.pending import refresh_jobs
@@ -52,17 +54,19 @@ class Held:
 class Receiver:
     """One page into one transaction of one device."""
 
-    def __init__(self, db: Database, conn: Connection, device: str, role: str) -> None:
+    def __init__(self, db: Database, conn: Connection, device: str, role: str, now: int) -> None:
         self._db, self._conn, self._device, self._role = db, conn, device, role
+        self._doubts, self._agreement = Doubts(db, conn, now), Agreement(db, conn, now)
         self._scope: dict[str, Held] = {}
         self._scope_changed: set[str] = set()
 
     def receive(self, page: Page) -> frozenset[str]:
         """Write a page. Returns the streams whose view changed."""
         self._load_scope(page)
-        changed = self._remove(page.removed)
+        changed = self._remove(self._told_to_leave(page))
         self._add(page.added)
         rows = sorted(page.rows, key=lambda row: (row.log, row.pos))
+        self._agreement.make_room(rows)
         self._store(rows)
         heads = StreamHeads(self._db, self._conn)
         self._fold_tail(heads, rows)
@@ -70,6 +74,8 @@ class Receiver:
         self._refold(heads, became_live, rows)
         heads.save()
         changed |= {head.stream for head in heads.changed()}
+        again = self._agreement.fetched(became_live)
+        self._read_again(page)
         earlier = self._of_earlier_devices()
         own = [row for row in rows if row.entry.envelope.device == self._device or row.entry.id in earlier]
         self._settle({row.entry.id for row in own})
@@ -77,6 +83,7 @@ class Receiver:
         logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
         refresh_jobs(self._db, self._conn, logs, self._role, {head.stream: head for head in heads.changed()})
         self._save_scope()
+        self._part_of_the_whole_again(again)
         if page.cursors and not (page.rows or page.added or page.backfilled):  # an answer with nothing new: all has been said
             self._forget_what_did_not_come_back()
         self._db.upsert(self._conn, CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
@@ -89,7 +96,8 @@ class Receiver:
         names = {stream for row in page.rows for stream in row.entry.envelope.streams}
         names |= {stream for _, stream, _ in page.added} | {stream for _, stream in page.removed}
         names |= {stream for stream, _, _ in page.backfilled}
-        names |= {whole_log(log) for log in {row.log for row in page.rows} | {log for log, _, _ in page.added}}
+        names |= {whole_log(log) for log in {row.log for row in page.rows} | {log for log, _, _ in page.added} | set(page.cursors)}
+        names |= {whole_log(log) for log, stream in page.removed if stream == WHOLE_LOG}
         for part in chunks(sorted(names)):
             self._take_scope(f"stream IN ({marks(part)})", part)
         self._take_scope("upto = ?", [LEAVING])
@@ -108,11 +116,21 @@ class Receiver:
             had = self._scope.get(name)
             after = had.after if had else 0
             self._scope[name] = Held(log, after, upto, upto <= after or stream == WHOLE_LOG)
+            self._doubts.forget({name})
             self._scope_changed.add(name)
 
-    def _remove(self, removed: Iterable[tuple[str, str]]) -> set[str]:
-        names = {stream for _, stream in removed if stream in self._scope}
-        names |= {stream for stream, row in self._scope.items() if row.upto == LEAVING}
+    def _told_to_leave(self, page: Page) -> set[str]:
+        """What the server says has left, as far as it is believed at once."""
+        told = {whole_log(log) if stream == WHOLE_LOG else stream for log, stream in page.removed} & set(self._scope)
+        gone = {name for name in told if self._scope[name].upto == LEAVING and name not in self._doubts}
+        believed = gone | self._doubts.believed(told - gone)
+        for name in told - believed:
+            self._scope[name].upto = LEAVING
+            self._scope_changed.add(name)
+        return believed
+
+    def _remove(self, names: set[str]) -> set[str]:
+        names |= {stream for stream, row in self._scope.items() if row.upto == LEAVING and stream not in self._doubts}
         if not names:
             return set()
         unsent = self._unsent_streams()
@@ -145,6 +163,9 @@ class Receiver:
         live: list[str] = []
         for stream, after, done in backfilled:
             row = self._scope.get(stream)
+            if row is not None and self._doubts.asked_again(stream):  # it was asked for again, and has not left
+                self._doubts.forget({stream})
+                row.after, row.upto, row.live = 0, self._cursor(row.log), False
             if row is None or row.live or row.upto == LEAVING:
                 continue
             row.after = max(row.after, after)
@@ -168,6 +189,11 @@ class Receiver:
         lost = (col(ScopeRow.live).is_(False), col(ScopeRow.upto) == AGAIN)
         if not self._conn.execute(select(col(ScopeRow.stream)).where(*lost).limit(1)).first():
             return
+        names = set(self._conn.execute(select(col(ScopeRow.stream)).where(*lost)).scalars())
+        if too_many(len(names), self._doubts.held()):
+            self._doubts.note(names)
+            self._conn.execute(update(ScopeRow).where(*lost).values(upto=LEAVING))
+            return
         own = select(col(OwnEntryRow.stream)).where(col(OwnEntryRow.lane) != "settled")
         streams = select(col(ScopeRow.stream)).where(*lost)
         self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(streams), col(JobRow.stream).not_in(own)))
@@ -175,6 +201,26 @@ class Receiver:
             self._conn.execute(delete(table).where(col(table.stream).in_(streams)))
         self._conn.execute(delete(ScopeRow).where(*lost))
         self._forget_rows()
+
+    # --- Agreement --------------------------------------------------------------------------------------------------------------
+
+    def _read_again(self, page: Page) -> None:
+        """Streams that fold to something else than on the server are to be fetched from their beginning."""
+        for stream, log in self._agreement.differing(page.digests, self._shows):
+            upto = int(page.cursors[log].partition(":")[0]) if log in page.cursors else self._cursor(log)
+            self._scope[stream] = Held(log, 0, upto, False)
+            self._scope_changed.add(stream)
+
+    def _part_of_the_whole_again(self, streams: list[str]) -> None:
+        """Of a log that is read whole, a stream that has come again needs no place of its own in the scope any more."""
+        parts = [stream for stream in streams if whole_log(self._scope[stream].log) in self._scope and self._scope[stream].live]
+        for names in chunks(parts):
+            self._conn.execute(delete(ScopeRow).where(col(ScopeRow.stream).in_(names)))
+
+    def _cursor(self, log: str) -> int:
+        """Up to where a log had been read before this page."""
+        found = self._conn.execute(select(col(CursorRow.cursor)).where(col(CursorRow.log) == log)).scalar()
+        return int((found or "0").partition(":")[0])
 
     # --- Rows -------------------------------------------------------------------------------------------------------------------
 

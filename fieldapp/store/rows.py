@@ -30,13 +30,15 @@ class Row(msgspec.Struct, frozen=True):
 
 class Page(msgspec.Struct, frozen=True):
     """One answer to a pull, in the store's words. added: (log, stream, upto); removed: (log, stream);
-    backfilled: (stream, after, done); cursors: log to `pos:chain8`."""
+    backfilled: (stream, after, done); cursors: log to `pos:chain8`; digests: (stream, pos, digest) of a server that folds as this
+    program does."""
 
     rows: tuple[Row, ...] = ()
     cursors: dict[str, str] = {}
     added: tuple[tuple[str, str, int], ...] = ()
     removed: tuple[tuple[str, str], ...] = ()
     backfilled: tuple[tuple[str, int, bool], ...] = ()
+    digests: tuple[tuple[str, int, str], ...] = ()
 
 
 class Draft(msgspec.Struct, frozen=True):

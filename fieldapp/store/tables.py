@@ -203,6 +203,26 @@ class ScopeRow(Base, table=True):
     live: bool = False
 
 
+class DoubtRow(Base, table=True):
+    """A stream (or a whole log, as `*:log`) that the server said has left with too many others, `since` then: it goes when the
+    server says so again."""
+
+    __tablename__ = "doubts"
+    stream: str = Field(primary_key=True)
+    since: int = Field(sa_column=_big())
+
+
+class DisagreementRow(Base, table=True):
+    """A stream that folds to another digest here (`ours`) than on the server (`theirs`); `fetching` while it is read again."""
+
+    __tablename__ = "disagreements"
+    stream: str = Field(primary_key=True)
+    theirs: str
+    ours: str
+    at: int = Field(sa_column=_big())
+    fetching: bool
+
+
 class DraftRow(Base, table=True):
     """Half-typed text of a step, so that a crash does not cost a keystroke."""
 
@@ -374,7 +394,7 @@ class PartRow(Base, table=True):
 
 
 SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "documents", "files", "settings")
-DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "drafts")
+DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
     "quarantine", "file_parts", "file_streams",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 
 from fieldapp.domain.entry import chain_hash
+from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.rows import Head, Page, Row, Run
@@ -162,6 +163,7 @@ def to_page(body: PullAnswer) -> Page:
         added=tuple((added.log, added.stream, added.upto) for added in body.added),
         removed=tuple((removed.log, removed.stream) for removed in body.removed),
         backfilled=tuple((done.stream, done.after, done.done) for done in body.backfilled),
+        digests=tuple((item.stream, item.pos, item.digest) for item in body.digests) if body.fold == FOLD_VERSION else (),
     )
 
 
