@@ -19,12 +19,12 @@ class BetweenSteps:
     def _at(self) -> StepRunnerScreen:
         return cast("StepRunnerScreen", self)
 
-    async def go_on(self, opened: StepPlace | None = None) -> None:
-        """To where a failure leads, else to the next open step, else to the check before completion."""
+    async def go_on(self, opened: StepPlace | None = None, *, past: bool = False) -> None:
+        """To where a failure leads, else to the next open step, else to the check before completion. past: there is no one more."""
         runner = self._at
         if runner.steps is None or runner.place is None:
             return
-        target = opened or runner.steps.after(runner.place.key)
+        target = opened or runner.steps.after(runner.place.key, past=past)
         await runner.open(target or runner.steps.place(runner.place.key) or runner.place)
         if target is None:
             self.action_complete()

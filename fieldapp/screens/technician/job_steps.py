@@ -10,6 +10,7 @@ from fieldapp.domain.lifecycle import AMENDING, RECORDING
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Choice, Procedure
 from fieldapp.domain.progress import Progress, StepPlace, by_person, progress_of, walk
+from fieldapp.screens.technician.turns import following
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.reader import Reader
 
@@ -76,17 +77,9 @@ class JobSteps:
         back = [place for place in open_ones if place.state is not None and place.state.sent_back is not None]
         return next(iter((*back, *open_ones)), None)
 
-    def after(self, key: str) -> StepPlace | None:
-        """Where Enter goes on: the next open step or text to read, then the first open one; None where all is done."""
-        visible = self.visible
-        keys = [place.key for place in visible]
-        begin = keys.index(key) + 1 if key in keys else 0
-        for place in visible[begin:]:
-            waits = place.counts and not place.done
-            first_turn = place.extra and by_person(place.step) and not self._begun(place)
-            if waits or first_turn or place.step.type == "note":
-                return place
-        return self.first_open()
+    def after(self, key: str, *, past: bool = False) -> StepPlace | None:
+        """Where Enter goes on: see `following`; then the first open one; None where all is done."""
+        return following(self.places, key, past=past) or self.first_open()
 
     def neighbour(self, key: str, step: int) -> StepPlace | None:
         """The step before (-1) or after (1), whatever is recorded there."""
@@ -94,13 +87,6 @@ class JobSteps:
         keys = [place.key for place in visible]
         target = keys.index(key) + step if key in keys else 0
         return visible[target] if 0 <= target < len(visible) else None
-
-    def _begun(self, place: StepPlace) -> bool:
-        """Whether something is recorded in an earlier turn of the section: then another turn is the person's choice."""
-        return any(
-            other.step.id == place.step.id and other.procedure.code == place.procedure.code and not other.extra
-            for other in self.places
-        )
 
     # --- One step -----------------------------------------------------------------------------------------------------------------
 

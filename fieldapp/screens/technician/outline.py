@@ -14,17 +14,22 @@ from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.domain.words import Words, say
 from fieldapp.language import _, language
 from fieldapp.screens.states import VERDICT
+from fieldapp.screens.technician.turns import turn_of, turns
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading: a procedure (`level` 0) or a section of it; `instance` where the section is done several times."""
+    """A heading: a procedure (`level` 0) or a section of it.
+
+    instance: which turn it is where the section is done several times, `of` how many; of 0 for the one more that is offered.
+    """
 
     title: Words
     level: int
     instance: int = 0
+    of: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,7 @@ def outline_rows(places: Sequence[StepPlace]) -> list[Row]:
     shapes: dict[str, Shape] = {}
     procedure = ""
     section: tuple[str, int] | None = None
+    counted: dict[tuple[str, str, tuple[int, ...]], int] = {}
     number = 0
     for place in places:
         if not place.relevant:
@@ -55,9 +61,13 @@ def outline_rows(places: Sequence[StepPlace]) -> list[Row]:
         if at != section:
             section = at
             shape = shapes.setdefault(procedure, Shape(place.procedure))
-            group, turn = section_of(place, shape)
+            group, number_here = section_of(place, shape)
             if group is not None:
-                rows.append(Section(group.title or {"en": group.id}, 1, turn))
+                turn = turn_of(place, shape) if number_here else None
+                if turn is not None and turn.section not in counted:
+                    counted[turn.section] = turns(places, turn)
+                of = 0 if turn is None or place.extra else counted[turn.section]
+                rows.append(Section(group.title or {"en": group.id}, 1, number_here, of))
         number += place.counts
         rows.append(StepRow(place, number if place.counts else 0))
     return rows
@@ -74,7 +84,9 @@ def section_of(place: StepPlace, shape: Shape | None = None) -> tuple[Group | No
 def draw_row(row: object, width: int, current: str = "") -> Content:
     """One line of the outline. current: key of the step that is open beside it."""
     if isinstance(row, Section):
-        words = say(row.title, language()) + (f" {row.instance}" if row.instance else "")
+        words = say(row.title, language())
+        if row.instance:
+            words = f"{words} {row.instance}/{row.of}" if row.of else f"+ {words} {row.instance}?"
         return safe_text(words, "bold $text-primary" if row.level == 0 else "$text-muted").truncate(width, ellipsis=True)
     assert isinstance(row, StepRow)
     place = row.place

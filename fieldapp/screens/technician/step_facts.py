@@ -9,13 +9,14 @@ from fieldapp.domain.job import JobState, StepState
 from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.domain.verdict import criterion_in_words
 from fieldapp.domain.words import say
-from fieldapp.language import _, language, later
+from fieldapp.language import _, language, later, plural
 from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import VERDICT, verdict
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.judging import Live
 from fieldapp.screens.technician.last_time import Before, LastTime
 from fieldapp.screens.technician.outline import section_of
+from fieldapp.screens.technician.turns import turn_of, turns
 from fieldapp.screens.values import day, day_time, reason_words, result_words, value_words
 from fieldapp.store.queries.documents import Documents
 from fieldapp.widgets.safe_text import safe_text
@@ -49,6 +50,15 @@ def above(steps: JobSteps, place: StepPlace, last: LastTime, documents: Document
         for stopper in steps.stopped_by:
             text = _("The work is stopped until this step passes: {step}").format(step=say(stopper.step.title, lang))
             lines += hanging(safe_text("✗ " + text, "$text-error"), width, 2)
+    turn = turn_of(place) if place.extra else None
+    if turn is not None:
+        count = turns(steps.places, turn)
+        said = plural(
+            "{count} is recorded. Enter with nothing entered goes on without one more.",
+            "{count} are recorded. Enter with nothing entered goes on without one more.",
+            count,
+        )
+        lines += hanging(Content.styled("+ " + said.format(count=count), "$text-accent"), width, 2)
     lines += _from_others(steps.job, place, documents, width)
     facts: list[tuple[str, Content]] = []
     criterion = criterion_in_words(step, lang, place.procedure.choices_of(step))
@@ -81,10 +91,11 @@ def _where(steps: JobSteps, place: StepPlace, width: int) -> Content:
         text = _("One more")
     else:
         text = _("To read") if place.step.type == "note" else _("Worked out")
-    group, turn = section_of(place)
+    group, digit = section_of(place)
     section = say(group.title, language()) if group else say(place.procedure.title, language())
-    if turn:
-        section += f" {turn}"
+    turn = turn_of(place) if digit else None
+    if turn is not None:
+        section += f" {digit}" if place.extra else f" {digit}/{turns(steps.places, turn)}"
     tags = [Content.styled(_("required"), "$text-warning")] if place.required else []
     if place.opened_by:
         tags.append(Content.styled(_("corrects a failure"), "$text-error"))
