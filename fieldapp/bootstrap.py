@@ -20,6 +20,7 @@ from fieldapp.store.queries.reader import Reader
 
 if TYPE_CHECKING:
     from fieldapp.domain.entry import FileRef
+    from fieldapp.services.desk import Desk
     from fieldapp.services.office import Office
     from fieldapp.services.standard import KeepBytes, Standard
     from fieldapp.services.work import Keep, Work
@@ -62,6 +63,7 @@ class DeviceServices(DeviceView):
         super().__init__(home, identity)
         import uuid6
 
+        from fieldapp.services.desk import Desk
         from fieldapp.services.office import Office
         from fieldapp.services.standard import Standard
         from fieldapp.services.work import Work
@@ -78,6 +80,7 @@ class DeviceServices(DeviceView):
         self.work: Work = Work(self.replica, self.reader, self.documents, _keep_file(home))
         self.drafts: Drafts = Drafts(database)
         self.office: Office = Office(self.replica, self.reader, self.documents, ids)
+        self.desk: Desk = Desk(self.replica, self.reader, self.documents)
         self.standard: Standard = Standard(self.replica, self.documents, _keep_bytes(home))
 
     def close(self) -> None:
@@ -96,7 +99,7 @@ def reading(home: str | None = None) -> Iterator[DeviceView]:
     Raises:
         Problem: `not-enrolled`, `identity-damaged`, and those of Reader.
     """
-    place, identity = _enrolled(home)
+    place, identity = enrolled(home)
     bring_up_to_date(place)
     device = DeviceView(place, identity)
     try:
@@ -112,7 +115,7 @@ def writing(what: str, home: str | None = None) -> Iterator[DeviceServices]:
     Raises:
         Problem: `not-enrolled`, and those of `open_device`.
     """
-    place, _ = _enrolled(home)
+    place, _ = enrolled(home)
     with open_device(place, what) as device:
         yield device
 
@@ -148,7 +151,15 @@ def open_device(home: Home, what: str) -> Iterator[DeviceServices]:
             device.close()
 
 
-def _enrolled(home: str | None) -> tuple[Home, Identity]:
+def enrolled(home: str | None) -> tuple[Home, Identity]:
+    """The home and whose it is, with nothing opened.
+
+    Args:
+        home: folder as given on the command line, None for the one of environment or settings.
+
+    Raises:
+        Problem: `not-enrolled`, `identity-damaged`.
+    """
     place = Home(device_home(home))
     identity = place.identity()
     if identity is None:

@@ -40,6 +40,7 @@ from fieldapp.store.lines import Lines
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
+from fieldapp.store.taking_over import TakenOver, sort_out
 from fieldapp.store.tables import (
     CursorRow,
     DocumentRow,
@@ -203,6 +204,44 @@ class DeviceReplica:
             changed = {name: value for name, value in now.items() if value != row[name]}  # indexes of the others stay untouched
             sets = ", ".join(f"{name} = ?" for name in changed)
             plain(conn).execute(f"UPDATE jobs SET {sets} WHERE stream = ?", (*changed.values(), stream))
+
+    def take_over(self, entries: Sequence[Entry], has_file: Callable[[str], bool], arrived: Iterable[str]) -> TakenOver:
+        """Take entries that the same person recorded on another device, as if they had been recorded here: they are sent from here
+        too, and whichever comes second is a duplicate. Entries that are here already stay as they are.
+
+        Args:
+            has_file: whether a file is in this home; those that are not are asked of the server once it has them. arrived: files
+                that were missing here until now; they are sent like those recorded here.
+
+        Raises:
+            Problem: as for `append`.
+        """
+        lines: list[bytes] = []
+        with self._both:
+            with self._db.write() as conn:
+                fresh, known, refused = sort_out(conn, entries, self.identity.person)
+                self._store(conn, fresh)
+                lacking = {file.sha256: file.name for entry in fresh for file in entry.envelope.files if not has_file(file.sha256)}
+                for names in chunks(sorted(lacking)):
+                    conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state="wanted"))
+                for names in chunks(sorted(arrived)):
+                    missed = (col(FileRow.sha256).in_(names), col(FileRow.state) == "wanted", col(FileRow.job) != "")
+                    conn.execute(update(FileRow).where(*missed).values(state="here"))
+                for log in sorted({entry.envelope.log for entry in fresh}):
+                    lines += self._lines.take(conn, [entry for entry in fresh if entry.envelope.log == log], self._clock.now())
+                logs = {stream: entry.envelope.log for entry in fresh for stream in entry.envelope.streams}
+                refresh_jobs(self._db, conn, logs, self.identity.role)
+            if lines:
+                self._journal.append(lines)
+        return TakenOver(len(fresh), known, tuple(refused), tuple(lacking.items()))
+
+    def known_files(self, names: Iterable[str]) -> set[str]:
+        """Those of the files that some entry here names."""
+        found: set[str] = set()
+        with self._db.read() as conn:
+            for part in chunks(sorted(names)):
+                found.update(conn.execute(select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(part))).scalars())
+        return found
 
     # --- Sending ----------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ OF_ALL = {"--help", "-h", "--home", "--json"}
 
 
 def section(words: str) -> str:
-    found = re.search(rf"^### `fieldapp {words}(?: [^`]*)?`$(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^### `fieldapp {words}(?: [^`a-z][^`]*)?`$(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
     assert found, f"docs/commands.md has no section for `fieldapp {words}`"
     return found[0]
 

@@ -180,7 +180,7 @@ def test_places_begin_with_what_can_be_carried_and_end_with_the_home(tmp_path: P
 
 def test_export_says_where_it_cannot_write(field_home: HomeOf, tmp_path: Path) -> None:
     with field_home("tech-anna").services() as device, pytest.raises(Problem) as caught:
-        write_unsent(device.journal, tmp_path / "nowhere" / "x.jsonl")
+        write_unsent(device.home, device.identity, tmp_path / "nowhere" / "x.jsonl")
     assert caught.value.code == "file-unwritable"
 
 

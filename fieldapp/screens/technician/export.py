@@ -60,7 +60,8 @@ class ExportScreen(FieldModal[None]):
             window.border_title = _("Export what is only on this device")
             window.border_subtitle = _("Enter writes · Esc goes back")
             yield Static(
-                _("Everything not sent yet, as the office can import it. Photos and files stay in the home folder."), markup=False
+                _("Everything not sent yet, with its photos and files, as the office or your next device can import it."),
+                markup=False,
             )
             yield WindowList(self._draw, id="places")
             yield Field(str(self._offered[0].folder / self._file), _("path of the new file"))
@@ -104,7 +105,7 @@ class ExportScreen(FieldModal[None]):
         if path.is_dir():
             path = path / self._file
         self.field.record(
-            lambda services: write_unsent(services.journal, path),
+            lambda services: write_unsent(services.home, services.identity, path).entries,
             then=lambda entries: self._written(entries, path),
             refused=self._refused,
         )
