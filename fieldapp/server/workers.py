@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
 from fieldapp.domain.problem import Problem
-from fieldapp.server.serve import STOP_S, Server, bound, log_to, quiet_signals
+from fieldapp.server.serve import STOP_S, Server, bound, leave_for_good, log_to, quiet_signals
 from fieldapp.server.services import open_server
 from fieldapp.server.settings import ServerSettings
 
@@ -221,7 +221,8 @@ def _work(settings: ServerSettings, number: int, sock: socket.socket, line: Conn
     try:
         services.metrics.worker.set(number)
         services.start_relay()
-        server = Server(services, on_ready=lambda port: _say_ready(line))
+        server = Server(services, on_ready=lambda port: _say_ready(line), by_clock=number == 1)
+        leave_for_good()
         threading.Thread(target=_leave_with_the_first, args=(line, server), name="first process", daemon=True).start()
         with quiet_signals():
             server.run(sockets=[sock])

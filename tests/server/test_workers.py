@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from fieldapp.domain.fold import read_state
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.server.reach import Session
-from fieldapp.server.serve import run_server
+from fieldapp.server.serve import Server, run_server
 from fieldapp.server.settings import ServerSettings
 from fieldapp.store.tables import LogRow, StreamStateRow, table_of
 from fieldapp.sync.protocol import EpochParent, PullAnswer, PullRequest, PushAnswer, PushRequest, to_wire
-from tests.live_server import Client, LiveServer
+from tests import live_server as live_server_module
+from tests.live_server import Client, LiveServer, serving
 from tests.server.office import LOG, Line, entry_of
 from tests.server.processes import SEQUENCE, client_at, several_processes, worker_of
 from tests.sync import test_live as end_to_end
@@ -268,6 +270,17 @@ def is_running(pid: int) -> bool:
         return False
     state = Path(f"/proc/{pid}/stat")
     return not state.exists() or state.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_what_is_due_by_the_clock_is_done_in_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy() -> set[str]:
+        return {thread.name for thread in threading.enumerate() if thread.is_alive()} & {"upkeep", "backups"}
+
+    with serving(tmp_path / "one", backup_dir=tmp_path / "backups"):
+        assert busy() == {"upkeep", "backups"}
+    monkeypatch.setattr(live_server_module, "Server", partial(Server, by_clock=False))
+    with serving(tmp_path / "two", backup_dir=tmp_path / "backups"):
+        assert busy() == set()
 
 
 def test_sqlite_has_one_process(tmp_path: Path) -> None:
