@@ -185,6 +185,27 @@ def _revoke(arguments: argparse.Namespace, out: Output) -> int:
     return OK
 
 
+def _erase_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("customer", metavar="CUSTOMER", help="id of the customer")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, without naming anybody: it stays")
+
+
+def _erase(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.server.erasing import erase_customer
+
+    with opened(arguments) as services:
+        done = erase_customer(services, arguments.customer, arguments.reason)
+    if arguments.json:
+        out.json({"customer": done.customer, "jobs": done.jobs, "entries": done.entries, "files": done.files})
+    elif not done.entries:
+        out.line(f"Nothing is left to erase of {done.customer}.")
+    else:
+        out.line(f"Erased for {done.customer}: the content of {done.entries:,} entries on {done.jobs} jobs, {done.files} files.")
+        out.line("  Devices erase it with their next exchange. Backups made before still hold it: docs/erasure.md says what to do.")
+    return OK
+
+
 def _file_arguments(parser: argparse.ArgumentParser) -> None:
     server_options(parser)
     parser.add_argument("file", metavar="FILE", help="the backup")
@@ -289,6 +310,13 @@ COMMANDS = {
     "admin revoke": Command(_revoke, "fieldapp admin revoke B1", _revoke_arguments, device=False),
     "admin files": Command(
         _files, "fieldapp admin files", server_options, device=False, description="List files that have not arrived yet, by job"
+    ),
+    "admin erase": Command(
+        _erase,
+        "fieldapp admin erase c-17 --reason 'asked for in writing'",
+        _erase_arguments,
+        device=False,
+        description="Erase the personal data of a customer, here and on every device. Done again it erases what has come since",
     ),
     "admin backup": Command(_backup, "fieldapp admin backup /mnt/disk/fieldapp.zip", _file_arguments, device=False),
     "admin verify": Command(

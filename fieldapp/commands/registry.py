@@ -67,6 +67,7 @@ COMMANDS = (
     Listed("admin code", "administration", "make a one-time code for a person's next device"),
     Listed("admin device list", "administration", "list devices and when they were last seen"),
     Listed("admin revoke", "administration", "take a device out of service"),
+    Listed("admin erase", "administration", "erase the personal data of a customer"),
     Listed("admin files", "administration", "list files that have not arrived yet, by job"),
     Listed("admin backup", "administration", "write a verified backup of the server"),
     Listed("admin verify", "administration", "compute every hash and chain of the server again, and name what does not fit"),

@@ -26,6 +26,7 @@ from fieldapp.store.rows import WHOLE_LOG
 from fieldapp.store.tables import (
     DeviceEpochRow,
     EntryRow,
+    ErasureRow,
     LogHeadRow,
     LogRow,
     MembershipRow,
@@ -372,7 +373,10 @@ def _rows_in_scope(log: str, who: Session, after: int, upto: int) -> Select[*tup
     own = select(col(LogRow.pos)).where(
         col(LogRow.log) == log, col(LogRow.device) == who.device, col(LogRow.pos) > after, col(LogRow.pos) <= upto
     )
-    return _all_rows(log).where(col(LogRow.pos).in_(union(of_streams, own)))
+    erasures = select(col(ErasureRow.pos)).where(
+        col(ErasureRow.log) == log, col(ErasureRow.pos) > after, col(ErasureRow.pos) <= upto
+    )  # a device may have own entries that they concern, whatever it holds now
+    return _all_rows(log).where(col(LogRow.pos).in_(union(of_streams, own, erasures)))
 
 
 def _check_cursors(conn: Connection, who: Session, cursors: dict[str, Cursor], heads: dict[str, Cursor]) -> None:

@@ -44,6 +44,9 @@ class FileStorage(Protocol):
 
     def has(self, sha256: str) -> bool: ...
 
+    def remove(self, sha256: str) -> None:
+        """Let go of a file and its parts for good."""
+
     def read(self, sha256: str, start: int, length: int) -> Iterator[bytes]:
         """Bytes of a whole file, in chunks."""
 
@@ -123,6 +126,10 @@ class FolderStorage:
 
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
+
+    def remove(self, sha256: str) -> None:
+        self.path(sha256).unlink(missing_ok=True)
+        self.drop_parts(sha256)
 
     def read(self, sha256: str, start: int, length: int) -> Iterator[bytes]:
         with self.path(sha256).open("rb") as file:

@@ -19,6 +19,7 @@ from fieldapp.server.answers import Refused
 from fieldapp.server.file_storage import FileStorage, StorageFull
 from fieldapp.server.reach import Session, readable_logs, reads_whole
 from fieldapp.store.database import Database
+from fieldapp.store.erasing import ERASED
 from fieldapp.store.tables import EntryRow, FileRow, FileStreamRow, LogHeadRow, MembershipRow, StreamStateRow, table_of
 from fieldapp.sync.protocol import PART_BYTES, FileState
 
@@ -151,7 +152,7 @@ class Files:
                 it is still on the device that recorded it, `wrong-range` (416).
         """
         row = self._row(sha256)
-        if not self._may_see(who, sha256):
+        if row.state == ERASED or not self._may_see(who, sha256):
             raise _unknown()
         if not self._here(row):
             raise Refused(404, "file-missing", "This file has not arrived at the server yet.", "It is still on the device.")
@@ -168,8 +169,8 @@ class Files:
         return row
 
     def _here(self, row: Any) -> bool:
-        """What the database says and the storage has lost is wanted again."""
-        return row.state == HERE and self._storage.has(row.sha256)
+        """What the database says and the storage has lost is wanted again; what was erased is never."""
+        return row.state == ERASED or (row.state == HERE and self._storage.has(row.sha256))
 
     def _may_see(self, who: Session, sha256: str) -> bool:
         """Whoever may read one of the entries that name a file may read the file."""

@@ -147,6 +147,22 @@ class Database:
         else:
             conn.exec_driver_sql(sql, (msgspec.json.encode(rows).decode(),))
 
+    def scrub(self) -> bool:
+        """On SQLite: leave nothing of what was deleted in free pages and in the write-ahead log. Whether it worked; it does not
+        while somebody else reads or writes, or where the disk has no room for a copy. PostgreSQL does so by itself (VACUUM)."""
+        if not self.is_sqlite:
+            return True
+        with self._lock:
+            connection = self._writer.raw_connection()
+            under: Any = connection.driver_connection
+            try:
+                under.execute("VACUUM")
+                return not under.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error:
+                return False
+            finally:
+                connection.close()
+
     def close(self) -> None:
         if self._readers is not self._writer:
             self._readers.dispose()  # first: the last one to close folds the write-ahead log into the file, and only a writer can

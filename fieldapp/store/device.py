@@ -32,13 +32,14 @@ from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.erasing import ERASED
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Identity
 from fieldapp.store.journal import Journal, journal_line
 from fieldapp.store.keeping import Keeping
 from fieldapp.store.lines import Lines
 from fieldapp.store.pending import refresh_jobs
-from fieldapp.store.receiving import AGAIN, LEAVING, Receiver, whole_log
+from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
 from fieldapp.store.taking_over import TakenOver, sort_out
 from fieldapp.store.tables import (
@@ -340,8 +341,33 @@ class DeviceReplica:
     def receive(self, page: Page) -> Saved:
         """Rows, backfill progress, scope and cursors of one answer, in one transaction."""
         with many_at_once(), self._db.write() as conn:
-            changed = Receiver(self._db, conn, self.identity.device, self.identity.role, self._clock.now()).receive(page)
+            receiver = Receiver(self._db, conn, self.identity.device, self.identity.role, self._clock.now())
+            changed = receiver.receive(page)
+        if receiver.erased.entries:
+            with suppress(Problem):  # it is tried again at the next start
+                self._erase_beside()
         return Saved(tuple(row.entry.id for row in page.rows), changed)
+
+    def _erase_beside(self) -> None:
+        """What was erased in the database goes from the journal and from what is kept too, and from the database's free pages.
+
+        Raises:
+            Problem: `journal-failed`; the next start goes on.
+        """
+        with self._both:
+            query = select(col(EntryRow.id)).join(OwnEntryRow, col(OwnEntryRow.entry_id) == col(EntryRow.id))
+            with self._db.read() as conn:
+                ids = frozenset(conn.execute(query.where(col(EntryRow.body).is_(None))).scalars())
+            self._rewrite_journal()
+            self._keeping.forget_bodies(ids)
+        if self._db.scrub():
+            with self._db.write() as conn:
+                conn.execute(delete(SettingRow).where(col(SettingRow.name) == ERASING))
+
+    def forget_file(self, sha256: str) -> None:
+        """An erased file is gone from the disk too."""
+        with self._db.write() as conn:
+            conn.execute(delete(FileRow).where(col(FileRow.sha256) == sha256, col(FileRow.state) == ERASED))
 
     def forget_cursors(self) -> None:
         """The server's history is not the one this device saw: read everything again."""
@@ -403,6 +429,9 @@ class DeviceReplica:
             self._keeping.keep_received(content, self._clock.now())
             self._rewrite_journal()
         self._keeping.let_go()
+        if self.setting(ERASING) is not None:
+            with suppress(Problem):  # the power went before; it is tried again at the next start
+                self._erase_beside()
         return Started(len(missing), restored, tuple(content.damaged))
 
     def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:

@@ -7,7 +7,7 @@ The journal lets go of nothing before it lies in a kept segment; a segment goes 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from sqlalchemy import Connection, select
@@ -85,6 +85,14 @@ class Keeping:
             if entry.id not in unsent and entry.id not in wanted and entry.envelope.author == self._lines.identity.person
         ]
         self._kept.append(lines, contact or now)
+
+    def forget_bodies(self, ids: Collection[str]) -> None:
+        """Take the content of erased entries from what is kept.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        self._kept.forget_bodies(ids)
 
     def let_go(self) -> None:
         """Remove the segments that nobody needs any more.

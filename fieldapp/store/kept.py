@@ -12,11 +12,11 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from fieldapp.domain.entry import Entry
-from fieldapp.store.journal import JournalContent, JournalLine, not_written, parse_journal, sync_folder
+from fieldapp.store.journal import JournalContent, JournalLine, not_written, parse_journal, sync_folder, without_bodies
 
 KEPT_MS = 90 * 86_400_000
 """Own entries and their files are kept at least so long after their receipt."""
@@ -124,6 +124,30 @@ class Kept:
         """Segments of months that were over at this instant (ms UTC)."""
         month = _month(instant)
         return [path for path in self.segments() if path.name[5:12] < month]
+
+    def forget_bodies(self, ids: Collection[str]) -> None:
+        """Take the content of erased entries from everything that is kept, and from what waits to be.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        with self._lock:
+            self._owed = [(at, without_bodies(line, ids)) for at, line in self._owed]
+            for path in (*self.segments(), *self.folder.glob("damaged*.jsonl")):
+                try:
+                    data = path.read_bytes()
+                    fresh = without_bodies(data, ids)
+                    if fresh == data:
+                        continue
+                    beside = path.with_suffix(".new")
+                    with beside.open("wb") as file:
+                        file.write(fresh)
+                        file.flush()
+                        os.fsync(file.fileno())
+                    beside.replace(path)
+                    sync_folder(self.folder)
+                except OSError as error:
+                    raise not_written(error) from error
 
     def remove(self, segments: Sequence[Path]) -> None:
         """Let go of segments that nobody needs any more. One that cannot be removed now is tried again at the next start."""

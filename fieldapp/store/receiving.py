@@ -10,28 +10,34 @@ from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
 from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
 from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.erasing import ERASED, Erased, drop_bodies
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.rows import WHOLE_LOG, Page, Row
 from fieldapp.store.tables import (
     CursorRow,
     DocumentRow,
+    DraftRow,
     EntryRow,
     FileRow,
     JobRow,
     LogRow,
     OwnEntryRow,
     ScopeRow,
+    SettingRow,
     StreamRow,
     StreamStateRow,
 )  # fmt: skip
 
 AGAIN = 0
 """`ScopeRow.upto` of a stream to be read again that the server has not named yet since; it is shown as it was meanwhile."""
+ERASING = "erasing"
+"""A setting while content was erased in the database and not yet everywhere beside it."""
 LEAVING = -1
 """`ScopeRow.upto` of a stream that left the scope while own work on it is still unsent: it goes when that was received."""
 
@@ -57,6 +63,8 @@ class Receiver:
     def __init__(self, db: Database, conn: Connection, device: str, role: str, now: int) -> None:
         self._db, self._conn, self._device, self._role = db, conn, device, role
         self._doubts, self._agreement = Doubts(db, conn, now), Agreement(db, conn, now)
+        self.erased = Erased()
+        """What lost its content with this page: beside the database it has to go as well."""
         self._scope: dict[str, Held] = {}
         self._scope_changed: set[str] = set()
 
@@ -74,6 +82,7 @@ class Receiver:
         self._refold(heads, became_live, rows)
         heads.save()
         changed |= {head.stream for head in heads.changed()}
+        self._erase(heads, rows)
         again = self._agreement.fetched(became_live)
         self._read_again(page)
         earlier = self._of_earlier_devices()
@@ -201,6 +210,57 @@ class Receiver:
             self._conn.execute(delete(table).where(col(table.stream).in_(streams)))
         self._conn.execute(delete(ScopeRow).where(*lost))
         self._forget_rows()
+
+    # --- Erasure ----------------------------------------------------------------------------------------------------------------
+
+    def _erase(self, heads: StreamHeads, rows: list[Row]) -> None:
+        """Take the content from what an erasure comes after, and from what the server sends without any."""
+        ids = {row.entry.id for row in rows if row.entry.body_raw is None}
+        orders = [row for row in rows if row.entry.envelope.type in ERASURES and row.kind == "entry" and row.outcome == "applied"]
+        for row in orders:
+            stream = row.entry.envelope.stream
+            standing = select(col(StreamRow.entry_id)).where(
+                col(StreamRow.log) == row.log, col(StreamRow.stream) == stream, col(StreamRow.pos) < row.pos
+            )
+            ids.update(self._conn.execute(standing).scalars())
+            own = (
+                select(col(OwnEntryRow.entry_id), col(OwnEntryRow.stream), col(OwnEntryRow.also))
+                .join(LogRow, col(LogRow.entry_id) == col(OwnEntryRow.entry_id))
+                .where(col(LogRow.log) == row.log, col(LogRow.pos) < row.pos)
+            )
+            ids.update(name for name, home, also in self._conn.execute(own) if stream in (home, *also.split()))
+            self._conn.execute(delete(DraftRow).where(col(DraftRow.job) == stream))
+        self.erased = drop_bodies(self._conn, ids, self._still_named)
+        if not self.erased.entries:
+            return
+        self._db.upsert(self._conn, SettingRow, [{"name": ERASING, "value": "1"}])
+        for names in chunks(sorted(self.erased.files)):
+            self._conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
+        shown = [place for name in sorted(self.erased.streams) if (place := self._shown_stream(name)) is not None]
+        for stream, log in shown:
+            heads.reset(stream, log)
+        for stream, pos, is_entry, fact in facts_of(self._conn, [stream for stream, _ in shown]):
+            heads.fold(fact, pos, [stream], is_entry=is_entry)
+        heads.save()
+        kept = {stream for stream, _ in shown}
+        gone = sorted(stream for stream in self.erased.streams if stream.startswith("job:") and stream not in kept)
+        for names in chunks(gone):  # a list may show it as it was, from a time when it was held
+            self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
+            self._conn.execute(delete(StreamStateRow).where(col(StreamStateRow.stream).in_(names)))
+
+    def _shown_stream(self, stream: str) -> tuple[str, str] | None:
+        """(stream, log) where its rows are folded here."""
+        log = self._conn.execute(select(col(StreamRow.log)).where(col(StreamRow.stream) == stream).limit(1)).scalar()
+        waits = select(col(ScopeRow.stream)).where(col(ScopeRow.stream) == stream, col(ScopeRow.live).is_(False))
+        if stream in self._scope:
+            waiting = not self._scope[stream].live
+        else:
+            waiting = self._conn.execute(waits).first() is not None
+        return None if log is None or waiting else (stream, str(log))
+
+    def _still_named(self, sha256: str, streams: frozenset[str]) -> bool:
+        query = "SELECT 1 FROM entries WHERE body IS NOT NULL AND instr(raw, ?) LIMIT 1"
+        return self._conn.exec_driver_sql(query, (sha256.encode(),)).first() is not None
 
     # --- Agreement --------------------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.erasing import Erased, carry_out, concerned, lock_streams
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
 from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
@@ -211,6 +212,19 @@ class ServerReplica:
                 jobs = [(head.stream, head.state) for head in heads.changed() if isinstance(head.state, JobState)]
                 save_jobs(self._db, conn, (job_row(stream, log, job, b"") for stream, job in jobs if job.id))
         return len(streams)
+
+    def erase(self, erasures: Sequence[Entry]) -> tuple[Erased, dict[str, int]]:
+        """Record erasures (domain/entry_types/erasure.py) of one log and carry them out, in one transaction.
+
+        Returns: what lost its content, and the logs that moved with their new heads.
+        """
+        log, homes = erasures[0].envelope.log, [entry.envelope.stream for entry in erasures]
+        with self._db.write() as conn:
+            _, named = concerned(conn, log, homes)
+            lock_streams(self._db, conn, log, {*homes, *named})
+            self._store(conn, erasures)
+            moved = self._place(conn, log, [[Decided(entry, None, APPLIED, "rule")] for entry in erasures], None, self._clock())
+            return carry_out(self._db, conn, log, erasures), moved
 
     def let_old_jobs_go(self) -> dict[str, int]:
         """Let jobs that were closed long ago leave the scopes of their people. To be called now and then; what has left already

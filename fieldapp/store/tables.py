@@ -384,6 +384,16 @@ class FileStreamRow(Base, table=True):
     stream: str = Field(primary_key=True)
 
 
+class ErasureRow(Base, table=True):
+    """An entry after which what stood before it in its stream has no content any more: every device of the log hears of it."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (_NO_ROWID,)
+    log: str = Field(primary_key=True)
+    pos: int = Field(sa_column=_big(key=True))
+    entry_id: str
+
+
 class PartRow(Base, table=True):
     """A part of a file that has arrived at the server."""
 
@@ -397,5 +407,5 @@ SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "docume
 DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
-    "quarantine", "file_parts", "file_streams",
+    "quarantine", "file_parts", "file_streams", "erasures",
 )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
+from fieldapp.store.erasing import ERASED
 from fieldapp.store.journal import sync_folder
 from fieldapp.sync import messages as m
 from fieldapp.sync.file_lane import FileItem, FileLane, FileSent, FilesLooked, KeepChunk, LookFiles
@@ -45,7 +46,11 @@ class FileDesk:
         return None
 
     def items(self) -> tuple[FileItem, ...]:
-        """What only this device has, the small ones first; then what is named but not here."""
+        """What only this device has, the small ones first; then what is named but not here. What was erased goes from the disk."""
+        for file in self._replica.files_waiting(ERASED):
+            for path in (self._folder / file.sha256, self._part(file.sha256)):
+                path.unlink(missing_ok=True)
+            self._replica.forget_file(file.sha256)
         out = [FileItem(file.sha256, file.size, self._place(file.sha256), file.size) for file in self._replica.files_waiting()]
         for file in self._replica.files_waiting("wanted"):
             part = self._part(file.sha256)

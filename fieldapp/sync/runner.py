@@ -16,6 +16,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.sync import messages as m
@@ -203,8 +204,8 @@ class Runner:
             self._inbox.put(("files", m.Hurried(self._now(), "hint")))  # files named by these facts are taken from now on
         elif isinstance(effect, m.Receive):
             self.received += len(effect.page.rows)
-            if any(row.entry.envelope.files for row in effect.page.rows):
-                self._inbox.put(("files", m.Hurried(self._now(), "hint")))  # some may be to fetch, or to send once more
+            if any(row.entry.envelope.files or row.entry.envelope.type in ERASURES for row in effect.page.rows):
+                self._inbox.put(("files", m.Hurried(self._now(), "hint")))  # some are to fetch, to send once more, or to go
 
     def _hear_files(self, event: FileEvent) -> None:
         assert self._desk is not None

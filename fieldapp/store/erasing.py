@@ -1,0 +1,139 @@
+"""Erasure carried out in a database, the same on a device and on the server: content goes, envelopes and hashes stay.
+
+An erasure covers what stands before it in its stream. Bodies become NULL, documents go, and every stream that an erased entry
+stood in is folded again from what is left, so that device and server come to the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+from sqlalchemy import Connection, delete, select, update
+from sqlmodel import col
+
+from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.entry_types.erasure import ERASURES
+from fieldapp.domain.job import JobState
+from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database, chunks
+from fieldapp.store.heads import StreamHeads, job_row, save_jobs
+from fieldapp.store.tables import (
+    DocumentRow,
+    EntryRow,
+    ErasureRow,
+    FileRow,
+    FileStreamRow,
+    LogRow,
+    QuarantineRow,
+    StreamRow,
+    StreamStateRow,
+)  # fmt: skip
+
+ERASED = "erased"
+"""State of a file whose content is to go, or has gone, with the entries that named it."""
+
+
+class Erased(msgspec.Struct, frozen=True):
+    """What lost its content: entries by id, the streams that they name, and files that no other entry names."""
+
+    entries: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+
+
+def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str, frozenset[str]], bool]) -> Erased:
+    """Take the content from these entries, but for erasures themselves.
+
+    Args:
+        still_named: whether an entry that keeps its content names a file (hash, streams of those that lose theirs).
+    """
+    entries: set[str] = set()
+    streams: set[str] = set()
+    files: set[str] = set()
+    for names in chunks(sorted(set(ids))):
+        query = select(col(EntryRow.id), col(EntryRow.raw)).where(
+            col(EntryRow.id).in_(names), col(EntryRow.body).is_not(None), col(EntryRow.type).not_in(sorted(ERASURES))
+        )
+        for name, raw in conn.execute(query):
+            envelope = read_entry(raw, None, trusted=True).envelope
+            entries.add(name)
+            streams.update(envelope.streams)
+            files.update(file.sha256 for file in envelope.files)
+    for names in chunks(sorted(entries)):
+        conn.execute(update(EntryRow).where(col(EntryRow.id).in_(names)).values(body=None))
+        conn.execute(delete(DocumentRow).where(col(DocumentRow.entry_id).in_(names)))
+    of = frozenset(streams)
+    return Erased(frozenset(entries), of, frozenset(sha256 for sha256 in sorted(files) if not still_named(sha256, of)))
+
+
+# --- On the server ----------------------------------------------------------------------------------------------------------------
+
+
+def concerned(conn: Connection, log: str, streams: Sequence[str]) -> tuple[set[str], set[str]]:
+    """(ids of the entries of these streams that still have content, streams that these entries name)."""
+    ids: set[str] = set()
+    named: set[str] = set()
+    for names in chunks(sorted(streams), 200):
+        standing = select(col(StreamRow.entry_id)).where(col(StreamRow.log) == log, col(StreamRow.stream).in_(names))
+        for where in (col(EntryRow.id).in_(standing), col(EntryRow.stream).in_(names)):  # the second: what stands nowhere
+            query = select(col(EntryRow.id), col(EntryRow.raw)).where(
+                where, col(EntryRow.body).is_not(None), col(EntryRow.type).not_in(sorted(ERASURES))
+            )
+            for name, raw in conn.execute(query):
+                ids.add(name)
+                named.update(read_entry(raw, None, trusted=True).envelope.streams)
+    return ids, named
+
+
+def lock_streams(db: Database, conn: Connection, log: str, streams: Iterable[str]) -> None:
+    """Hold every stream of the log that is going to be folded anew, in the order in which writers take them."""
+    StreamHeads(db, conn, lock=True).load((stream, log) for stream in sorted(set(streams)))
+
+
+def carry_out(db: Database, conn: Connection, log: str, erasures: Sequence[Entry]) -> Erased:
+    """Erase what stands before these entries, which have just taken their places; in the same transaction."""
+    from fieldapp.store.server import refold  # it calls this module
+
+    homes = [entry.envelope.stream for entry in erasures]
+    ids, _ = concerned(conn, log, homes)
+    erased = drop_bodies(conn, ids, lambda sha256, _: _still_named(conn, sha256, ids))
+    places = {row[0]: row[1] for row in conn.execute(
+        select(col(LogRow.entry_id), col(LogRow.pos)).where(
+            col(LogRow.log) == log, col(LogRow.kind) == "entry", col(LogRow.entry_id).in_([entry.id for entry in erasures])
+        )
+    )}  # fmt: skip
+    db.insert(conn, ErasureRow, [{"log": log, "pos": places[entry.id], "entry_id": entry.id} for entry in erasures])
+    for names in chunks(sorted(erased.files)):
+        conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
+    _quarantined(conn, frozenset(homes))
+    query = select(col(StreamStateRow.stream)).where(col(StreamStateRow.log) == log)
+    for names in chunks(sorted(erased.streams | set(homes)), 200):
+        heads = StreamHeads(db, conn)
+        refold(conn, heads, log, sorted(conn.execute(query.where(col(StreamStateRow.stream).in_(names))).scalars()))
+        heads.save()
+        jobs = [(head.stream, head.state) for head in heads.changed() if isinstance(head.state, JobState)]
+        save_jobs(db, conn, (job_row(stream, log, job, b"") for stream, job in jobs if job.id))
+    return erased
+
+
+def _still_named(conn: Connection, sha256: str, going: set[str]) -> bool:
+    streams = select(col(FileStreamRow.stream)).where(col(FileStreamRow.sha256) == sha256)
+    query = (
+        select(col(EntryRow.id), col(EntryRow.raw))
+        .join(StreamRow, col(StreamRow.entry_id) == col(EntryRow.id))
+        .where(col(StreamRow.stream).in_(streams), col(EntryRow.body).is_not(None))
+    )
+    return any(name not in going and sha256.encode() in raw for name, raw in conn.execute(query))
+
+
+def _quarantined(conn: Connection, streams: frozenset[str]) -> None:
+    """Bytes in quarantine are an envelope, a line feed and a body: the body of what names one of the streams goes."""
+    for key, raw in conn.execute(select(col(QuarantineRow.id), col(QuarantineRow.raw))).all():
+        envelope, _, body = raw.partition(b"\n")
+        try:
+            named = read_entry(envelope, None, trusted=True).envelope.streams if body else ()
+        except Problem:
+            continue  # nobody can say whose it is
+        if not streams.isdisjoint(named):
+            conn.execute(update(QuarantineRow).where(col(QuarantineRow.id) == key).values(raw=envelope))

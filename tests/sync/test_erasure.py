@@ -1,0 +1,168 @@
+"""A customer is forgotten: everywhere, also by a device that was away for a year, and every chain still verifies."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from fieldapp.bootstrap import DeviceServices
+from fieldapp.domain.documents import Contact, Customer
+from fieldapp.domain.entry import FileRef
+from fieldapp.domain.entry_types import customer, lifecycle, steps
+from fieldapp.domain.entry_types.reference import CustomerRecorded
+from fieldapp.domain.problem import Problem
+from fieldapp.server.erasing import erase_customer
+from fieldapp.store.rows import Draft
+from fieldapp.store.tables import DraftRow, FileRow, JobRow, StreamStateRow
+from fieldapp.store.verify import verify_server
+from fieldapp.sync.once import sync_once
+from tests.live_server import LiveServer, live_server  # noqa: F401
+from tests.store.pens import everything
+from tests.sync.homes import LOG, SETTINGS, device_of
+from tests.sync.test_scope_changes import Rules, rules, sound, synced  # noqa: F401
+
+SECRETS = (b"Frau Krause", b"second floor", b"PNG of the hall")
+ALSO = ("customer:c-2", "asset:a-1")
+
+
+def traces(folder: Path) -> set[tuple[str, bytes]]:
+    """Files in which a word of the customer still stands."""
+    found = set()
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            found |= {(str(path.relative_to(folder)), secret) for secret in SECRETS if secret in data}
+    return found
+
+
+def work_on(device: DeviceServices, stream: str) -> str:
+    """What a visit records; the hash of its photo."""
+    data = SECRETS[2] * 100
+    name = hashlib.sha256(data).hexdigest()
+    device.home.files.mkdir(exist_ok=True)
+    (device.home.files / name).write_bytes(data)
+    photo = FileRef(name, len(data), "hall.png")
+    for body in (lifecycle.JobAccepted(), lifecycle.WorkStarted("Frau Krause opened")):
+        device.replica.append([Draft(LOG, stream, body, ALSO)])
+    device.replica.append([Draft(LOG, stream, steps.NoteAdded("Frau Krause, second floor"))])
+    device.replica.append([Draft(LOG, stream, steps.ReadingTaken("a-1", "oil", "1.2", "bar"), also=("asset:a-1",))])
+    device.replica.append([Draft(LOG, stream, steps.FileAttached(name, len(data), "hall.png"), files=(photo,))])
+    device.replica.append([Draft(LOG, stream, customer.SignatureGiven("Frau Krause", "0" * 64, True, "I confirm"))])
+    device.replica.append([Draft(LOG, stream, lifecycle.JobCompleted("Frau Krause signed"), ALSO)])
+    return name
+
+
+@pytest.fixture
+def visited(rules: Rules, tmp_path: Path) -> str:  # noqa: F811
+    """A customer with a finished job, another customer with one; both known on two devices and in the office."""
+    person = Customer("c-2", {"en": "Frau Krause"}, LOG, contacts=(Contact("Frau Krause", "030 1"),))
+    rules.record("customer:c-2", CustomerRecorded(person))
+    rules.job("2", customer="c-2")
+    rules.job("1")
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        name = work_on(device, "job:2")
+        device.replica.append([Draft(LOG, "job:1", steps.NoteAdded("of another customer"))])
+        device.drafts.save("job:2", "p/s1", 1, "Frau Krause wants", 1)
+        synced(device)
+    rules.record("job:2", lifecycle.JobApproved())
+    return name
+
+
+def states(device: DeviceServices) -> dict[str, str]:
+    with device.database.read() as conn:
+        query = select(col(StreamStateRow.stream), col(StreamStateRow.digest)).where(col(StreamStateRow.digest) != "")
+        return {stream: digest for stream, digest in conn.execute(query)}
+
+
+def server_states(server: LiveServer) -> dict[str, str]:
+    return {row["stream"]: row["digest"] for row in everything(server.services.db, StreamStateRow) if row["digest"]}
+
+
+def test_nothing_of_a_forgotten_customer_is_anywhere(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    server = rules.server
+    for person, home in (("super", "office"), ("tech-1", "a")):
+        with device_of(server, person, tmp_path / home) as device:
+            synced(device)
+    assert traces(tmp_path / "server")
+    assert traces(tmp_path / "a")
+    done = erase_customer(server.services, "c-2", "asked for in writing")
+    assert (done.jobs, done.files) == (1, 1)
+    assert verify_server(server.services.db) == ()
+    assert not server.services.storage.has(visited)
+    for person, home in (("super", "office"), ("tech-1", "a")):
+        with device_of(server, person, tmp_path / home) as device:
+            synced(device)
+            assert sound(device)
+            theirs = server_states(server)
+            assert {stream: digest for stream, digest in states(device).items() if theirs[stream] != digest} == {}
+            assert device.replica.disagreements() == ()
+            jobs = {row["stream"]: row for row in everything(device.database, JobRow)}
+            assert (jobs["job:2"]["number"], jobs["job:2"]["status"]) == ("2", "approved")
+            assert b"of another customer" in jobs["job:1"]["view"]
+            assert everything(device.database, DraftRow) == []
+            assert [row for row in everything(device.database, FileRow) if row["sha256"] == visited] == []
+        assert traces(tmp_path / home) == set()
+    server.stop()
+    assert traces(tmp_path / "server") == set()
+    server.start()
+    assert erase_customer(server.services, "c-2").entries == 0
+    with device_of(server, "tech-2", tmp_path / "new") as device:  # who comes later sees what is left
+        rules.record("job:1", lifecycle.JobAssigned("tech-2"))
+        synced(device)
+        assert sound(device)
+
+
+def test_a_device_that_was_away_for_a_year_forgets_too(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    server = rules.server
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([Draft(LOG, "job:2", steps.NoteAdded("Frau Krause called again"))])  # not sent
+    rules.record("job:1", lifecycle.JobAssigned("tech-2"))
+    now = server.services.clock()
+    server.services.replica._clock = lambda: now + 370 * 86_400_000
+    server.services.replica.let_old_jobs_go()
+    erase_customer(server.services, "c-2")
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        sync_once(device, SETTINGS)
+        synced(device)
+        assert sound(device)
+        assert device.replica.counts().safe_to_leave
+    again = erase_customer(server.services, "c-2", "what came late")
+    assert again.entries == 1  # it was never lost, and goes when somebody says so
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        assert sound(device)
+    assert traces(tmp_path / "a") == set()
+    assert verify_server(server.services.db) == ()
+    server.stop()
+    assert traces(tmp_path / "server") == set()
+    server.start()
+
+
+def test_what_the_power_cut_short_is_finished_at_the_next_start(
+    rules: Rules,
+    visited: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    erase_customer(rules.server.services, "c-2")
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device, monkeypatch.context() as patch:
+        patch.setattr(device.replica, "_erase_beside", lambda: None)
+        synced(device)
+    assert traces(tmp_path / "a")
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        assert device.replica.setting("erasing") is None
+    assert traces(tmp_path / "a") == set()
+
+
+def test_a_customer_with_open_jobs_and_an_unknown_one_are_not_forgotten(rules: Rules, visited: str) -> None:  # noqa: F811
+    services = rules.server.services
+    rules.job("3", customer="c-2")
+    with pytest.raises(Problem, match="1 jobs of this customer are open: 3"):
+        erase_customer(services, "c-2")
+    with pytest.raises(Problem, match="no customer"):
+        erase_customer(services, "c-9")
