@@ -7,13 +7,14 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import exchange, recorded_step, screens, start_up
+from benchmarks import exchange, many_devices, recorded_step, screens, start_up
 from benchmarks.table import Figure, table
 
 ALL: dict[str, Callable[[Path], list[Figure]]] = {
     "recorded-step": recorded_step.run,
     "push": exchange.push,
     "first-sync": exchange.first_sync,
+    "many-devices": many_devices.run,
     "start-up": start_up.run,
     "screens": screens.run,
 }

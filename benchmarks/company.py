@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -76,9 +77,24 @@ def a_finished_job(log: str, number: int, count: int = 30) -> Iterator[list[Draf
     yield [Draft(log, stream, lifecycle.JobCompleted())]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server in a process of its own."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+
 @contextmanager
 def server_process(arguments: list[str], port: int, path: str = "/") -> Iterator[str]:
-    """A server of its own process on loopback, ended when the block ends. Yields its URL once it answers."""
+    """The URL of a server as `running` starts it."""
+    with running(arguments, port, path) as server:
+        yield server.url
+
+
+@contextmanager
+def running(arguments: list[str], port: int, path: str = "/") -> Iterator[Running]:
+    """A server in a process of its own on loopback, ended when the block ends. Yielded once it answers at `path`."""
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
     )
@@ -90,7 +106,7 @@ def server_process(arguments: list[str], port: int, path: str = "/") -> Iterator
                 break
             except httpx.HTTPError:
                 time.sleep(0.1)
-        yield url
+        yield Running(url, process)
     finally:
         process.terminate()
         process.wait(timeout=10)
