@@ -6,7 +6,8 @@ brings the tables up to date and makes database and journal agree before anythin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fieldapp.store.database import Database
     from fieldapp.store.device import DeviceReplica
     from fieldapp.store.drafts import Drafts
+    from fieldapp.store.mending import Draft
 
 
 class DeviceView:
@@ -67,7 +69,7 @@ class DeviceServices(DeviceView):
         from fieldapp.services.office import Office
         from fieldapp.services.standard import Standard
         from fieldapp.services.work import Work
-        from fieldapp.store.device import DeviceReplica
+        from fieldapp.store.device import DeviceReplica, Started
         from fieldapp.store.drafts import Drafts
         from fieldapp.store.journal import Journal
 
@@ -75,6 +77,10 @@ class DeviceServices(DeviceView):
             return str(uuid6.uuid7())
 
         self.database = database
+        self.started = Started()
+        """What the start found."""
+        self.mended = ""
+        """What became of a database that was missing or damaged, in words; '' where all was well."""
         self.journal = Journal(home.journal_file)
         self.replica: DeviceReplica = DeviceReplica(database, self.journal, identity, self.clock, ids, home.save_identity)
         self.work: Work = Work(self.replica, self.reader, self.documents, _keep_file(home))
@@ -82,6 +88,11 @@ class DeviceServices(DeviceView):
         self.office: Office = Office(self.replica, self.reader, self.documents, ids)
         self.desk: Desk = Desk(self.replica, self.reader, self.documents)
         self.standard: Standard = Standard(self.replica, self.documents, _keep_bytes(home))
+
+    def keep_drafts(self, drafts: Iterable[Draft]) -> None:
+        """Typed text that was saved from a damaged database."""
+        for draft in drafts:
+            self.drafts.save(draft.job, draft.step, draft.version, draft.text, draft.at)
 
     def close(self) -> None:
         super().close()
@@ -117,12 +128,15 @@ def writing(what: str, home: str | None = None) -> Iterator[DeviceServices]:
     """
     place, _ = enrolled(home)
     with open_device(place, what) as device:
+        if device.mended:
+            sys.stderr.write(f"{device.mended}\n")
         yield device
 
 
 @contextmanager
 def open_device(home: Home, what: str) -> Iterator[DeviceServices]:
-    """Work on a device: the only writer of its home while it lasts. Tables are brought up to date, database and journal agree.
+    """Work on a device: the only writer of its home while it lasts. Tables are brought up to date, database and journal agree. A
+    database that is missing or damaged is made anew; `mended` of the services says so then.
 
     Args:
         what: the command or program, named to whoever has to wait for it.
@@ -130,25 +144,48 @@ def open_device(home: Home, what: str) -> Iterator[DeviceServices]:
     Raises:
         Problem: `identity-damaged`, `home-locked`, and those of the database and its migrations.
     """
-    from fieldapp.store.database import Database
-    from fieldapp.store.migrations import migrate_device
+    import time
+
+    from fieldapp.store.mending import Mended, put_aside, was_lost
 
     with home.locked(what):
         identity = home.identity()  # under the lock: another writer may have opened a new line of writing meanwhile
         if identity is None:
             raise _not_enrolled(home)
-        database = Database(home.database_url)
+        mended = Mended(None) if was_lost(home, identity) else None
         try:
-            migrate_device(database)
-            device = DeviceServices(home, identity, database)
-        except BaseException:
-            database.close()
-            raise
+            device = _started(home, identity)
+        except Problem as problem:
+            if problem.code != "database-damaged":
+                raise
+            mended = put_aside(home, time.strftime("%Y%m%d-%H%M%S"))
+            device = _started(home, identity)
+            device.keep_drafts(mended.drafts)
+        if mended is not None:
+            device.mended = mended.words(device.started.recovered)
         try:
-            device.replica.start()
             yield device
         finally:
             device.close()
+
+
+def _started(home: Home, identity: Identity) -> DeviceServices:
+    from fieldapp.store.database import Database
+    from fieldapp.store.migrations import migrate_device
+
+    database = Database(home.database_url)
+    try:
+        migrate_device(database)
+        device = DeviceServices(home, identity, database)
+    except BaseException:
+        database.close()
+        raise
+    try:
+        device.started = device.replica.start()
+    except BaseException:
+        device.close()
+        raise
+    return device
 
 
 def enrolled(home: str | None) -> tuple[Home, Identity]:
@@ -188,10 +225,32 @@ def bring_up_to_date(place: Home) -> None:
                     return
             finally:
                 connection.close()
-        except sqlite3.Error:
+        except sqlite3.OperationalError:
             return  # reading will say what is wrong with it
+        except sqlite3.DatabaseError:
+            pass  # it is none any more: it is put aside, and a new one is made
     with writing("bring the database up to date", str(place.path)):
         pass
+
+
+def put_damaged_aside(home: str | None) -> Path | None:
+    """Read the whole database of a device; where a page of it is damaged, put it aside and make a new one. Returns where it lies.
+
+    Raises:
+        Problem: `not-enrolled`, `home-locked`, and those of `open_device`.
+    """
+    import time
+
+    from fieldapp.store.mending import is_damaged, put_aside
+
+    place, _ = enrolled(home)
+    with place.locked("fieldapp doctor --repair"):
+        if not place.database_file.exists() or not is_damaged(place.database_file):
+            return None
+        mended = put_aside(place, time.strftime("%Y%m%d-%H%M%S"))
+    with open_device(place, "fieldapp doctor --repair") as device:
+        device.keep_drafts(mended.drafts)
+    return mended.aside
 
 
 def _keep_file(home: Home) -> Keep:

@@ -16,6 +16,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.settings import device_settings
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
+from fieldapp.store.mending import PUT_ASIDE
 from fieldapp.store.queries.outbox import outbox, setting
 from fieldapp.store.queries.reader import Reader
 from fieldapp.store.queries.scope import doubted_words, scope_trouble
@@ -76,10 +77,14 @@ def _database(home: Home, role: str) -> Iterator[Check]:
     try:
         verdict = str(reader.rows("PRAGMA integrity_check(1)")[0][0])
         if verdict != "ok":
-            yield Check("database", False, f"It is damaged: {verdict}. Unsent work is in the journal too: keep that folder.")
+            words = (
+                f"It is damaged: {verdict}. Unsent work is in the journal too: keep that folder. `fieldapp doctor --repair` puts "
+            )
+            yield Check("database", False, f"{words}the damaged one aside and makes a new one.")
             yield _journal(home, None)
             return
-        yield Check("database", True, f"Every page of {home.database_file.name} is well.")
+        aside = "".join(f" A damaged one lies at {path}." for path in sorted(home.database_file.parent.glob(PUT_ASIDE)))
+        yield Check("database", True, f"Every page of {home.database_file.name} is well.{aside}")
         yield from _content(home, reader)
         yield _history(home, role)
     except (Problem, sqlite3.Error) as problem:

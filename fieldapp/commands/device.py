@@ -88,15 +88,18 @@ def _locate(arguments: argparse.Namespace, out: Output) -> int:
 
 def _doctor_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offline", action="store_true", help="do not ask the server")
-    parser.add_argument("--repair", action="store_true", help="fold everything again from the entries")
+    parser.add_argument("--repair", action="store_true", help="put a damaged database aside, fold everything again")
 
 
 def _doctor(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.checks import checks
 
     if arguments.repair:
-        from fieldapp.bootstrap import writing
+        from fieldapp.bootstrap import put_damaged_aside, writing
 
+        aside = put_damaged_aside(arguments.home)
+        if aside is not None and not arguments.json:
+            out.line(f"The damaged database lies at {aside} now; a new one was made. Jobs come back with `fieldapp sync`.")
         with writing("fieldapp doctor --repair", arguments.home) as device:
             streams = device.replica.rebuild()
         if not arguments.json:

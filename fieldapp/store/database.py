@@ -230,7 +230,7 @@ def _problem(error: BaseException, operational: bool) -> Problem:
     text = str(error)
     state = getattr(error, "sqlstate", None)  # PostgreSQL
     name = str(getattr(error, "sqlite_errorname", ""))
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE")) or state == "53100":
+    if name.startswith(_NO_ROOM) or state == "53100":
         return Problem(
             "disk-full",
             "The disk is full or takes no more, so this was not saved.",
@@ -242,7 +242,7 @@ def _problem(error: BaseException, operational: bool) -> Problem:
             "Another program is writing to this database, so this was not saved.",
             "Everything saved before is safe. Try again in a moment.",
         )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")):
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):  # what the bytes say; a disk that does not answer is no damage
         return Problem(
             "database-damaged",
             f"The database cannot be read ({text}).",
@@ -250,10 +250,11 @@ def _problem(error: BaseException, operational: bool) -> Problem:
         )
     reason = (text.splitlines() or [type(error).__name__])[0]
     lost = operational and not name and (state is None or state[:2] in ("08", "57"))
-    if lost or name == "SQLITE_CANTOPEN":
+    if lost or name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR")):
         return Problem("database-away", f"The database cannot be reached ({reason}).", "Nothing was changed. Try again later.")
     return Problem("database-failed", f"The database refused the work ({reason}).", "Nothing was half-written.")
 
 
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_TRUNCATE", "SQLITE_IOERR_SHMSIZE")
 _IN_THE_WAY = ("40P01", "40001", "55P03", "23505")
 """PostgreSQL: deadlock, serialization failure, lock not available, the same key stored by two at once."""

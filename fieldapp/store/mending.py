@@ -1,0 +1,115 @@
+"""A database that cannot be read is put aside, never deleted; what only it had is saved from it as far as it can be read.
+
+A new one is made from the journal, from what is kept of received entries, and by the next exchange from the server.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.problem import Problem
+from fieldapp.store.home import Home, Identity
+from fieldapp.store.journal import Journal, journal_line, sync_folder
+
+PUT_ASIDE = "damaged-*.db"
+"""How databases that were put aside are called, beside the new one."""
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """Text that was typed and not recorded yet."""
+
+    job: str
+    step: str
+    version: int
+    text: str
+    at: int
+
+
+class Mended(msgspec.Struct, frozen=True):
+    """What became of a home whose database was lost or damaged. `aside`: where the damaged one lies now; None: it was missing."""
+
+    aside: Path | None
+    drafts: tuple[Draft, ...] = ()
+
+    def words(self, entries: int) -> str:
+        """What happened, what is safe, what to do. `entries`: how many were taken into the new one."""
+        saved = f"{entries} entries were taken from the second copy" if entries else "nothing unsent was in it"
+        what = "was missing" if self.aside is None else f"could not be read and lies at {self.aside} now"
+        return f"The database {what}; a new one was made and {saved}. Jobs come back with the next sync: fieldapp sync"
+
+
+def was_lost(home: Home, identity: Identity) -> bool:
+    """Whether a home that has been written in has no database any more."""
+    return bool(identity.epochs) and not home.database_file.exists()
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a database has a page that does not agree with the others. It reads all of it."""
+    try:
+        with closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",))
+    except sqlite3.DatabaseError as error:
+        return not isinstance(error, sqlite3.OperationalError) or "malformed" in str(error)
+
+
+def put_aside(home: Home, stamp: str) -> Mended:
+    """Move the database away, after what is unsent in it was brought into the journal. Nobody has it open.
+
+    Args:
+        stamp: date and time for its new name, such as `20261122-090000`.
+
+    Raises:
+        Problem: `journal-failed`, `home-unusable`; the database is still where it was.
+    """
+    entries, drafts = _saved_from(home.database_file)
+    journal = Journal(home.journal_file)
+    known = {entry.id for entry in journal.read().entries}
+    try:
+        journal.append(journal_line(epoch, seq, entry) for epoch, seq, entry in entries if entry.id not in known)
+    finally:
+        journal.close()
+    aside = home.database_file.with_name(f"damaged-{stamp}.db")
+    try:
+        for ending in ("-wal", "-shm", ""):  # the database itself last: until then the next start does the same again
+            source = Path(f"{home.database_file}{ending}")
+            if source.exists():
+                source.replace(f"{aside}{ending}")
+        sync_folder(aside.parent)
+    except OSError as error:
+        raise Problem(
+            "home-unusable", f"The damaged database {home.database_file} cannot be moved away ({error.strerror}).",
+            "Nothing was deleted. See to the rights of that folder.",
+        ) from error  # fmt: skip
+    return Mended(aside, tuple(drafts))
+
+
+def _saved_from(path: Path) -> tuple[list[tuple[str, int, Entry]], list[Draft]]:
+    """Unsent entries and drafts that can still be read, each by itself: one bad page does not hide the others."""
+    entries: list[tuple[str, int, Entry]] = []
+    drafts: list[Draft] = []
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)) as connection:
+        unsent = "SELECT epoch, seq, entry_id FROM own_entries WHERE lane = 'unsent' ORDER BY seq"
+        for epoch, seq, name in _rows(connection, unsent):
+            for raw, body in _rows(connection, "SELECT raw, body FROM entries WHERE id = ?", name):
+                with suppress(Problem, TypeError, AttributeError):  # bytes that are no entry any more
+                    entries.append((epoch, seq, read_entry(raw, body)))
+        for row in _rows(connection, "SELECT job, step, version, text, at FROM drafts"):
+            with suppress(msgspec.ValidationError):
+                drafts.append(msgspec.convert(dict(zip(Draft.__struct_fields__, row, strict=True)), Draft))
+    return entries, drafts
+
+
+def _rows(connection: sqlite3.Connection, sql: str, *values: object) -> list[tuple[Any, ...]]:
+    """Rows up to the first that cannot be read."""
+    found: list[tuple[Any, ...]] = []
+    with suppress(sqlite3.Error):
+        cursor = connection.execute(sql, values)
+        while (row := cursor.fetchone()) is not None:
+            found.append(row)
+    return found

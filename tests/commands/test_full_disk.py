@@ -1,0 +1,49 @@
+"""A full disk, met by commands as people run them: one sentence, nothing half-written, and work goes on when there is room."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.commands.runs import ROOT, Device
+from tests.commands.work import JOB
+
+SMALL = 8_000
+"""Bytes to which files may grow: less than one commit needs, and less than opening the database does."""
+
+
+def on_a_full_disk(device: Device, *words: str, size: int = SMALL) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fieldapp", *words, "--home", str(device.home)],
+        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY)),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [SMALL, 40_000])
+def test_recording_on_a_full_disk_says_so_and_works_again_with_room(technician: Device, size: int) -> None:
+    technician("do", JOB, "accept").good()
+    before = technician("log", JOB, "--json").json
+    full = on_a_full_disk(technician, "note", JOB, "x" * 40_000, size=size)
+    assert full.returncode == 1, full.stdout + full.stderr
+    assert "The disk is full" in full.stderr
+    assert "this was not saved" in full.stderr
+    assert "Traceback" not in full.stderr + full.stdout
+    assert technician("log", JOB, "--json").json == before
+    assert list((technician.home / "data").glob("damaged-*")) == [], "a full disk is no damage"
+    technician("note", JOB, "room again").good()
+    assert len(technician("log", JOB, "--json").json) == len(before) + 1
+    assert "All is whole" in technician("verify").good().out
+
+
+def test_exporting_to_a_full_stick_leaves_nothing_and_says_so(technician: Device) -> None:
+    technician("note", JOB, "x" * 20_000).good()
+    target = technician.home.parent / "stick.jsonl"
+    full = on_a_full_disk(technician, "export", "unsent", "--to", str(target))
+    assert full.returncode == 1
+    assert "cannot be written there" in full.stderr
+    assert not target.exists()
+    technician("export", "unsent", "--to", str(target)).good()

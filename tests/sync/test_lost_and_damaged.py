@@ -1,0 +1,129 @@
+"""Databases that are lost or damaged, and servers that are not the one they were: named, and nothing that was recorded is lost."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fieldapp.bootstrap import DeviceServices, put_damaged_aside, writing
+from fieldapp.domain.entry_types.lifecycle import JobAssigned
+from fieldapp.store.home import Home
+from fieldapp.store.rows import Draft
+from fieldapp.store.verify import verify_device, verify_server
+from fieldapp.sync.once import sync_once
+from tests.live_server import LiveServer, live_server  # noqa: F401
+from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
+
+
+def worked(server: LiveServer, folder: Path) -> list[str]:
+    """A device with received and unsent work, and a draft. Returns everything it recorded."""
+    server.people()
+    with device_of(server, "tech-1", folder) as device:
+        ids = device.replica.append([new_job("1"), Draft(LOG, "job:1", JobAssigned("tech-1"))]).entries
+        assert sync_once(device, SETTINGS).problem is None
+        ids += device.replica.append([note("1", "unsent")]).entries
+        device.drafts.save("job:1", "p/s1", 1, "half a sent", 5)
+    return list(ids)
+
+
+def damage(database: Path, how: str) -> None:
+    raw = bytearray(database.read_bytes())
+    match how:
+        case "no database any more":
+            raw[:] = b"\x00" * len(raw)
+        case "cut in its middle":
+            del raw[len(raw) // 2 :]
+        case "its header":
+            raw[:100] = b"\xff" * 100
+        case "its tables":
+            raw[100:4096] = b"\xff" * 3996
+    database.write_bytes(raw)
+    for name in ("-wal", "-shm"):
+        Path(f"{database}{name}").unlink(missing_ok=True)
+
+
+def whole(device: DeviceServices) -> bool:
+    found = verify_device(device.database, device.identity.role, files=device.home.files, journal=device.journal)
+    assert found == ()
+    return True
+
+
+def arrived(server: LiveServer) -> list[str]:
+    with server.services.db.read() as conn:
+        query = "SELECT entry_id FROM log_rows WHERE log = 'north' AND kind = 'entry' ORDER BY pos"
+        return list(conn.exec_driver_sql(query).scalars())
+
+
+@pytest.mark.parametrize("how", ["no database any more", "cut in its middle", "its header", "its tables"])
+def test_a_damaged_database_is_put_aside_and_made_anew(live_server: LiveServer, tmp_path: Path, how: str) -> None:  # noqa: F811
+    ids = worked(live_server, tmp_path / "a")
+    home = Home(tmp_path / "a")
+    damage(home.database_file, how)
+    before = home.database_file.read_bytes()
+    with device_of(live_server, "tech-1", home.path) as device:
+        assert "could not be read and lies at" in device.mended
+        (aside,) = home.database_file.parent.glob("damaged-*.db")
+        assert str(aside) in device.mended
+        assert aside.read_bytes() == before
+        assert device.started.recovered == 3, "unsent from the journal, received from what is kept"
+        assert sync_once(device, SETTINGS).problem is None
+        counts = device.replica.counts()
+        assert (counts.unsent, counts.settled) == (0, 3)
+        assert whole(device)
+    assert sorted(arrived(live_server)) == sorted(ids)
+    with device_of(live_server, "tech-1", home.path) as device:
+        assert device.mended == ""
+
+
+def test_a_missing_database_is_named(live_server: LiveServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    worked(live_server, tmp_path / "a")
+    Home(tmp_path / "a").database_file.unlink()
+    with writing("test", str(tmp_path / "a")) as device:
+        assert device.replica.counts().unsent == 3
+    assert "The database was missing; a new one was made and 3 entries" in capsys.readouterr().err
+    with device_of(live_server, "tech-2", tmp_path / "new") as device:
+        assert device.mended == "", "a new home misses nothing"
+
+
+def test_what_only_the_damaged_database_had_is_saved_from_it(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    """The journal is gone as well, but the pages with unsent entries and drafts can still be read."""
+    ids = worked(live_server, tmp_path / "a")
+    home = Home(tmp_path / "a")
+    home.journal_file.write_bytes(b"")
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'stream_states'").fetchone()
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    raw = bytearray(home.database_file.read_bytes())
+    raw[(page - 1) * size : page * size] = b"\xff" * size
+    home.database_file.write_bytes(raw)
+    with device_of(live_server, "tech-1", home.path) as device:
+        assert device.mended
+        assert device.replica.counts().unsent == 3
+        assert device.drafts.load("job:1", "p/s1", 1) == "half a sent"
+        assert sync_once(device, SETTINGS).problem is None
+    assert sorted(arrived(live_server)) == sorted(ids)
+
+
+def test_repair_reads_every_page(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    """Damage that no start comes across is found by asking for it."""
+    ids = worked(live_server, tmp_path / "a")
+    home = Home(tmp_path / "a")
+    assert put_damaged_aside(str(home.path)) is None
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'log_rows'").fetchone()
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    raw = bytearray(home.database_file.read_bytes())
+    raw[(page - 1) * size : page * size] = b"\xff" * size
+    home.database_file.write_bytes(raw)
+    aside = put_damaged_aside(str(home.path))
+    assert aside is not None
+    assert aside.exists()
+    with device_of(live_server, "tech-1", home.path) as device:
+        assert device.drafts.load("job:1", "p/s1", 1) == "half a sent"
+        assert sync_once(device, SETTINGS).problem is None
+        assert whole(device)
+    assert sorted(arrived(live_server)) == sorted(ids)
+    assert verify_server(live_server.services.db) == ()
