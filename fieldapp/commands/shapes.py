@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fieldapp.store.queries.jobs import JobLine
     from fieldapp.store.queries.log import LogLine
     from fieldapp.store.queries.outbox import Outbox
-    from fieldapp.store.queries.own import JobFiles
+    from fieldapp.store.queries.own import JobFiles, OwnLine
 
 
 def job_line(device: DeviceView, line: JobLine) -> dict[str, Any]:
@@ -139,7 +139,25 @@ def _files_shape(files: JobFiles) -> dict[str, Any]:
     return {"job": files.number, "arrived": files.arrived, "total": files.total, "missing": list(files.missing)}
 
 
-def outbox_shape(box: Outbox, files: Sequence[JobFiles]) -> dict[str, Any]:
+def own_line(line: OwnLine) -> dict[str, Any]:
+    """One element of `entries` of `outbox --json`."""
+    from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
+
+    said, outcome = line.decision, line.line.outcome
+    if said is not None:
+        done = decision_told(said, said.person)
+    elif line.section in ("refused", "settled") and outcome in WHAT_TO_DO:
+        done = WHAT_TO_DO[outcome]
+    else:
+        done = LANES[line.section]
+    return {
+        "id": line.line.entry.id, "lane": line.section, "type": line.line.entry.envelope.type, "what": line.line.summary,
+        "job": line.number or None, "saved_at": iso_utc(line.saved), "outcome": outcome, "reason": line.line.reason, "done": done,
+        "decision": None if said is None else {"decision": said.verb, "by": said.person, "reason": said.reason},
+    }  # fmt: skip
+
+
+def outbox_shape(box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLine]) -> dict[str, Any]:
     """`outbox --json`."""
     return {
         "unsent": box.unsent,
@@ -149,4 +167,5 @@ def outbox_shape(box: Outbox, files: Sequence[JobFiles]) -> dict[str, Any]:
         "refused": [{"id": entry.id, "reason": entry.reason} for entry in box.refused],
         "files": {"waiting": box.files_waiting, "bytes": box.file_bytes, "jobs": [_files_shape(job) for job in files]},
         "safe_to_leave": box.safe_to_leave,
+        "entries": [own_line(line) for line in entries],
     }

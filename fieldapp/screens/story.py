@@ -7,12 +7,14 @@ from typing import Any
 
 from textual.content import Content
 
+from fieldapp.domain.decision_words import read_decision
 from fieldapp.domain.entry import DOUBTFUL_SKEW_MS
 from fieldapp.domain.instant import window_text, zone_of
 from fieldapp.domain.procedure import Procedure, split_step_key
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
 from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.outcome_words import decision_told
 from fieldapp.screens.states import VERDICT, span
 from fieldapp.screens.values import day_time, reason_words, value_words
 from fieldapp.services.names import name_of_person
@@ -40,12 +42,12 @@ REASONED = {
     "job.cancelled": later("cancelled the job: {reason}"),
 }
 OUTCOMES = {
-    "late": later("came too late to stand"),
+    "late": later("came late; it stands"),
     "conflict": later("conflict: a person has to decide"),
     "held": later("held back until what it needs is here"),
     "quarantined": later("put aside, not applied"),
 }
-MARKS = {"late": later("too late"), "conflict": later("conflict"), "held": later("held back"), "quarantined": later("put aside")}
+MARKS = {"late": later("late"), "conflict": later("conflict"), "held": later("held back"), "quarantined": later("put aside")}
 LANES = {"unsent": later("only on this device"), "received": later("received, not decided yet"), "refused": later("refused")}
 ABOUT_TEXT = {
     "note.added": later("noted: {text}"),
@@ -96,7 +98,9 @@ class Story:
     def mark(self, line: LogLine) -> Content:
         """What is not as it should be, in a word: `⚠ conflict`, `↑ only on this device`; empty where all is well."""
         parts: list[Content] = []
-        if line.outcome not in (None, "applied"):
+        if line.outcome not in (None, "applied") and read_decision(line.reason) is not None:
+            parts.append(Content.styled(f"✓ {_('decided')} ", "$text-muted"))
+        elif line.outcome not in (None, "applied"):
             parts.append(Content.styled(f"⚠ {_(MARKS.get(line.outcome or '', 'does not stand'))} ", "$text-error"))
         if line.lane:
             parts.append(Content.styled(f"↑ {_(LANES.get(line.lane, line.lane))} ", "$text-warning"))
@@ -106,6 +110,10 @@ class Story:
         """What the server made of it, in a sentence, with the reason."""
         if line.outcome is None:
             return Content.styled(_("not decided yet"), "$text-warning")
+        said = read_decision(line.reason)
+        if said is not None:
+            words = decision_told(said, name_of_person(self._documents, said.person))
+            return safe_text(f"✓ {words}", "$text-success" if line.outcome == "applied" else "$text-muted")
         if line.outcome == "applied":
             return Content.styled("✓ " + _("it stands"), "$text-success")
         words = _(OUTCOMES.get(line.outcome, "does not stand"))

@@ -153,7 +153,11 @@ def run_workers(settings: ServerSettings, *, on_ready: Callable[[int], None] | N
     Raises:
         Problem: also `worker-failed`.
     """
-    open_server(settings).close()  # the schema is brought up to date once, before anybody serves
+    first = open_server(settings)  # the schema is brought up to date once, before anybody serves
+    try:
+        first.replica.try_held()
+    finally:
+        first.close()
     log_to(settings.log_file)
     with bound(settings), _bind(settings) as sock, _told_to_stop() as told_to_stop:
         workers = _Workers(settings, sock, [_Worker(number) for number in range(1, settings.workers + 1)])

@@ -32,6 +32,9 @@ INFLATE_LIMIT = 16 * 1024 * 1024
 PART_BYTES = 1024 * 1024
 """Size of one part of a file; the last may be shorter."""
 
+DESK_ROWS = 500
+"""Rows of each list of the desk at most."""
+
 RowKind = Literal["entry", "outcome", "scope"]
 
 # What requests may hold. `(?!\n)$` is the end of the text and nothing else, in Python as in JSON Schema.
@@ -260,6 +263,53 @@ class QuarantineRequest(msgspec.Struct, frozen=True):
     hash: Hash
     raw: str
     reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+
+
+class AsideBytes(msgspec.Struct, frozen=True):
+    """Bytes in quarantine that wait for a decision. id: their SHA-256; text: their beginning, as text; why_not: why they cannot be
+    released, '' where they can."""
+
+    id: str
+    log: str
+    device: str
+    person: str
+    reason: str
+    received_at: int
+    size: int
+    text: str
+    why_not: str
+
+
+class KnownDevice(msgspec.Struct, frozen=True):
+    """A device that is in service. Times in milliseconds UTC; `last_seen` None where it has never called."""
+
+    id: str
+    code: str
+    person: str
+    name: str
+    enrolled_at: int
+    last_seen: int | None
+    app_version: str
+
+
+class MissingFile(msgspec.Struct, frozen=True):
+    """A file that a received entry names and that is not all here: `parts` of `of` have arrived."""
+
+    sha256: str
+    name: str
+    size: int
+    stream: str
+    parts: int
+    of: int
+
+
+class DeskAnswer(msgspec.Struct, frozen=True):
+    """What only the server knows of what is not as it should be, the oldest first; each list is cut at DESK_ROWS."""
+
+    time: int
+    aside: tuple[AsideBytes, ...] = ()
+    devices: tuple[KnownDevice, ...] = ()
+    files: tuple[MissingFile, ...] = ()
 
 
 class Detail(msgspec.Struct, frozen=True, omit_defaults=True):

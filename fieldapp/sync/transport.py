@@ -20,6 +20,7 @@ from fieldapp.sync.protocol import (
     MEDIA_TYPE,
     NONCE_HEADER,
     PART_BYTES,
+    DeskAnswer,
     EnrolAnswer,
     EnrolRequest,
     EpochParent,
@@ -150,6 +151,13 @@ class Transport:
         """Ask to become a device. Never raises."""
         try:
             return self._exchange("POST", "enrol", request, EnrolAnswer, nonce=request.nonce, signed=False)[0]
+        except Exception as error:
+            return self._fault(error)
+
+    def desk(self) -> DeskAnswer | m.Refused | m.Fault:
+        """Ask what only the server knows of what is not as it should be. Never raises."""
+        try:
+            return self._exchange("GET", "desk", None, DeskAnswer)[0]
         except Exception as error:
             return self._fault(error)
 

@@ -22,6 +22,8 @@ from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Story
 from fieldapp.screens.values import day_time
+from fieldapp.services.names import name_of_person
+from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import setting
 from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, own_files, own_lines, own_places
@@ -42,19 +44,6 @@ SENTENCES = {
     "other_server": later("The server does not know this device. Everything is saved here; ask the office for a new code."),
 }
 """How the connection stands: what happened, what is safe, what to do."""
-WHAT_TO_DO = {
-    "conflict": later("Somebody else changed the same before this arrived. Both are kept; the office decides which stands."),
-    "late": later("The job had left this device before this arrived. It is kept and shown; the office decides on it."),
-    "held": later("It builds on something that has not arrived yet. It is tried again by itself; after a day the office looks."),
-    "quarantined": later("The server could not take it as it is. It is kept there and here: tell the office, then record it anew."),
-}  # fmt: skip
-"""What can be done about an entry that does not stand, by outcome."""
-LANE_HELP = {
-    "sending": later("On its way to the server at this moment."),
-    "unsent": later("Saved on this device, twice. It is sent as soon as the server can be reached."),
-    "received": later("The server has it. What becomes of it comes with the next exchange."),
-    "settled": later("The server has it, and it stands."),
-}
 BAR = 16
 """Columns of a file's progress bar."""
 
@@ -264,14 +253,17 @@ class SyncCentreScreen(FieldScreen):
         lines = hanging(self._story(row.stream).what(row.line), width, 2)
         if job is not None:
             lines += labelled(_("Job"), safe_text(f"{job.number} {say(job.title, language())}"), width)
-        if row.section == "refused":
-            lines += hanging(
-                Content.styled(_(WHAT_TO_DO.get(row.line.outcome or "", WHAT_TO_DO["quarantined"])), "$text-warning"), width, 0
-            )
-            if row.line.reason:
-                lines += labelled(_("Reason"), safe_text(cause_words(row.line.reason)), width)
+        outcome = row.line.outcome or ""
+        if row.decision is not None:
+            told = decision_told(row.decision, name_of_person(session.documents, row.decision.person))
+            lines += hanging(safe_text(told, "$text-accent"), width, 0)
+        elif row.section == "refused" or outcome in WHAT_TO_DO:
+            words = _(WHAT_TO_DO.get(outcome, WHAT_TO_DO["quarantined"]))
+            lines += hanging(Content.styled(words, "$text-warning" if row.section == "refused" else "$text-muted"), width, 0)
         else:
-            lines += hanging(Content.styled(_(LANE_HELP[row.section]), "$text-muted"), width, 0)
+            lines += hanging(Content.styled(_(LANES[row.section]), "$text-muted"), width, 0)
+        if row.line.reason and (row.decision is not None or outcome in WHAT_TO_DO or row.section == "refused"):
+            lines += labelled(_("Reason"), safe_text(cause_words(row.line.reason)), width)
         return lines
 
     # --- Actions ------------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from fieldapp.store.queries.reader import Reader
 
 
 class RefusedEntry(msgspec.Struct, frozen=True):
-    """Own work that does not stand: the server could not read it, or decided that it is a conflict, late, held or quarantined."""
+    """Own work that does not stand and waits for a person: it was not taken, or is in conflict, held or put aside."""
 
     id: str
     reason: str
@@ -37,7 +37,10 @@ class Outbox(msgspec.Struct, frozen=True):
 
 _REFUSED = """
 SELECT o.entry_id, o.reason, o.outcome, e.stream, e.type FROM own_entries o JOIN entries e ON e.id = o.entry_id
-WHERE o.lane = 'refused' OR o.outcome NOT IN ('', 'applied') ORDER BY o.saved_at, o.seq
+WHERE (o.lane = 'refused' AND o.outcome = '') OR (
+    o.outcome IN ('conflict', 'held', 'quarantined')
+    AND NOT (o.reason LIKE 'dismissed by %' OR o.reason LIKE 'not taken by %' OR o.reason LIKE 'merged by %')
+) ORDER BY o.saved_at, o.seq
 """
 
 

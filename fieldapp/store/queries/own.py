@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from fieldapp.domain.decision_words import Decided, read_decision
 from fieldapp.domain.entry import read_entry
 from fieldapp.store.queries.log import LogLine
 from fieldapp.store.queries.reader import Reader
@@ -21,7 +22,8 @@ Sending = tuple[str, int, int]
 
 
 class OwnLine(msgspec.Struct, frozen=True):
-    """One own entry: where it stands, what it says, the number of its job ('' where it is none). `saved`: milliseconds UTC."""
+    """One own entry: where it stands, what it says, the number of its job ('' where it is none). `saved`: milliseconds UTC.
+    decision: what a person decided on it; then `line` has the reason for which it did not stand before."""
 
     place: Place
     section: Section
@@ -29,6 +31,7 @@ class OwnLine(msgspec.Struct, frozen=True):
     stream: str
     number: str
     saved: int
+    decision: Decided | None = None
 
 
 class OwnFile(msgspec.Struct, frozen=True):
@@ -58,13 +61,16 @@ class JobFiles(msgspec.Struct, frozen=True):
 
 _PLACES = """
 SELECT epoch, seq, CASE
-    WHEN lane = 'refused' OR outcome NOT IN ('', 'applied') THEN 'refused'
+    WHEN lane = 'refused' AND outcome = '' THEN 'refused'
+    WHEN outcome IN ('conflict', 'held', 'quarantined')
+        AND NOT (reason LIKE 'dismissed by %' OR reason LIKE 'not taken by %' OR reason LIKE 'merged by %') THEN 'refused'
     WHEN lane = 'unsent' AND epoch = :epoch AND seq BETWEEN :first AND :last THEN 'sending'
     ELSE lane END AS section
 FROM own_entries ORDER BY saved_at DESC, epoch, seq DESC
 """
 _LINES = """
-SELECT o.epoch, o.seq, o.lane, o.outcome, o.reason, o.received_at, o.saved_at, o.stream, e.raw, e.body, j.number
+SELECT o.epoch, o.seq, o.lane, o.outcome, o.reason, o.received_at, o.saved_at, o.stream, e.raw, e.body, j.number,
+    (SELECT l.reason FROM log_rows l WHERE l.entry_id = o.entry_id AND l.kind = 'entry') AS first
 FROM own_entries o JOIN entries e ON e.id = o.entry_id LEFT JOIN jobs j ON j.stream = o.stream
 WHERE (o.epoch, o.seq) IN (VALUES {marks})
 """
@@ -80,6 +86,14 @@ def own_places(reader: Reader, sending: Sending | None = None) -> dict[Section, 
     return found
 
 
+def own_told(reader: Reader, limit: int = 50) -> list[Place]:
+    """Positions of settled entries about which there is more to say than that they stand: decided on, or late. The newest first."""
+    query = "SELECT epoch, seq FROM own_entries WHERE lane = 'settled' AND reason <> '' ORDER BY saved_at DESC, epoch, seq DESC"
+    refused = set(own_places(reader)["refused"])
+    places = [(row["epoch"], row["seq"]) for row in reader.rows(query)]
+    return [place for place in places if place not in refused][:limit]
+
+
 def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list[OwnLine]:
     """These entries, in the order asked for; positions that are gone are left out."""
     if not places:
@@ -90,9 +104,11 @@ def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list
     for row in rows:
         entry = read_entry(row["raw"], row["body"], trusted=True)
         outcome = row["outcome"] or ("quarantined" if row["lane"] == "refused" else None)
-        line = LogLine(entry, None, row["received_at"], outcome, row["reason"], row["lane"])
+        said = read_decision(row["reason"])
+        reason = row["reason"] if said is None else row["first"] or ""
+        line = LogLine(entry, None, row["received_at"], outcome, reason, row["lane"])
         place = (row["epoch"], row["seq"])
-        found[place] = OwnLine(place, section, line, row["stream"], row["number"] or "", row["saved_at"])
+        found[place] = OwnLine(place, section, line, row["stream"], row["number"] or "", row["saved_at"], said)
     return [found[place] for place in places if place in found]
 
 

@@ -1,0 +1,154 @@
+"""What the office has to decide on: entries of its logs that do not stand, a group as one item, the oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from fieldapp.domain.decision_words import read_decision
+from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.entry_types.base import read_body
+from fieldapp.domain.problem import Problem
+from fieldapp.store.queries.log import LogLine
+from fieldapp.store.queries.reader import Reader
+
+Kind = Literal["conflict", "quarantined", "held"]
+KINDS: tuple[Kind, ...] = ("conflict", "quarantined", "held")
+HELD_TOO_LONG_MS = 24 * 3_600_000
+"""What is held longer than a day is shown as waiting for a person."""
+_DECISIONS = ("conflict.decided", "entry.released", "entry.dismissed")
+
+
+class DeskItem(msgspec.Struct, frozen=True):
+    """A group of entries that does not stand. `id`, `line`: its weightiest entry; `lines`: all of them, in their order.
+
+    number: of the job, '' where it is none. decided: verb of an own decision that is not settled yet, '' where there is none.
+    """
+
+    id: str
+    kind: Kind
+    log: str
+    stream: str
+    number: str
+    line: LogLine
+    lines: tuple[LogLine, ...]
+    decided: str = ""
+
+    @property
+    def reason(self) -> str:
+        return self.line.reason
+
+    @property
+    def since(self) -> int:
+        """When it was received, milliseconds UTC."""
+        return self.line.received_at or 0
+
+    def overdue(self, now_ms: int) -> bool:
+        """Held for more than a day: a person has to look at it."""
+        return self.kind == "held" and now_ms - self.since > HELD_TOO_LONG_MS
+
+
+_OPEN = """
+SELECT l.log, l.pos, l.outcome, l.reason, l.received_at, e.id, e.raw, e.body, e.stream, e.group_id, e.author, j.number,
+    (SELECT o.pos FROM log_rows o WHERE o.entry_id = l.entry_id AND o.kind = 'outcome' ORDER BY o.pos DESC LIMIT 1) AS later
+FROM log_rows l JOIN entries e ON e.id = l.entry_id LEFT JOIN jobs j ON j.stream = e.stream
+WHERE l.kind = 'entry' AND l.outcome IN ('conflict', 'held', 'quarantined') {more}
+ORDER BY l.log, l.pos
+"""
+_OUTCOME = "SELECT outcome, reason FROM log_rows WHERE log = ? AND pos = ?"
+_OWN_DECISIONS = f"""
+SELECT e.type, e.body FROM own_entries o JOIN entries e ON e.id = o.entry_id
+WHERE o.outcome = '' AND o.lane <> 'settled' AND e.type IN ({", ".join("?" for _ in _DECISIONS)})
+ORDER BY o.saved_at, o.epoch, o.seq
+"""
+
+
+class _About(msgspec.Struct):
+    about: str
+    side: str = ""
+
+
+_about = msgspec.json.Decoder(_About)
+
+
+def desk_items(reader: Reader) -> tuple[DeskItem, ...]:
+    """Everything that waits for a decision in the logs that this device reads, conflicts first, then the oldest."""
+    with reader.snapshot():
+        rows = reader.rows(_OPEN.format(more=""))
+        groups: dict[tuple[str, str, str], list[tuple[LogLine, str, str]]] = {}
+        for row in rows:
+            outcome, reason = row["outcome"], row["reason"]
+            if row["later"] is not None:
+                later = reader.rows(_OUTCOME, (row["log"], row["later"]))[0]
+                if later["outcome"] == "applied" or read_decision(later["reason"]):
+                    continue
+                outcome, reason = later["outcome"], later["reason"]
+            entry = read_entry(row["raw"], row["body"], trusted=True)
+            line = LogLine(entry, row["pos"], row["received_at"], outcome, reason)
+            key = (row["log"], row["group_id"], row["author"])
+            groups.setdefault(key, []).append((line, row["stream"], row["number"] or ""))
+        decided = own_decisions(reader)
+    items = []
+    for (log, _, _), found in groups.items():
+        line, stream, number = found[0]
+        kind = line.outcome
+        verb = next((decided[one.entry.id] for one, _, _ in found if one.entry.id in decided), "")
+        assert kind in KINDS
+        items.append(DeskItem(line.entry.id, kind, log, stream, number, line, tuple(one for one, _, _ in found), verb))
+    return tuple(sorted(items, key=lambda item: (bool(item.decided), KINDS.index(item.kind), item.since, item.id)))
+
+
+def own_decisions(reader: Reader) -> dict[str, str]:
+    """Entry (or bytes) to what was decided on it here, as long as the server has not taken it in."""
+    found: dict[str, str] = {}
+    for row in reader.rows(_OWN_DECISIONS, _DECISIONS):
+        if row["body"] is not None:
+            body = _about.decode(row["body"])
+            verb = row["type"].partition(".")[2] if row["type"].startswith("entry.") else body.side or "keep"
+            found.setdefault(body.about, verb)
+    return found
+
+
+_PLACED_TYPES = """
+SELECT l.pos, l.outcome, l.reason, l.received_at, e.raw, e.body FROM stream_rows s
+JOIN log_rows l ON l.log = s.log AND l.pos = s.pos JOIN entries e ON e.id = s.entry_id
+WHERE s.log = ? AND s.stream = ? AND l.outcome = 'applied' ORDER BY s.pos DESC
+"""
+
+
+def standing_side(reader: Reader, item: DeskItem) -> tuple[LogLine, ...]:
+    """What stands in the way of a conflict: the newest entries of others that set the same values, one for each value."""
+    wanted = frozenset(value for line in item.lines for value in touches_of(line.entry))
+    own = {line.entry.id for line in item.lines}
+    found: list[LogLine] = []
+    for row in reader.rows(_PLACED_TYPES, (item.log, item.stream)):
+        if not wanted:
+            break
+        entry = read_entry(row["raw"], row["body"], trusted=True)
+        touched = touches_of(entry)
+        if entry.id not in own and wanted & touched:
+            found.append(LogLine(entry, row["pos"], row["received_at"], row["outcome"], row["reason"]))
+            wanted -= touched
+    return tuple(found)
+
+
+def touches_of(entry: Entry) -> frozenset[str]:
+    """The single values that an entry sets, as far as it can be read."""
+    try:
+        body = read_body(entry)
+    except Problem:
+        return frozenset()
+    return body.touches() if body is not None else frozenset()
+
+
+def item_named(items: Sequence[DeskItem], typed: str) -> list[DeskItem]:
+    """The items that a text names: by id of any of their entries, or by how one begins or ends."""
+    wanted = typed.strip().casefold()
+    whole = [item for item in items if any(line.entry.id == wanted for line in item.lines)]
+    if whole or len(wanted) < 4:
+        return whole
+    return [
+        item for item in items if any(line.entry.id.endswith(wanted) or line.entry.id.startswith(wanted) for line in item.lines)
+    ]  # fmt: skip
