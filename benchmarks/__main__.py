@@ -14,6 +14,7 @@ ALL: dict[str, Callable[[Path], list[Figure]]] = {
     "recorded-step": recorded_step.run,
     "push": exchange.push,
     "first-sync": exchange.first_sync,
+    "change": exchange.change,
     "many-devices": many_devices.run,
     "start-up": start_up.run,
     "screens": screens.run,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,15 +17,18 @@ import httpx
 from sqlalchemy import func, select
 from sqlmodel import col
 
-from benchmarks.company import a_finished_job, a_job, free_port, server_process
+from benchmarks.company import LOG, a_finished_job, a_job, free_port, new_id, server_process
 from benchmarks.raw_server import insert_all, open_raw, pack
 from benchmarks.table import Figure
 from fieldapp.bootstrap import DeviceServices, open_device
 from fieldapp.domain.documents import Branch, Person
 from fieldapp.domain.entry import Envelope, Moment, encode, write_entry
-from fieldapp.domain.entry_types import reference
+from fieldapp.domain.entry_types import reference, steps
+from fieldapp.server.services import ServerServices, open_server
+from fieldapp.server.settings import ServerSettings
 from fieldapp.settings import device_settings
 from fieldapp.store.home import Home
+from fieldapp.store.rows import Draft
 from fieldapp.store.tables import EntryRow, LogRow
 from fieldapp.sync.once import sync_once
 
@@ -34,24 +37,15 @@ PEOPLE = (Person("boss", "Boss", "supervisor", "b1"), Person("tech", "Tech", "te
 
 
 @contextmanager
-def company(folder: Path) -> Iterator[tuple[str, dict[str, Home]]]:
-    """A running server with two people; yields its URL and an enrolled home for each."""
-    from benchmarks.company import new_id
-    from fieldapp.server.services import open_server
-    from fieldapp.server.settings import ServerSettings
-
+def company(folder: Path, jobs: int = 0) -> Iterator[tuple[str, dict[str, Home]]]:
+    """A running server with two people, and `jobs` given to the technician; yields its URL and an enrolled home for each."""
     settings = ServerSettings(home=folder / "server")
     services = open_server(settings)
     bodies: list[tuple[str, reference.Reference]] = [("branch:b1", reference.BranchRecorded(Branch("b1", {"en": "One"})))]
     bodies += [(f"person:{person.id}", reference.PersonRecorded(person)) for person in PEOPLE]
-    entries = []
-    for stream, body in bodies:
-        envelope = Envelope(
-            id=new_id(), log="org", stream=stream, type=body.NAME, author="bench", device="office", group=new_id(), body="",
-            at=Moment(time.time_ns() // 1_000_000),
-        )  # fmt: skip
-        entries.append(write_entry(envelope, encode(body)))
-    services.replica.record(entries, {"bench": "admin"})
+    drafts = [Draft("org", stream, body) for stream, body in bodies]
+    drafts += [draft for number in range(jobs) for draft in a_job(LOG, number)]
+    record(services, drafts)
     codes = {person.id: services.accounts.issue_code(person.id).code for person in PEOPLE}
     services.close()
     port = free_port()
@@ -59,6 +53,22 @@ def company(folder: Path) -> Iterator[tuple[str, dict[str, Home]]]:
         ["fieldapp", "serve", "--server-home", str(folder / "server"), "--port", str(port)], port, "/health"
     ) as url:
         yield url, {person: enrolled(folder / person, url, code) for person, code in codes.items()}
+
+
+def record(services: ServerServices, drafts: Iterable[Draft]) -> None:
+    """Facts that the server itself records, each for itself."""
+    now = Moment(time.time_ns() // 1_000_000)
+    entries = [
+        write_entry(
+            Envelope(
+                id=new_id(), log=draft.log, stream=draft.stream, also=draft.also, type=draft.body.NAME, author="bench",
+                device="office", group=new_id(), body="", at=now,
+            ),
+            encode(draft.body),
+        )
+        for draft in drafts
+    ]  # fmt: skip
+    services.replica.record(entries, {"bench": "admin"})
 
 
 def enrolled(folder: Path, url: str, code: str) -> Home:
@@ -160,6 +170,31 @@ def first_sync(folder: Path, jobs: int = 1000) -> list[Figure]:
         Figure(f"first sync of {jobs:,} jobs ({len(rows):,} entries)", ours * 1000, reference_ * 1000, 2.0),
         Figure("a sync with nothing new, of that first sync", again * 1000, ours * 1000),
     ]
+
+
+def change(folder: Path, jobs: tuple[int, int] = (100, 10_000)) -> list[Figure]:
+    """A technician who has everything; then 10 jobs change at the server: time of the exchange, with many jobs and with few."""
+    took = [_change(folder / str(count), count) for count in jobs]
+    return [Figure(f"10 jobs changed of {jobs[1]:,}, against of {jobs[0]:,}", took[1] * 1000, took[0] * 1000, 1.5)]
+
+
+def _change(folder: Path, jobs: int, changed: int = 10, turns: int = 9) -> float:
+    """Seconds of one exchange that brings `changed` notes on as many jobs, the median of some."""
+    folder.mkdir()
+    settings = ServerSettings(home=folder / "server")
+    times = []
+    with company(folder, jobs) as (_, homes), open_device(homes["tech"], "benchmark") as device:
+        seconds_of(device, homes["tech"])
+        services = open_server(settings)
+        for turn in range(turns):
+            streams = [f"job:bench{(turn * changed + number) * 7 % jobs}" for number in range(changed)]
+            record(services, [Draft(LOG, stream, steps.NoteAdded(f"turn {turn}")) for stream in streams])
+            times.append(seconds_of(device, homes["tech"]))
+        services.close()
+        rows, _settled = entries_of(device)
+    if len(rows) < 2 * jobs + turns * changed:
+        raise SystemExit(f"only {len(rows)} entries arrived")
+    return statistics.median(times)
 
 
 def raw_pull(folder: Path, rows: list[tuple[str, str, str]]) -> float:
