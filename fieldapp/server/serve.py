@@ -91,15 +91,15 @@ def run_server(settings: ServerSettings, *, on_ready: Callable[[int], None] | No
     try:
         log_to(settings.log_file)
         services.start_relay()
+        services.replica.try_held()  # this version may know what an older one did not
         server = Server(services, on_ready=on_ready)
-        with quiet_signals(), bound(settings):
         leave_for_good()
+        with quiet_signals(), bound(settings):
             server.run()
     finally:
         services.close()
 
 
-def log_to(file: Path) -> None:
 def leave_for_good() -> None:
     """What was imported and built until now stays until the process ends: Python's collector need not look at it ever again, which
     saves a twelfth of a push."""
@@ -107,6 +107,7 @@ def leave_for_good() -> None:
     gc.freeze()
 
 
+def log_to(file: Path) -> None:
     """Everything this process has to say goes to files that rotate; nothing goes to the screen."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handler = logging.handlers.RotatingFileHandler(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8", delay=True)
