@@ -50,8 +50,8 @@ def handover_text(
         words("for", customer=whose, site=where),
         words("by", technician=technician, time=local_text(now_ms, zone_of(zone))),
         "",
-        *_section(words("done"), _done(places, language, words), words),
-        *_section(words("found"), _found(job, places, language, words), words),
+        *_section(words("done"), _done(places, language, words, documents), words),
+        *_section(words("found"), _found(job, places, language, words, documents), words),
         *_section(words("parts"), [f"{part.quantity} x {_part_name(documents, part.part, language)}" for part in job.parts], words),
         *_section(words("promises"), _promises(job, language, words, now_ms), words),
         *_section(words("next"), _next(job, language, words), words),
@@ -83,26 +83,26 @@ def _section(head: str, lines: list[str], words: _Words) -> list[str]:
     return [head, *(f"- {line}" for line in shown), ""] if lines else []
 
 
-def _done(places: tuple[StepPlace, ...], language: str, words: _Words) -> list[str]:
+def _done(places: tuple[StepPlace, ...], language: str, words: _Words, documents: Documents) -> list[str]:
     shown = [place for place in places if place.step.customer_sees and place.state is not None and place.state.result is not None]
-    lines = [f"{say(place.step.title, language)}: {_value(place, language, words)}" for place in shown[:STEPS_SHOWN]]
+    lines = [f"{say(place.step.title, language)}: {_value(place, language, words, documents)}" for place in shown[:STEPS_SHOWN]]
     recorded = sum(1 for place in places if place.state is not None and place.state.result is not None)
     if recorded > len(lines):
         lines.append(words("further", count=str(recorded - len(lines))))
     return lines
 
 
-def _value(place: StepPlace, language: str, words: _Words) -> str:
+def _value(place: StepPlace, language: str, words: _Words, documents: Documents) -> str:
     assert place.state is not None
     assert place.state.result is not None
     result = place.state.result
     verdict = words(f"verdict_{result.verdict}") if result.verdict != "none" else ""
-    return " ".join(part for part in (_plain(place.procedure, place.step, result, language, words), verdict) if part)
+    return " ".join(part for part in (_plain(place.procedure, place.step, result, language, words, documents), verdict) if part)
 
 
-def _plain(procedure: Procedure, step: Step, result: Recorded, language: str, words: _Words) -> str:
+def _plain(procedure: Procedure, step: Step, result: Recorded, language: str, words: _Words, documents: Documents) -> str:
     if result.value is None:
-        return result.reason
+        return _title_of(documents, "reasons", result.reason, language)
     if step.type == "check":
         return words("yes" if result.value == "yes" else "no")
     if step.type in ("choice", "multiple_choice"):
@@ -113,11 +113,14 @@ def _plain(procedure: Procedure, step: Step, result: Recorded, language: str, wo
     return f"{result.value} {result.unit}".strip()
 
 
-def _found(job: JobState, places: tuple[StepPlace, ...], language: str, words: _Words) -> list[str]:
+def _found(job: JobState, places: tuple[StepPlace, ...], language: str, words: _Words, documents: Documents) -> list[str]:
+    """What is not as it should be with the customer's equipment. What the technician checks of their own (shoes, tester) is no finding
+    there, unless the procedure shows it to the customer."""
     lines = [
-        f"{say(place.step.title, language)}: {_value(place, language, words)}"
+        f"{say(place.step.title, language)}: {_value(place, language, words, documents)}"
         for place in places
         if place.state is not None and place.state.result is not None and place.state.result.verdict in ("fail", "borderline")
+        if place.procedure.kind == "service" or place.step.customer_sees
     ]
     lines += [" / ".join(part for part in (fault.symptom, fault.cause, fault.remedy) if part) for fault in job.faults]
     return lines[:STEPS_SHOWN]
@@ -142,7 +145,12 @@ def _next(job: JobState, language: str, words: _Words) -> list[str]:
 
 
 def _part_name(documents: Documents, code: str, language: str) -> str:
-    for pack in documents.packs("parts"):
+    return _title_of(documents, "parts", code, language)
+
+
+def _title_of(documents: Documents, kind: str, code: str, language: str) -> str:
+    """What a list of this kind calls a code; own words as they stand."""
+    for pack in documents.packs(kind):
         for item in pack.items:
             if item.code == code:
                 return say(item.title, language) or code

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from fieldapp.bootstrap import DeviceServices
 from fieldapp.domain.entry import BODY_LIMIT, encode
 from fieldapp.domain.entry_types.customer import SignatureGiven
 from fieldapp.domain.job import Fault, JobState, PartUsed, Stamp
@@ -35,3 +36,14 @@ def test_the_longest_text_with_the_longest_drawing_fits_into_one_entry(tmp_path:
     assert len(encode(body)) < BODY_LIMIT
     assert "另有" in text
     assert msgspec.json.decode(encode(body), type=SignatureGiven).text == text
+
+
+def test_the_customer_reads_no_codes_and_no_findings_on_the_technicians_own_gear(technician: DeviceServices) -> None:
+    technician.work.not_done("J-1052", "HANDOVER/receiver", "customer_refused")
+    technician.work.record("J-1052", "SAFE-PREP/ppe", "shoes")
+    technician.work.record("J-1052", "CHILLER-Q/oil_pressure", "0.5")
+    text = technician.work.handover_text("J-1052", "en")
+    assert "Received by (name of the person who takes over): Customer refused (not done)" in text
+    assert "Oil pressure difference: 0.5 bar (not good)" in text
+    assert "Protective equipment" not in text
+    assert "客户拒绝" in technician.work.handover_text("J-1052", "zh_CN")

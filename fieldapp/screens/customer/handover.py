@@ -321,7 +321,7 @@ class HandoverScreen(Screen[None]):
             case "leave":
                 return not self.locked
             case "clear_drawing":
-                return self.page == "sign"
+                return self.page == "sign" and self.answers.drawn
             case "customer_language":
                 return self.page != "thanks" or self.locked
         return super().check_action(action, parameters)

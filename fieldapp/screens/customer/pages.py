@@ -91,8 +91,8 @@ def confirm(answers: Answers) -> Iterable[Widget]:
         rows.append((_("Comment"), answers.comment))
     if answers.contact_me:
         rows.append((_("Contact"), _("Please contact me about this.")))
-    if answers.name.strip():
-        rows.append((_("Signed"), answers.name))
+    if answers.given:
+        rows.append((_("Signed"), answers.name.strip() or _("not signed")))
     for label, value in rows:
         name = Content.styled(label, "$text-muted").truncate(_LABEL, pad=True)
         yield Static(Content.assemble(name, safe_text(value, "bold")), classes="calm", markup=False)

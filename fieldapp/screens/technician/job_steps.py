@@ -71,15 +71,15 @@ class JobSteps:
         counted = [place.key for place in self.places if place.counts]
         return counted.index(key) + 1 if key in counted else 0
 
-    def first_open(self) -> StepPlace | None:
-        """What was sent back, else the first step that is open."""
+    def first_open(self, *, needed: bool = False) -> StepPlace | None:
+        """What was sent back, else the first step that is open. needed: only of those that completion waits for."""
         open_ones = [place for place in self.places if place.counts and not place.done]
         back = [place for place in open_ones if place.state is not None and place.state.sent_back is not None]
-        return next(iter((*back, *open_ones)), None)
+        return next(iter((*back, *(place for place in open_ones if place.required or not needed))), None)
 
     def after(self, key: str, *, past: bool = False) -> StepPlace | None:
-        """Where Enter goes on: see `following`; then the first open one; None where all is done."""
-        return following(self.places, key, past=past) or self.first_open()
+        """Where Enter goes on: see `following`; then back to what must still be done; None where nothing must."""
+        return following(self.places, key, past=past) or self.first_open(needed=True)
 
     def neighbour(self, key: str, step: int) -> StepPlace | None:
         """The step before (-1) or after (1), whatever is recorded there."""

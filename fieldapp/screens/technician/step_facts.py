@@ -97,6 +97,8 @@ def _where(steps: JobSteps, place: StepPlace, width: int) -> Content:
     if turn is not None:
         section += f" {digit}" if place.extra else f" {digit}/{turns(steps.places, turn)}"
     tags = [Content.styled(_("required"), "$text-warning")] if place.required else []
+    if number and not place.required and not place.done:
+        tags = [Content.styled(_("optional"), "$text-muted")]
     if place.opened_by:
         tags.append(Content.styled(_("corrects a failure"), "$text-error"))
     if place.step.standard_minutes:

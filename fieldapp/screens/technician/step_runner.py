@@ -242,8 +242,8 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
         if result is not None and found.value == self._standing and found.value and not back and not made.more:
             self.drafts.forget(place.key, place.procedure.version)
             await self.go_on()
-        elif place.extra and not made.text.strip():
-            await self.go_on(past=True)
+        elif result is None and not place.required and not made.text.strip():
+            await self.go_on(past=place.extra)  # an optional step is left empty, or there is no one more
         elif found.wrong:
             self._trouble = True
             self._show_verdict()

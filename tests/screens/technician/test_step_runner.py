@@ -374,3 +374,18 @@ async def test_escape_leads_from_the_outline_to_the_step_and_from_there_to_the_j
         depth = len(technician.app.screen_stack)
         await technician.keys("escape")
         assert len(technician.app.screen_stack) == depth - 1
+
+
+async def test_an_optional_step_is_left_empty_by_enter_and_nobody_is_led_back_to_it(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/open_points") as technician:
+        assert "optional" in technician.around
+        await technician.keys("enter")
+        assert technician.at == "HANDOVER/left_at"
+        assert technician.value("HANDOVER/open_points") is None
+        steps = technician.runner.steps
+        assert steps is not None
+        left = steps.after("HANDOVER/receiver")
+        assert left is not None
+        assert left.required, "only what must be done is gone back to"
+        await technician.keys("enter")
+        assert technician.at == "HANDOVER/left_at", "a required step stays until something is recorded"

@@ -35,7 +35,7 @@ class Attachments(Widget, can_focus=True):
             count = _("{count} of {wanted} attached. Enter opens the inbox.").format(count=len(files), wanted=wanted)
             lines.append(Content.styled(count, "$text-warning"))
         else:
-            lines.append(Content.styled(_("Enough attached. F6 adds another."), "$text-muted"))
+            lines.append(Content.styled(_("Enough attached. Enter goes on, F6 adds another."), "$text-muted"))
         return Content("\n").join(lines)
 
     def on_click(self, event: events.Click) -> None:
