@@ -394,18 +394,9 @@ class ErasureRow(Base, table=True):
     entry_id: str
 
 
-class PartRow(Base, table=True):
-    """A part of a file that has arrived at the server."""
-
-    __tablename__ = "file_parts"
-    sha256: str = Field(primary_key=True)
-    part: int = Field(sa_column=_big(key=True))
-    size: int = Field(sa_column=_big())
-
-
 SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "documents", "files", "settings")
 DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
-    "quarantine", "file_parts", "file_streams", "erasures",
+    "quarantine", "file_streams", "erasures",
 )  # fmt: skip

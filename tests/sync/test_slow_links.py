@@ -146,6 +146,9 @@ def test_a_file_goes_on_where_it_broke_off(point: int, live_server: LiveServer, 
         broken.start()
         broken.join(60)
         transport.close()
+        if point % 2:  # and the server's process with it
+            live_server.stop()
+            live_server.start()
         again = watched(device, link.url)
         assert runner.sync_once(device.replica, again, files=device.home.files).problem is None
         again.close()
