@@ -114,8 +114,10 @@ def _plain(procedure: Procedure, step: Step, result: Recorded, language: str, wo
 
 
 def _found(job: JobState, places: tuple[StepPlace, ...], language: str, words: _Words, documents: Documents) -> list[str]:
-    """What is not as it should be with the customer's equipment. What the technician checks of their own (shoes, tester) is no finding
-    there, unless the procedure shows it to the customer."""
+    """What is not as it should be with the customer's equipment.
+
+    What technicians check of their own (shoes, tester) is no finding there, unless the procedure shows it to the customer.
+    """
     lines = [
         f"{say(place.step.title, language)}: {_value(place, language, words, documents)}"
         for place in places

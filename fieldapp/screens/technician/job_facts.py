@@ -67,9 +67,10 @@ def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width:
     job = steps.job
     for item in job.commitments:
         lines += labelled(_("Promised"), safe_text(f"{item.due}: {item.text}"), width, _LABEL)
+    stopping = {place.key for place in steps.stopped_by}
     for follow in job.follow_ups:
         word = {"follow_up_job": _("visit to plan"), "stop_work": _("work stopped")}.get(follow.kind)
-        if word:
+        if word and (follow.kind != "stop_work" or follow.step in stopping):  # what has been put right stops nothing any more
             lines += labelled(_("Follow-up"), safe_text(f"{word}: {follow.text}"), width, _LABEL)
     for question in job.questions:
         state = question.answers[-1].text if question.answers else _("no answer yet")

@@ -14,7 +14,7 @@ from textual.containers import Container, Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
 
-from fieldapp.domain.lifecycle import AMENDING
+from fieldapp.domain.lifecycle import AMENDING, RECORDING
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.domain.signing import signature_text
@@ -108,7 +108,8 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
             self.last = LastTime(self.field.session.reader, self.steps.job)
         place = self.steps.place(self.place.key) if self.place is not None else self._first()
         if place is None:
-            place = self.steps.first_open() or next(iter(self.steps.visible), None)
+            begun = self.steps.first_open() if self.steps.job.status in RECORDING else None
+            place = begun or next(iter(self.steps.visible), None)
         if place is None:
             self.query_one("#above", Paragraphs).show(
                 lambda width: Content(_("No steps are on this device for this job yet. Sync first."))

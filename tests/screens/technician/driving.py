@@ -85,6 +85,10 @@ class Technician:
         """What is said above the input."""
         return " ".join(str(self.runner.query_one("#above", Paragraphs).render()).split())
 
+    def part(self, selector: str) -> str:
+        """What a part of the screen says, scrolled out of view or not."""
+        return str(self.app.screen.query_one(selector, Paragraphs).render())
+
     @property
     def help(self) -> str:
         """Everything that the open help says, scrolled out of view or not."""

@@ -170,6 +170,20 @@ async def test_the_last_step_of_a_sent_back_job_leads_to_completion(field_home: 
         assert "and the customer's answers are saved" in technician.screen
 
 
+async def test_stopped_work_is_said_until_it_is_put_right(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    with home.services() as services:
+        services.work.record("J-1052", "CHILLER-Q/room_ppm", "1500")
+    async with at_work(home, QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        assert "work stopped: Leave the room" in " ".join(technician.part("#progress").split())
+    with home.services() as services:
+        services.work.record("J-1052", "CHILLER-Q/room_ppm", "1", reason="put_right_since")
+    async with at_work(home, QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        assert "work stopped" not in technician.part("#progress")
+
+
 async def test_a_handover_is_offered_once_there_is_something_to_show(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
         await _job(technician, QUARTER)
