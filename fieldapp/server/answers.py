@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from collections.abc import Mapping
 
 import msgspec
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from fieldapp.domain.problem import Problem
 from fieldapp.store.rows import PositionProblem, UnreadableEntry
-from fieldapp.sync.protocol import MEDIA_TYPE, PROBLEM_TYPE, Detail, EpochHead
+from fieldapp.sync.protocol import DIGEST_HEADER, MEDIA_TYPE, PROBLEM_TYPE, Detail, EpochHead
 
 COMPRESS_FROM = 500
 """Bytes from which an answer is compressed: below, the header costs what is won."""
@@ -62,7 +63,8 @@ def answer(request: Request, value: msgspec.Struct, *, secret: bool = False) -> 
     Args:
         secret: never compressed, so that the length of an answer says nothing about the secret in it.
     """
-    body, headers = _encoder.encode(value), {"Vary": "Accept-Encoding"}
+    body = _encoder.encode(value)
+    headers = {"Vary": "Accept-Encoding", DIGEST_HEADER: hashlib.sha256(body).hexdigest()}
     if not secret and len(body) > COMPRESS_FROM and _takes_gzip(request.headers.get("accept-encoding", "")):
         body = gzip.compress(body, _LEVEL, mtime=0)
         headers["Content-Encoding"] = "gzip"
@@ -85,12 +87,13 @@ def problem_answer(problem: Problem) -> Response:
         logs=problem.logs if isinstance(problem, Refused) else {},
         seq=problem.seq if isinstance(problem, UnreadableEntry) else None,
     )
-    headers: dict[str, str] = {}
+    body = _encoder.encode(detail)
+    headers = {DIGEST_HEADER: hashlib.sha256(body).hexdigest()}
     if isinstance(problem, Refused) and problem.retry_after is not None:
         headers["Retry-After"] = str(problem.retry_after)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    return Response(_encoder.encode(detail), status_code=status, media_type=PROBLEM_TYPE, headers=headers)
+    return Response(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def status_answer(status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import AsyncIterator
 from typing import TypeVar
@@ -11,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from fieldapp.domain.text import strict_json
 from fieldapp.server.answers import Refused
-from fieldapp.sync.protocol import INFLATE_LIMIT, MEDIA_TYPE
+from fieldapp.sync.protocol import DIGEST_HEADER, INFLATE_LIMIT, MEDIA_TYPE
 
 SMALL = 16 * 1024
 """Bytes of a request that anybody may send (enrol, token)."""
@@ -25,17 +26,23 @@ async def json_bytes(request: Request, *, plain: int = PLAIN_LIMIT, inflated: in
     """The body of a JSON request, inflated.
 
     Raises:
-        Refused: `wrong-media-type`, `unknown-encoding` (415), `request-too-large` (413), `bad-encoding` (400).
+        Refused: `wrong-media-type`, `unknown-encoding` (415), `request-too-large` (413), `bad-encoding`,
+            `damaged-in-transit` (400).
     """
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != MEDIA_TYPE:
         raise Refused(415, "wrong-media-type", f"Requests come as {MEDIA_TYPE}.")
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding == "gzip":
-        return await _inflate(request, plain, inflated)
-    if encoding in ("identity", ""):
-        return await plain_bytes(request, plain)
-    raise Refused(415, "unknown-encoding", "The body is compressed in a way that this server does not read.", "Use gzip.")
+        body = await _inflate(request, plain, inflated)
+    elif encoding in ("identity", ""):
+        body = await plain_bytes(request, plain)
+    else:
+        raise Refused(415, "unknown-encoding", "The body is compressed in a way that this server does not read.", "Use gzip.")
+    digest = request.headers.get(DIGEST_HEADER)
+    if digest is not None and digest.lower() != hashlib.sha256(body).hexdigest():
+        raise Refused(400, "damaged-in-transit", "The request was damaged on its way here.", "Send it again.")
+    return body
 
 
 async def as_far_as_it_came(request: Request, limit: int) -> tuple[bytes, bool]:

@@ -35,6 +35,8 @@ SKEW_STEP_MS = 1_000
 """A clock's skew is written down again when it moved by more."""
 PATIENCE = 5
 """Time-outs of one smallest run, while pulls get through, before its first entry counts as what makes the server hang."""
+_NOT_THE_ENTRIES = ("log-unknown", "damaged-in-transit", "bad-encoding", "request-cut-off")
+"""Reasons of a refusal that lie on the way or at the server: the entries are as good as they were, and are sent again."""
 UPGRADE_WAIT_MS = BACKOFF_MAX_MS
 
 
@@ -185,7 +187,7 @@ def _refused(state: State, now: int, answer: m.Refused) -> Step:
         return correct(new(state, pull_due=True), now, m.Forget())
     if status == 413:
         return _smaller(state, now, words)
-    if status in (400, 422) and isinstance(state.request, m.AskPush) and detail.code != "log-unknown":
+    if status in (400, 422) and isinstance(state.request, m.AskPush) and detail.code not in _NOT_THE_ENTRIES:
         return _not_taken(state, now, state.request.run, detail.seq, words)
     if status == 426 and isinstance(state.request, m.AskPull):
         state, news = told(new(progress(state), pull_after=now + UPGRADE_WAIT_MS), "upgrade", words)

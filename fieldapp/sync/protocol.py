@@ -19,6 +19,9 @@ PROTOCOL = 1
 MEDIA_TYPE = "application/vnd.fieldapp+json"
 PROBLEM_TYPE = "application/problem+json"
 NONCE_HEADER = "Fieldapp-Nonce"
+DIGEST_HEADER = "Fieldapp-Digest"
+"""SHA-256 (hex) of a JSON body before it is compressed, in requests and answers: what was damaged on its way is asked for again,
+and a proxy that packs anew does no harm. (TLS sees to it as well, up to whatever ends it before us.)"""
 INCARNATION_HEADER = "Fieldapp-Incarnation"
 """In every answer: which history the server has. A restore renews it."""
 PUSH_ENTRIES = 200

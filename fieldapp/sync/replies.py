@@ -5,6 +5,7 @@ Only what echoes the request's nonce is the server's. A captive portal, a proxy 
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
@@ -13,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from fieldapp.sync import messages as m
-from fieldapp.sync.protocol import INFLATE_LIMIT, MEDIA_TYPE, PROBLEM_TYPE, Detail
+from fieldapp.sync.protocol import DIGEST_HEADER, INFLATE_LIMIT, MEDIA_TYPE, PROBLEM_TYPE, Detail
 
 _BUSY = (408, 425, 429)
 _MARKUP = ("text/html", "application/xhtml+xml")
@@ -85,6 +86,9 @@ def judged(status: int, headers: Mapping[str, str], body: bytes, nonce: str, wan
         return m.Fault("sign_in_page", SIGN_IN)
     if headers.get("fieldapp-nonce") != nonce:
         return _foreign(status, media, later)
+    digest = headers.get(DIGEST_HEADER.lower())
+    if digest is not None and digest.lower() != hashlib.sha256(body).hexdigest():
+        return m.Fault("garbled", "the answer was damaged on its way", later)
     if status >= 400:
         if media != PROBLEM_TYPE:
             return m.Fault("busy" if status >= 500 else "garbled", f"the server answered {status} without saying why", later)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import secrets
 import socket
@@ -17,6 +18,7 @@ import msgspec
 from fieldapp.sync import messages as m
 from fieldapp.sync.addresses import checked_url, tls_words, trusted
 from fieldapp.sync.protocol import (
+    DIGEST_HEADER,
     MEDIA_TYPE,
     NONCE_HEADER,
     PART_BYTES,
@@ -174,7 +176,7 @@ class Transport:
         headers, content = self._headers(nonce, signed), None
         if body is not None:
             content = msgspec.json.encode(body)
-            headers["Content-Type"] = MEDIA_TYPE
+            headers["Content-Type"], headers[DIGEST_HEADER] = MEDIA_TYPE, hashlib.sha256(content).hexdigest()
             if len(content) > COMPRESS_FROM:
                 content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
         began, wall = time.monotonic(), self._wall()

@@ -95,8 +95,8 @@ NEVER_ON_A_SCREEN = {
     "whoever runs the server": """backup-exists backup-failed backup-newer backup-unreadable bad-name database-in-use
         database-not-empty history-damaged metrics-closed plain-http-refused port-taken role-unknown tls-incomplete worker-failed
         workers-need-postgresql""",
-    "device and server among themselves": """bad-encoding bad-request cursor-diverged fork gap log-unknown part-missing
-        parts-missing push-too-large request-cut-off request-too-large token-expired token-missing token-unknown
+    "device and server among themselves": """bad-encoding bad-request cursor-diverged damaged-in-transit fork gap log-unknown
+        part-missing parts-missing push-too-large request-cut-off request-too-large token-expired token-missing token-unknown
         too-many-listeners unknown-encoding unreadable-entry wrong-media-type wrong-part wrong-range""",
 }
 """Codes that reach no screen, by who meets them."""

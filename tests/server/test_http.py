@@ -17,6 +17,7 @@ from fieldapp.domain.entry import FileRef, chain_hash
 from fieldapp.domain.entry_types import lifecycle, steps
 from fieldapp.server.reach import Session
 from fieldapp.sync.protocol import (
+    DIGEST_HEADER,
     INCARNATION_HEADER,
     MEDIA_TYPE,
     NONCE_HEADER,
@@ -172,6 +173,17 @@ def test_media_type_and_encoding_are_checked(ann: Client) -> None:
     for broken in (body, gzip.compress(body)[:-4], gzip.compress(body) + b"x", gzip.compress(body) * 2):
         detail = problem(ann.post("pull", broken, **{"Content-Encoding": "gzip"}))
         assert (detail.status, detail.code) == (400, "bad-encoding")
+
+
+def test_a_body_that_is_not_what_was_sent_is_refused_and_answers_say_what_they_are(ann: Client) -> None:
+    body = b'{"cursors": {}}'
+    digest = hashlib.sha256(body).hexdigest()
+    good = ann.post("pull", gzip.compress(body), **{"Content-Encoding": "gzip", DIGEST_HEADER: digest})
+    assert good.status_code == 200
+    assert good.headers[DIGEST_HEADER] == hashlib.sha256(good.content).hexdigest()
+    refused = ann.post("pull", body.replace(b"cursors", b"curs0rs"), **{DIGEST_HEADER: digest})
+    assert problem(refused).code == "damaged-in-transit"
+    assert refused.headers[DIGEST_HEADER] == hashlib.sha256(refused.content).hexdigest()
 
 
 def test_a_bomb_is_refused_early(ann: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 import time
@@ -51,6 +52,7 @@ class Link:
         self.connections = 0
         self.target = port
         self._cut: int | None = None
+        self._spoil, self._chance = 0, random.Random(0)
         self._over = threading.Event()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -79,6 +81,19 @@ class Link:
         """Cut every connection once `count` more bytes have gone up."""
         with self._lock:
             self._cut = self.up.carried + count
+
+    def spoil(self, blocks: int, seed: int) -> None:
+        """Turn a bit over somewhere in each of the next `blocks` blocks, whichever way they go."""
+        with self._lock:
+            self._spoil, self._chance = blocks, random.Random(seed)
+
+    def _spoilt(self, block: bytes) -> bytes:
+        with self._lock:
+            if not self._spoil:
+                return block
+            self._spoil -= 1
+            place, bit = self._chance.randrange(len(block)), self._chance.randrange(8)
+        return block[:place] + bytes([block[place] ^ (1 << bit)]) + block[place + 1 :]
 
     def cut(self) -> None:
         with self._lock:
@@ -129,6 +144,7 @@ class Link:
             while not self._over.is_set() and (block := source.recv(way.block)):
                 if self.dead:
                     continue
+                block = self._spoilt(block)
                 cut, self_cut = block, self._cut
                 if way is self.up and self_cut is not None and way.carried + len(block) >= self_cut:
                     cut = block[: max(0, self_cut - way.carried)]

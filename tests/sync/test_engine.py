@@ -512,10 +512,13 @@ def test_a_refused_run_without_a_name_is_halved_to_find_the_entry() -> None:
     assert hand.state.poison is None
 
 
-def test_a_log_that_the_server_does_not_know_is_no_fault_of_the_entries() -> None:
+@pytest.mark.parametrize(
+    ("status", "code"), [(422, "log-unknown"), (400, "damaged-in-transit"), (400, "bad-encoding"), (400, "request-cut-off")]
+)
+def test_what_happened_at_the_server_or_on_the_way_is_no_fault_of_the_entries(status: int, code: str) -> None:
     hand = Hand(UNSENT)
     hand.start()
-    said = hand.answer(refused(422, "log-unknown"))
+    said = hand.answer(refused(status, code))
     assert kinds(said) == []
     assert hand.state.poison is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import socket
 import ssl
 import subprocess
@@ -28,6 +29,7 @@ from tests.sync.table import VIEW, a_run
 
 QUICK = Timeouts(connect=2, read=0.3, total=0.8)
 PAGE = msgspec.json.encode(PullAnswer("h", 1_000, {}))
+DIGEST = hashlib.sha256(PAGE).hexdigest()
 PULL = m.AskPull(m.PullRequest(cursors=VIEW.cursors))
 HTML = b"<html><body>Welcome to the hotel</body></html>"
 
@@ -83,6 +85,9 @@ def detail(status: int, code: str = "some-code") -> bytes:
         (Reply(504, HTML, "text/html", echo=False), "busy"),
         (Reply(500, b"oops", "text/plain"), "busy"),
         (Reply(400, b"oops", "text/plain"), "garbled"),
+        (Reply(200, PAGE, Fieldapp_Digest=DIGEST), "good"),
+        (Reply(200, gzip.compress(PAGE), Content_Encoding="gzip", Fieldapp_Digest=DIGEST), "good"),
+        (Reply(200, PAGE.replace(b"1000", b"1001"), Fieldapp_Digest=DIGEST), "garbled"),
         (Reply(400, b"oops", PROBLEM_TYPE), "garbled"),
     ],
 )

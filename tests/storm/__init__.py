@@ -1,0 +1,1 @@
+"""Real processes, real sockets, SIGKILL, and a network that fails: `python -m tests.storm --kills 1000`."""
