@@ -78,6 +78,8 @@ async def test_what_is_only_here_is_counted_by_kind(field_home: HomeOf) -> None:
         assert "pump.png" in shown(app)
         assert "2.3 MB" in shown(app)
         assert "only here" in shown(app)
+        await pilot.press("end")
+        await until(pilot, lambda: "0 of 1 files of job" in " ".join(text_of(app, "#about").split()))
 
 
 async def test_each_lane_lists_its_entries_and_what_does_not_stand_says_why_and_what_to_do(field_home: HomeOf) -> None:

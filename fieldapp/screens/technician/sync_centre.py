@@ -26,7 +26,7 @@ from fieldapp.services.names import name_of_person
 from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import setting
-from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, own_files, own_lines, own_places
+from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_lines, own_places
 from fieldapp.store.queries.reader import Reader
 from fieldapp.widgets.header import CONNECTIONS
 from fieldapp.widgets.safe_text import safe_text
@@ -245,7 +245,12 @@ class SyncCentreScreen(FieldScreen):
             status = self.field.sync_status
             waits = [safe_text(cause_words(words), "$text-warning") for words in (status.files if status else ())]
             words = _("Facts go first, then files, the small ones before the large ones.")
-            return [*hanging(safe_text(row.name, "bold"), width, 2), *hanging(Content(words), width, 0), *waits]
+            lines = [*hanging(safe_text(row.name, "bold"), width, 2), *hanging(Content(words), width, 0)]
+            for of_job in job_files(self.field.session.reader, row.job) if row.job else ():
+                arrived = _("{arrived} of {count} files of job {number} are at the server.")
+                told = arrived.format(arrived=of_job.arrived, count=of_job.total, number=of_job.number)
+                lines += hanging(safe_text(told), width, 0)
+            return [*lines, *waits]
         if not isinstance(row, OwnLine):
             return []
         session = self.field.session

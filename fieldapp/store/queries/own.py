@@ -35,13 +35,14 @@ class OwnLine(msgspec.Struct, frozen=True):
 
 
 class OwnFile(msgspec.Struct, frozen=True):
-    """A file that is only here (`here`), to be fetched (`wanted`) or at both ends (`sent`)."""
+    """A file that is only here (`here`), to be fetched (`wanted`) or at both ends (`sent`). job: the stream of its entry."""
 
     sha256: str
     name: str
     media: str
     size: int
     state: str
+    job: str = ""
 
 
 class JobFiles(msgspec.Struct, frozen=True):
@@ -114,8 +115,8 @@ def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list
 
 def own_files(reader: Reader) -> list[OwnFile]:
     """Files that have still to go or to come, the small ones first: the order in which they do."""
-    rows = reader.rows("SELECT sha256, name, media, size, state FROM files WHERE state IN ('here', 'wanted') ORDER BY state, size")
-    return [OwnFile(row["sha256"], row["name"], row["media"], row["size"], row["state"]) for row in rows]
+    query = "SELECT sha256, name, media, size, state, job FROM files WHERE state IN ('here', 'wanted') ORDER BY state, size"
+    return [OwnFile(*row) for row in reader.rows(query)]
 
 
 def job_files(reader: Reader, stream: str = "") -> list[JobFiles]:
