@@ -4,12 +4,13 @@ The office, and everybody in `org`, reads logs whole: rows after the cursor. A t
 all rows of the own device, so that the outcomes of own entries always come. A log never read is read from 0 by the same rules:
 for a technician that makes every stream in scope `added`, and the cursor jumps to the head at once.
 
-Scope is judged as it is now, by the server, at every pull: a stream that left is never served again, whatever is asked for.
+Scope is judged as it is now, by the server, at every pull: a stream that left is never served again, whatever is asked for. Of the
+log of a branch that a person has left, only own rows are served.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -102,11 +103,13 @@ class Feed:
         with self._db.read() as conn:
             heads = {row.log: Cursor(row.pos, row.chain[:8]) for row in conn.execute(select(table_of(LogHeadRow)))}
             logs = readable_logs(who.role, who.branch, heads)
-            cursors = {log: read_cursor(request.cursors.get(log, "")) for log in logs}
-            _check_cursors(conn, who, cursors, heads)
-            page = _Page(conn, who, request)
-            for log in logs:
-                page.follow(log, cursors[log], heads.get(log, NEVER))
+            former = _former_logs(conn, who, request, logs)
+            cursors = {log: read_cursor(request.cursors.get(log, "")) for log in (*logs, *former)}
+            cursors |= {log: NEVER for log in logs if cursors[log].own}
+            _check_cursors(conn, who, cursors, heads, former)
+            page = _Page(conn, who, request, former)
+            for log, cursor in cursors.items():
+                page.follow(log, cursor, heads.get(log, NEVER))
             page.backfill(logs, heads)
             return PullAnswer(
                 incarnation=self._incarnation,
@@ -141,8 +144,9 @@ class Feed:
 class _Page:
     """One answer while it is being put together, within a budget of bytes."""
 
-    def __init__(self, conn: Connection, who: Session, request: PullRequest) -> None:
-        self._conn, self._who, self._request = conn, who, request
+    def __init__(self, conn: Connection, who: Session, request: PullRequest, former: Collection[str]) -> None:
+        """former: logs of which only own rows are read."""
+        self._conn, self._who, self._request, self._former = conn, who, request, former
         self._left = max(1, min(request.budget, 4 * PULL_BYTES))
         self._looked_at = 0
         self._rows: dict[tuple[str, int], WireRow] = {}
@@ -165,10 +169,12 @@ class _Page:
 
     def follow(self, log: str, cursor: Cursor, head: Cursor) -> None:
         """Rows after the cursor as far as the budget goes, and the changes of scope up to there."""
-        whole = reads_whole(self._who.role, log)
+        own = log in self._former
+        whole = reads_whole(self._who.role, log) and not own
         end = cursor
         if cursor.pos < head.pos:
-            query = _all_rows(log) if whole else _rows_in_scope(log, self._who, cursor.pos, head.pos)
+            reader = msgspec.structs.replace(self._who, person="") if own else self._who
+            query = _all_rows(log) if whole else _rows_in_scope(log, reader, cursor.pos, head.pos)
             query = query.where(col(LogRow.pos) > cursor.pos, col(LogRow.pos) <= head.pos).order_by(col(LogRow.pos))
             for row in self._fetch(query):
                 if not self._room():
@@ -178,12 +184,12 @@ class _Page:
                 self._take(log, row, fresh=True)
             else:
                 end = head
-            if not whole:
+            if not whole and not own:
                 self._scope_changes(log, cursor.pos, end.pos)
         if whole and not cursor.pos:
             self.added.append(StreamAdded(log, WHOLE_LOG, end.pos))
         self._starts[log], self._ends[log] = cursor.pos, end.pos
-        self.cursors[log] = end.text(filtered=not whole)
+        self.cursors[log] = end.text(filtered=not whole, own=own)
 
     def _scope_changes(self, log: str, after: int, upto: int) -> None:
         mine = and_(col(MembershipRow.log) == log, col(MembershipRow.person) == self._who.person)
@@ -379,8 +385,21 @@ def _rows_in_scope(log: str, who: Session, after: int, upto: int) -> Select[*tup
     return _all_rows(log).where(col(LogRow.pos).in_(union(of_streams, own, erasures)))
 
 
-def _check_cursors(conn: Connection, who: Session, cursors: dict[str, Cursor], heads: dict[str, Cursor]) -> None:
-    """The device's past must be a part of this server's: the same chain at its position, read the same way."""
+def _former_logs(conn: Connection, who: Session, request: PullRequest, logs: tuple[str, ...]) -> tuple[str, ...]:
+    """Logs that the person reads no more (the branch was changed) but this device has written to: the outcomes of own entries
+    still come, and what was erased."""
+    others = sorted(set(request.cursors) - set(logs))[:100]
+    if not others:
+        return ()
+    query = select(col(DeviceEpochRow.log)).where(col(DeviceEpochRow.device) == who.device, col(DeviceEpochRow.log).in_(others))
+    return tuple(sorted(set(conn.execute(query).scalars())))
+
+
+def _check_cursors(
+    conn: Connection, who: Session, cursors: dict[str, Cursor], heads: dict[str, Cursor], former: Collection[str]
+) -> None:
+    """The device's past must be a part of this server's: the same chain at its position, read the same way (but for own rows,
+    which are a part of any)."""
     behind = [(log, cursor.pos) for log, cursor in cursors.items() if 0 < cursor.pos < heads.get(log, NEVER).pos]
     chains = {log: Cursor(head.pos, head.chain) for log, head in heads.items()}
     if behind:
@@ -394,7 +413,7 @@ def _check_cursors(conn: Connection, who: Session, cursors: dict[str, Cursor], h
         if cursor.pos
         and (
             (cursor.pos, cursor.chain) != (chains.get(log, NEVER).pos, chains.get(log, NEVER).chain)
-            or cursor.filtered == reads_whole(who.role, log)
+            or (log not in former and cursor.filtered == reads_whole(who.role, log))
         )
     }
     if diverged:

@@ -23,7 +23,8 @@ from fieldapp.domain.entry import (
     encode,
     write_entry,
 )  # fmt: skip
-from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.entry_types.base import Fact, read_body
+from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.fold import FOLD_VERSION, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
@@ -47,6 +48,7 @@ from fieldapp.store.tables import (
     DocumentRow,
     DoubtRow,
     EntryRow,
+    EpochRow,
     FileRow,
     JobRow,
     LogRow,
@@ -343,10 +345,26 @@ class DeviceReplica:
         with many_at_once(), self._db.write() as conn:
             receiver = Receiver(self._db, conn, self.identity.device, self.identity.role, self._clock.now())
             changed = receiver.receive(page)
+        self._follow_person(page)
         if receiver.erased.entries:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()
         return Saved(tuple(row.entry.id for row in page.rows), changed)
+
+    def _follow_person(self, page: Page) -> None:
+        """The person has another role or branch now: what is recorded from here on is theirs."""
+        identity = self.identity
+        own = f"person:{identity.person}"
+        for row in page.rows:
+            if row.entry.envelope.stream == own and row.entry.envelope.type == PersonRecorded.NAME and row.outcome == "applied":
+                body = read_body(row.entry)
+                if isinstance(body, PersonRecorded):
+                    person = body.person
+                    identity = msgspec.structs.replace(identity, role=person.role, log=person.branch, name=person.name)
+        if page.logs:
+            identity = msgspec.structs.replace(identity, logs=page.logs)
+        if identity != self.identity:
+            self._lines.become(identity)
 
     def _erase_beside(self) -> None:
         """What was erased in the database goes from the journal and from what is kept too, and from the database's free pages.
@@ -389,7 +407,8 @@ class DeviceReplica:
             conn.execute(update(FileRow).where(*own_files).values(state="here"))  # the server says which of them it has
             own = select(col(OwnEntryRow.stream))
             conn.execute(delete(JobRow).where(col(JobRow.log).in_(whole), col(JobRow.stream).not_in(own)))
-            for log in self.identity.logs:
+            written = set(conn.execute(select(col(EpochRow.log))).scalars())  # also to a branch that was left since
+            for log in (*self.identity.logs, *sorted(written - set(self.identity.logs))):
                 self._lines.open(conn, log)
 
     def _reads_whole(self, conn: Connection, log: str) -> bool:

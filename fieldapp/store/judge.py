@@ -15,7 +15,7 @@ from fieldapp.domain.decision_words import REASON_LIMIT, STANDS
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types import office
 from fieldapp.domain.entry_types.base import ENTRY_TYPES, Body, Fact, read_body
-from fieldapp.domain.entry_types.reference import SHARED
+from fieldapp.domain.entry_types.reference import SHARED, PersonRecorded
 from fieldapp.domain.fold import kind_of
 from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
 from fieldapp.domain.problem import Problem
@@ -25,6 +25,7 @@ from fieldapp.store.heads import StreamHeads
 from fieldapp.store.scope import reach_of
 from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, MembershipRow, StreamRow
 
+_person_decoder = msgspec.json.Decoder(PersonRecorded)
 _PLACED = (
     select(col(StreamRow.pos), col(StreamRow.entry_id), col(StreamRow.device), col(StreamRow.touch))
     .where(col(StreamRow.log) == bindparam("log"), col(StreamRow.stream) == bindparam("stream"))
@@ -68,6 +69,7 @@ class Judge:
         self._conn, self._log, self._heads, self._who = conn, log, heads, who
         self.undecided = Undecided(conn, log)
         self._reach: dict[str, Reach] | None = None
+        self._branches: frozenset[str] | None = None
         self._placed: dict[str, Sequence[Any]] = {}
         self._others: dict[tuple[str, str, str], tuple[bool, list[tuple[frozenset[str], int]]]] = {}
         self._fresh: dict[str, list[Placed]] = {}
@@ -240,17 +242,30 @@ class Judge:
         if who is None or who.role in ("admin", "rule"):
             return "in"
         if who.role in WHOLE_LOG:
-            return "in" if self._log in (who.branch, "org") else "never"
+            return "in" if self._log in (who.branch, "org") else "left" if self._was_of(who.person) else "never"
         if self._reach is None:
             self._reach = {}
         streams = item.entry.envelope.streams
         unknown = [stream for stream in streams if stream not in self._reach]
         if unknown:
             found = reach_of(self._conn, self._log, who.person, unknown)
-            home = self._log == who.branch
+            home = self._log == who.branch or self._was_of(who.person)  # then it was begun before the branch was changed
             self._reach |= {s: found.get(s, "in" if home and self._heads[s].pos == 0 else "never") for s in unknown}
         reaches = {self._reach[stream] for stream in streams}
         return "never" if "never" in reaches else "left" if "left" in reaches else "in"
+
+    def _was_of(self, person: str) -> bool:
+        """Whether this log's branch was the person's once."""
+        if self._branches is None:
+            query = select(col(EntryRow.body)).where(
+                col(EntryRow.id).in_(select(col(StreamRow.entry_id)).where(
+                    col(StreamRow.log) == "org", col(StreamRow.stream) == f"person:{person}"
+                )),
+                col(EntryRow.type) == PersonRecorded.NAME, col(EntryRow.body).is_not(None),
+            )  # fmt: skip
+            bodies = [body for body in self._conn.execute(query).scalars() if body is not None]
+            self._branches = frozenset(_person_decoder.decode(body).person.branch for body in bodies)
+        return self._log in self._branches
 
     def _clash(self, entry: Entry, body: Body | None, device: str, *, again: bool = False) -> str:
         """Why another line's entry, placed after the last one this person had seen, stands in the way; '' where none does.

@@ -47,6 +47,11 @@ class Lines:
     def __init__(self, db: Database, identity: Identity, ids: Callable[[], str], remember: Callable[[Identity], None]) -> None:
         self._db, self.identity, self._ids, self._remember = db, identity, ids, remember
 
+    def become(self, identity: Identity) -> None:
+        """The same device and person, in another role or branch."""
+        self.identity = identity
+        self._remember(identity)
+
     def _open_epoch(self, conn: Connection, log: str) -> Any:
         query = select(table_of(EpochRow)).where(col(EpochRow.log) == log, col(EpochRow.closed).is_(False))
         return conn.execute(query).first()

@@ -24,6 +24,7 @@ from fieldapp.store.tables import (
     DocumentRow,
     DraftRow,
     EntryRow,
+    EpochRow,
     FileRow,
     JobRow,
     LogRow,
@@ -32,10 +33,13 @@ from fieldapp.store.tables import (
     SettingRow,
     StreamRow,
     StreamStateRow,
+    table_of,
 )  # fmt: skip
 
 AGAIN = 0
 """`ScopeRow.upto` of a stream to be read again that the server has not named yet since; it is shown as it was meanwhile."""
+LOGS = "logs"
+"""A setting: the logs that the person reads, as the server last said."""
 ERASING = "erasing"
 """A setting while content was erased in the database and not yet everywhere beside it."""
 LEAVING = -1
@@ -131,12 +135,27 @@ class Receiver:
     def _told_to_leave(self, page: Page) -> set[str]:
         """What the server says has left, as far as it is believed at once."""
         told = {whole_log(log) if stream == WHOLE_LOG else stream for log, stream in page.removed} & set(self._scope)
+        told |= self._of_lost_logs(page.logs)
         gone = {name for name in told if self._scope[name].upto == LEAVING and name not in self._doubts}
         believed = gone | self._doubts.believed(told - gone)
         for name in told - believed:
             self._scope[name].upto = LEAVING
             self._scope_changed.add(name)
         return believed
+
+    def _of_lost_logs(self, logs: tuple[str, ...]) -> set[str]:
+        """Everything held of logs that the person reads no more: the branch was changed."""
+        known = self._conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == LOGS)).scalar()
+        now = " ".join(logs)
+        if not logs or known == now:
+            return set()
+        self._db.upsert(self._conn, SettingRow, [{"name": LOGS, "value": now}])
+        query = select(col(ScopeRow.stream)).where(col(ScopeRow.log).not_in(logs), col(ScopeRow.upto) != LEAVING)
+        names = sorted(self._conn.execute(query).scalars())
+        for part in chunks(names):
+            for row in self._conn.execute(select(table_of(ScopeRow)).where(col(ScopeRow.stream).in_(part))):
+                self._scope.setdefault(row.stream, Held(row.log, row.after, row.upto, row.live))
+        return set(names)
 
     def _remove(self, names: set[str]) -> set[str]:
         names |= {stream for stream, row in self._scope.items() if row.upto == LEAVING and stream not in self._doubts}
@@ -151,6 +170,10 @@ class Receiver:
         for part in chunks(going):
             for table in (StreamRow, StreamStateRow, JobRow, DocumentRow, ScopeRow):
                 self._conn.execute(delete(table).where(col(table.stream).in_(part)))
+        lost = [self._scope[name].log for name in going if name.startswith(f"{WHOLE_LOG}:")]
+        for log in lost:
+            for table in (StreamRow, StreamStateRow, JobRow, DocumentRow, ScopeRow):
+                self._conn.execute(delete(table).where(col(table.log) == log))
         for stream in going:
             del self._scope[stream]
         if going:
@@ -159,7 +182,10 @@ class Receiver:
 
     def _unsent_streams(self) -> set[str]:
         query = select(col(OwnEntryRow.stream), col(OwnEntryRow.also)).where(col(OwnEntryRow.lane) == "unsent").distinct()
-        return {name for stream, also in self._conn.execute(query) for name in (stream, *also.split())}
+        streams = {name for stream, also in self._conn.execute(query) for name in (stream, *also.split())}
+        logs = select(col(EpochRow.log)).join(OwnEntryRow, col(OwnEntryRow.epoch) == col(EpochRow.epoch))
+        logs = logs.where(col(OwnEntryRow.lane) == "unsent").distinct()
+        return streams | {whole_log(log) for log in self._conn.execute(logs).scalars()}
 
     def _forget_rows(self) -> None:
         """Rows and entries of others that no held stream shows any more."""

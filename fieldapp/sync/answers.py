@@ -165,6 +165,7 @@ def to_page(body: PullAnswer) -> Page:
         added=tuple((added.log, added.stream, added.upto) for added in body.added),
         removed=tuple((removed.log, removed.stream) for removed in body.removed),
         backfilled=tuple((done.stream, done.after, done.done) for done in body.backfilled),
+        logs=body.logs,
         digests=tuple((item.stream, item.pos, item.digest) for item in body.digests) if body.fold == FOLD_VERSION else (),
     )
 

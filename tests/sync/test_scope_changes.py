@@ -16,12 +16,13 @@ from fieldapp.domain.entry_types import lifecycle, steps
 from fieldapp.domain.entry_types.base import Body
 from fieldapp.domain.entry_types.reference import AssetRecorded, CustomerRecorded
 from fieldapp.store.doubts import DOUBT_MS
-from fieldapp.store.tables import DisagreementRow, DoubtRow, JobRow, LogRow, ScopeRow
-from fieldapp.store.verify import verify_device
+from fieldapp.store.rows import Draft, Page
+from fieldapp.store.tables import DisagreementRow, DoubtRow, EpochRow, JobRow, LogRow, OwnEntryRow, QuarantineRow, ScopeRow
+from fieldapp.store.verify import verify_device, verify_server
 from fieldapp.sync.once import sync_once
 from tests.live_server import LiveServer, live_server  # noqa: F401
 from tests.store.pens import everything
-from tests.sync.homes import LOG, SETTINGS, device_of, note
+from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
 
 
 class Rules:
@@ -174,8 +175,6 @@ def test_what_was_a_slip_stays(rules: Rules, tmp_path: Path, monkeypatch: pytest
 
 def test_a_lie_that_is_taken_back_costs_nothing(rules: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server forgets for a moment who holds what, and says so without a word in its log."""
-    from fieldapp.store.rows import Page
-
     streams = [rules.job(str(number)) for number in range(4)]
     with device_of(rules.server, "tech-1", tmp_path / "a") as device:
         synced(device)
@@ -227,3 +226,205 @@ def test_the_person_is_told(rules: Rules, tmp_path: Path, monkeypatch: pytest.Mo
     assert "6 jobs, customers and assets" in found["scope"].words
     assert not found["agreement"].ok
     assert "job:0" in found["agreement"].words
+
+
+# --- Another branch --------------------------------------------------------------------------------------------------------------
+
+
+def outcomes(server: LiveServer, log: str) -> dict[str, str]:
+    """Entry id to what was decided on it last."""
+    rows = [row for row in everything(server.services.db, LogRow) if row["log"] == log and row["entry_id"]]
+    return {row["entry_id"]: row["outcome"] for row in rows}
+
+
+def move(rules: Rules, branch: str, role: str = "technician", person: str = "tech-1") -> None:
+    rules.server.services.people.add(person, "Ann Berg", role, branch)
+
+
+@pytest.fixture
+def south(rules: Rules) -> Rules:
+    rules.server.services.people.add_branch("south", "South")
+    rules.record("customer:c-9", CustomerRecorded(Customer("c-9", {"en": "Weser"}, "south")), log="south")
+    rules.record("asset:a-9", AssetRecorded(Asset("a-9", "c-9", "s-9", "CH-9", {"en": "Chiller"})), log="south")
+    return rules
+
+
+def test_a_technician_who_changes_branch(south: Rules, tmp_path: Path) -> None:
+    stream = south.job("1")
+    with device_of(south.server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        unsent = device.replica.append([note("1", "left to say")]).entries
+        unsent += device.replica.append([new_job("found")]).entries
+        south.record(stream, lifecycle.JobAssigned("tech-2"))
+        move(south, "south")
+        there = south.job("9", log="south", customer="c-9", asset="a-9")
+        sync_once(device, SETTINGS)
+        synced(device)
+        assert held(device) == {there, "customer:c-9", "asset:a-9"}
+        assert jobs(device) == {there}
+        found = outcomes(south.server, LOG)
+        assert [found[entry] for entry in unsent] == ["late", "applied"]
+        counts = device.replica.counts()
+        assert (counts.unsent, counts.received, counts.settled) == (0, 0, 2)
+        assert (device.replica.identity.log, device.replica.identity.logs) == ("south", ("org", "south"))
+        assert device.home.identity() == device.replica.identity
+        body = steps.NoteAdded("the first one here")
+        (entry,) = device.replica.append([Draft("south", there, body)]).entries
+        synced(device)
+        assert outcomes(south.server, "south")[entry] == "applied"
+        epochs = {row["log"]: row["epoch"] for row in everything(device.database, EpochRow) if not row["closed"]}
+        assert len(set(epochs.values())) == len(epochs) == 2
+        south.record(stream, steps.NoteAdded("none of theirs"))
+        assert synced(device) == 0
+        assert sound(device)
+        move(south, LOG)  # and back
+        south.record(stream, lifecycle.JobAssigned("tech-1"))
+        synced(device)
+        synced(device)
+        assert jobs(device) == {stream, "job:found"}
+        assert sound(device)
+    assert verify_server(south.server.services.db) == ()
+
+
+def test_a_supervisor_who_changes_branch(south: Rules, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, there = south.job("1"), south.job("9", log="south", customer="c-9", asset="a-9")
+    with device_of(south.server, "super", tmp_path / "a") as device:
+        synced(device)
+        assert jobs(device) == {stream}
+        remark = device.replica.append([note("1", "for the record")]).entries
+        order = device.replica.append([Draft(LOG, stream, lifecycle.JobCancelled("sold"))]).entries
+        move(south, "south", "supervisor", "super")
+        sync_once(device, SETTINGS)
+        synced(device)
+        found = outcomes(south.server, LOG)
+        assert [found[entry] for entry in (*remark, *order)] == ["late", "conflict"]
+        assert jobs(device) == {stream, there}  # a whole log is not given up at one word
+        later(device, monkeypatch)
+        synced(device)
+        assert jobs(device) == {there}
+        assert device.replica.counts().settled == 2
+        assert sound(device)
+        south.record(stream, steps.NoteAdded("none of theirs"))
+        assert synced(device) == 0
+        move(south, LOG, "supervisor", "super")
+        synced(device)
+        synced(device)
+        assert stream in jobs(device)
+        later(device, monkeypatch)
+        synced(device)
+        assert jobs(device) == {stream}
+        assert sound(device)
+
+
+# --- Reassigned, cancelled, revoked ----------------------------------------------------------------------------------------------
+
+
+def test_a_job_reassigned_while_both_are_away(rules: Rules, tmp_path: Path) -> None:
+    stream = rules.job("1")
+    with (
+        device_of(rules.server, "tech-1", tmp_path / "a") as one,
+        device_of(rules.server, "tech-2", tmp_path / "b") as two,
+    ):
+        synced(one)
+        synced(two)
+        late = one.replica.append([note("1", "done before I knew")]).entries
+        late += one.replica.append([Draft(LOG, stream, lifecycle.JobAccepted())]).entries
+        rules.record(stream, lifecycle.JobAssigned("tech-2"))
+        synced(two)
+        accepted = two.replica.append([Draft(LOG, stream, lifecycle.JobAccepted())]).entries
+        synced(two)
+        sync_once(one, SETTINGS)
+        synced(one)
+        assert jobs(one) == set()
+        found = outcomes(rules.server, LOG)
+        assert [found[entry] for entry in (*late, *accepted)] == ["late", "conflict", "applied"]
+        assert {row["outcome"] for row in everything(one.database, OwnEntryRow)} == {"late", "conflict"}
+        synced(two)
+        view = everything(two.database, JobRow)[0]["view"]
+        assert b"done before I knew" in view
+        assert b'"outcome":"conflict"' in view
+        rules.record(stream, lifecycle.JobAssigned("tech-1"))  # and back again, while the second is away
+        more = two.replica.append([note("1", "my turn was short")]).entries
+        synced(one)
+        assert b"done before I knew" in everything(one.database, JobRow)[0]["view"]
+        sync_once(two, SETTINGS)
+        synced(two)
+        assert jobs(two) == set()
+        synced(one)
+        assert outcomes(rules.server, LOG)[more[0]] == "late"
+        assert b"my turn was short" in everything(one.database, JobRow)[0]["view"]
+        assert sound(one)
+        assert sound(two)
+
+
+def test_a_job_cancelled_while_its_technician_is_away(rules: Rules, tmp_path: Path) -> None:
+    stream = rules.job("1")
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        said = device.replica.append([note("1", "was there")]).entries
+        said += device.replica.append([Draft(LOG, stream, lifecycle.JobAccepted())]).entries
+        rules.record(stream, lifecycle.JobCancelled("sold"))
+        synced(device)
+        found = outcomes(rules.server, LOG)
+        assert [found[entry] for entry in said] == ["applied", "conflict"]
+        (job,) = everything(device.database, JobRow)
+        assert job["status"] == "cancelled"
+        assert b"was there" in job["view"]
+        assert sound(device)
+
+
+def test_two_on_one_job_both_away(rules: Rules, tmp_path: Path) -> None:
+    stream = rules.job("1")
+    rules.record(stream, lifecycle.HelpersNamed(("tech-2",)))
+    with (
+        device_of(rules.server, "tech-1", tmp_path / "a") as one,
+        device_of(rules.server, "tech-2", tmp_path / "b") as two,
+    ):
+        synced(one)
+        synced(two)
+        assert jobs(one) == jobs(two) == {stream}
+        for device, text in ((one, "left side"), (two, "right side")):
+            device.replica.append([note("1", text)])
+            device.replica.append([Draft(LOG, stream, lifecycle.JobAccepted())])
+        for device in (one, two, one):
+            synced(device)
+        views = [everything(device.database, JobRow)[0]["view"] for device in (one, two)]
+        assert views[0] == views[1]
+        assert b"left side" in views[0]
+        assert b"right side" in views[0]
+        outcome = {row["outcome"] for row in everything(two.database, OwnEntryRow)}
+        assert outcome == {"applied", "conflict"}  # the same move twice: one stands, the other is kept and shown
+        assert sound(one)
+        assert sound(two)
+
+
+def test_a_revoked_device_hands_over_and_reads_no_more(rules: Rules, tmp_path: Path) -> None:
+    stream = rules.job("1")
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        device.replica.append([note("1", "the last word")])
+        rules.server.services.accounts.revoke(device.identity.device)
+        rules.record(stream, steps.NoteAdded("after that"))
+        report = sync_once(device, SETTINGS)
+        assert report.connection == "revoked"
+        assert device.replica.counts().safe_to_leave
+        assert b"after that" not in everything(device.database, JobRow)[0]["view"]
+    kept = b"".join(row["raw"] for row in everything(rules.server.services.db, QuarantineRow))
+    assert b"the last word" in kept
+
+
+def test_what_a_technician_finds_is_seen_by_the_office_and_kept_by_its_finder(rules: Rules, tmp_path: Path) -> None:
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        device.replica.append([new_job("found")])
+        synced(device)
+        device.replica.append([note("found", "it drips")])
+        synced(device)
+        assert held(device) >= {"job:found", "customer:c-1"}
+        assert {row["outcome"] for row in everything(device.database, OwnEntryRow)} == {"applied"}
+    with device_of(rules.server, "tech-1", tmp_path / "second") as again:  # on another laptop of theirs too
+        synced(again)
+        assert jobs(again) == {"job:found"}
+    with device_of(rules.server, "super", tmp_path / "b") as office:
+        synced(office)
+        assert b"it drips" in everything(office.database, JobRow)[0]["view"]
