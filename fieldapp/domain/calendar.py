@@ -111,6 +111,7 @@ class _Hours:
         self._week = (*days, *[()] * (7 - len(days)))
         self._holidays = frozenset(calendar.holidays)
         self._years: dict[int, _Year] = {}
+        self._begins: dict[int, int] = {}
 
     def between(self, start: int, end: int) -> int:
         first, last = self._year_of(start), self._year_of(end)
@@ -129,9 +130,15 @@ class _Hours:
 
     def _year_of(self, instant: int) -> int:
         year = (_EPOCH + timedelta(milliseconds=instant)).year
-        if instant < self._instant(_day(year)):
+        if instant < self._begin(year):
             return year - 1
-        return year + 1 if instant >= self._instant(_day(year + 1)) else year
+        return year + 1 if instant >= self._begin(year + 1) else year
+
+    def _begin(self, year: int) -> int:
+        begin = self._begins.get(year)
+        if begin is None:
+            begin = self._begins[year] = self._instant(_day(year))
+        return begin
 
     def _year(self, number: int) -> _Year:
         year = self._years.get(number)

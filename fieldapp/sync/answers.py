@@ -157,7 +157,7 @@ def to_page(body: PullAnswer) -> Page:
     """
     return Page(
         rows=tuple(
-            Row(row.log, row.pos, row.at, from_wire(row.entry), row.kind, row.outcome, row.reason, row.role)
+            Row(row.log, row.pos, row.at, from_wire(row.entry, judged=True), row.kind, row.outcome, row.reason, row.role)
             for row in body.rows
             if row.kind != "scope"
         ),

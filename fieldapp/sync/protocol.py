@@ -73,8 +73,11 @@ def to_wire(entry: Entry) -> WireEntry:
     return WireEntry(entry.raw.decode("utf-8"), None if entry.body_raw is None else entry.body_raw.decode("utf-8"))
 
 
-def from_wire(wire: WireEntry) -> Entry:
+def from_wire(wire: WireEntry, *, judged: bool = False) -> Entry:
     """Parse and check an entry from the wire.
+
+    Args:
+        judged: it comes from a server's log, so its JSON was read closely when it was received.
 
     Raises:
         Problem: `bad-json`, `bad-entry`, `body-too-large`.
@@ -83,7 +86,7 @@ def from_wire(wire: WireEntry) -> Entry:
         raw, body = wire.raw.encode("utf-8"), None if wire.body is None else wire.body.encode("utf-8")
     except UnicodeEncodeError:
         raise Problem("bad-json", "The entry holds half a character.") from None
-    return read_entry(raw, body)
+    return read_entry(raw, body, judged=judged)
 
 
 class EnrolRequest(msgspec.Struct, frozen=True):
