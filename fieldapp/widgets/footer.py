@@ -21,21 +21,25 @@ class KeyFooter(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._spots: list[tuple[int, int, str]] = []
-        self._last = Content("")
+        self._offered: tuple[list[Binding], list[Binding]] = ([], [])
 
     def on_mount(self) -> None:
-        self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self.refresh())
+        self.screen.bindings_updated_signal.subscribe(self, lambda _screen: self._look())
+        self._look()
 
     def render(self) -> RenderResult:
-        """Behind a question the line stays as it was: no key works there."""
-        if self.screen.is_active:
-            self._last = self._keys()
-        return self._last
+        return self._line(*self._offered)
 
-    def _keys(self) -> Content:
-        bindings = {active.binding.id: active.binding for active in self.screen.active_bindings.values() if active.enabled}
-        shown = [binding for name, binding in bindings.items() if name and name != "help" and binding.show]
-        helps = [bindings["help"]] if "help" in bindings else []
+    def _look(self) -> None:
+        """What can be done now. Behind a question the keys stay as they were: none works there."""
+        if self.screen.is_active:
+            bindings = {active.binding.id: active.binding for active in self.screen.active_bindings.values() if active.enabled}
+            shown = [binding for name, binding in bindings.items() if name and name != "help" and binding.show]
+            self._offered = shown, [bindings["help"]] if "help" in bindings else []
+        self.refresh()
+
+    def _line(self, shown: list[Binding], helps: list[Binding]) -> Content:
+        """As many as there is room for, help at the end."""
         width = self.size.width
         end = [_chip(binding) for binding in helps]
         room = width - sum(chip.cell_length for chip in end)

@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.session import Session
 from fieldapp.store.home import Home, Identity
+from fixtures.load import FixtureEntry, entries
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=ZoneInfo("Europe/Berlin"))
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -107,7 +109,6 @@ def _build(path: Path, person: str) -> Path:
     from fieldapp.domain.roles import WHOLE_LOG
     from fieldapp.store.rows import Page, Row
     from fixtures.company import read_company
-    from fixtures.load import entries
 
     company = read_company(datetime.fromtimestamp(NOW_MS // 1000, UTC).date())
     someone = company.people[person]
@@ -118,7 +119,7 @@ def _build(path: Path, person: str) -> Path:
         Identity("http://127.0.0.1:9", "dev-test", "T1", "secret", person, someone.name, someone.role, someone.branch, logs)
     )
     with time_machine.travel(NOW, tick=False):
-        made = [item for item in entries(NOW_MS) if item.log in logs]
+        made = [item for item in _company() if item.log in logs]
         wanted: set[str] | None = None
         if someone.role not in WHOLE_LOG:
             own = {item.stream for item in made if item.entry.envelope.type == "job.assigned" and _assignee(item.body) == person}
@@ -138,6 +139,12 @@ def _build(path: Path, person: str) -> Path:
         conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
     return path
+
+
+@cache
+def _company() -> tuple[FixtureEntry, ...]:
+    """Everything that was ever recorded in the demo company: made once for the homes of all its people."""
+    return tuple(entries(NOW_MS))
 
 
 def _assignee(body: Any) -> str:

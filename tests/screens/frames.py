@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.cells import cell_len
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.geometry import Size
 from textual.pilot import Pilot
@@ -30,31 +33,33 @@ _TURNS = 400
 
 
 class Gallery:
-    """Takes the frames of one walk through the screens, in one language and one size.
+    """Takes the frames of one walk through the screens, in one language and in each of SIZES.
 
     Args:
         walk: folder of the frames. update: store what is shown instead of comparing it.
     """
 
-    def __init__(self, walk: str, language: str, size: tuple[int, int], *, update: bool) -> None:
-        self.folder, self.size, self.update = FOLDER / walk, size, update
-        self._ending = f".{language}.{size[0]}x{size[1]}.txt"
+    def __init__(self, walk: str, language: str, *, update: bool) -> None:
+        self.folder, self.language, self.update = FOLDER / walk, language, update
         self.taken: list[str] = []
         self.wrong: list[str] = []
 
     async def take(self, pilot: Pilot[Any], name: str, *, stored: bool = True) -> None:
-        """Look at the screen in front: nothing of our own words is cut, and it is what it was.
+        """Look at the screen in front, in both sizes: nothing of our own words is cut, and it is what it was.
 
         Args:
             stored: False where it shows what another machine or folder would show otherwise.
         """
-        lines = await at_rest(pilot)
-        file = self.folder / f"{name}{self._ending}"
-        where = f"{file.parent.name}/{file.name}"
-        self.wrong += [f"{where}: {fault}" for fault in faults(pilot.app.screen, lines)]
-        if stored:
-            self.taken.append(file.name)
-            self._compare(file, where, "\n".join(line.rstrip() for line in lines) + "\n")
+        for size in sorted(SIZES, key=lambda size: size != pilot.app.size):
+            if size != pilot.app.size:
+                await pilot.resize_terminal(*size)
+            lines = await at_rest(pilot)
+            file = self.folder / f"{name}.{self.language}.{size[0]}x{size[1]}.txt"
+            where = f"{file.parent.name}/{file.name}"
+            self.wrong += [f"{where}: {fault}" for fault in faults(pilot.app.screen, lines)]
+            if stored:
+                self.taken.append(file.name)
+                self._compare(file, where, "\n".join(line.rstrip() for line in lines) + "\n")
 
     def _compare(self, file: Path, where: str, shown: str) -> None:
         if self.update:
@@ -68,7 +73,7 @@ class Gallery:
 
     def close(self) -> None:
         """All frames of the walk were as stored, and none is stored that was not taken."""
-        stored = {file for file in self.folder.glob(f"*{self._ending}")}
+        stored = {file for file in self.folder.glob(f"*.{self.language}.*.txt")}
         left = sorted(file.name for file in stored if file.name not in self.taken)
         if self.update:
             for name in left:
@@ -78,14 +83,27 @@ class Gallery:
         assert not left, f"stored, but no longer shown: {left}"
 
 
+@contextmanager
+def unpainted() -> Iterator[None]:
+    """Nobody sees the headless terminal: nothing is worked out for it, so that a walk costs half. Frames are drawn when taken."""
+
+    def drop(screen: Screen[Any]) -> None:
+        screen._compositor._dirty_regions.clear()
+        screen._dirty_widgets.clear()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Screen, "_compositor_refresh", drop)
+        yield
+
+
 async def settled(pilot: Pilot[Any]) -> None:
     """Until nothing that was asked for is under way."""
     app = pilot.app
-    await pilot.pause()
+    await pilot.pause(0)
     await app.workers.wait_for_complete()
     if isinstance(app, FieldApp):
         await asyncio.wrap_future(app.session.later(lambda services: None))
-    await pilot.pause()
+    await pilot.pause(0)
 
 
 async def at_rest(pilot: Pilot[Any]) -> list[str]:
@@ -110,6 +128,7 @@ async def until(pilot: Pilot[Any], holds: Callable[[], object]) -> None:
 
 def lines_of(app: App[Any]) -> list[str]:
     """The screen as it stands, line by line, modal windows on top of what is behind them."""
+    visible_screen_stack.set(app._background_screens)
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip) for strip in strips]
 

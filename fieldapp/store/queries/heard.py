@@ -5,7 +5,7 @@ from __future__ import annotations
 from fieldapp.store.queries.reader import Reader
 
 _BACK = 20_000
-"""Positions of the log looked back through: whoever is silent for longer counts as never heard from, and the answer stays instant."""
+"""Positions of the log looked back through: who is silent for longer counts as never heard from, and the answer stays instant."""
 
 
 def last_heard(reader: Reader, log: str, person: str) -> int | None:
