@@ -94,10 +94,20 @@ class DeviceServices(DeviceView):
         for draft in drafts:
             self.drafts.save(draft.job, draft.step, draft.version, draft.text, draft.at)
 
+    def seal(self) -> bool:
+        """The office took this device out of service: close it for good once nothing is only here any more. Its data goes when
+        these services are closed. False while something is left to be handed over."""
+        waiting = any((self.home.files / file.sha256).is_file() for file in self.replica.files_waiting())
+        return not waiting and self.replica.seal()
+
     def close(self) -> None:
         super().close()
         self.journal.close()
         self.database.close()
+        if self.replica.identity.sealed:
+            from fieldapp.store.sealing import wipe_if_possible
+
+            wipe_if_possible(self.home)
 
 
 @contextmanager
@@ -152,6 +162,7 @@ def open_device(home: Home, what: str) -> Iterator[DeviceServices]:
         identity = home.identity()  # under the lock: another writer may have opened a new line of writing meanwhile
         if identity is None:
             raise _not_enrolled(home)
+        refuse_sealed(home, identity)
         mended = Mended(None) if was_lost(home, identity) else None
         try:
             device = _started(home, identity)
@@ -201,7 +212,21 @@ def enrolled(home: str | None) -> tuple[Home, Identity]:
     identity = place.identity()
     if identity is None:
         raise _not_enrolled(place)
+    refuse_sealed(place, identity)
     return place, identity
+
+
+def refuse_sealed(place: Home, identity: Identity) -> None:
+    """A home that the office took out of service is not opened; what a crash left of its data goes now.
+
+    Raises:
+        Problem: `device-sealed`.
+    """
+    if identity.sealed:
+        from fieldapp.store.sealing import sealed, wipe
+
+        wipe(place)
+        raise sealed()
 
 
 def _not_enrolled(place: Home) -> Problem:

@@ -20,6 +20,7 @@ from fieldapp.store.mending import PUT_ASIDE
 from fieldapp.store.queries.outbox import outbox, setting
 from fieldapp.store.queries.reader import Reader
 from fieldapp.store.queries.scope import doubted_words, scope_trouble
+from fieldapp.store.sealing import WORDS
 
 LITTLE_ROOM = 200 * 1024 * 1024
 """Bytes free on the disk below which somebody should make room."""
@@ -47,6 +48,8 @@ def checks(given_home: str | None, *, ask_server: bool) -> list[Check]:
         return [*found, Check("identity", False, str(problem))]
     if identity is None:
         return [*found, Check("identity", False, "This is not a device of yours yet. Ask for a code: fieldapp enrol URL CODE.")]
+    if identity.sealed:
+        return [*found, Check("identity", False, f"{WORDS} Ask the office for a new code: fieldapp enrol URL CODE --again.")]
     whose = f"Device {identity.code} of {identity.name} ({identity.role}, {identity.log}), server {identity.url}."
     found.append(Check("identity", True, whose))
     found += _database(home, identity.role)

@@ -227,6 +227,9 @@ class FieldApp(App[None]):
     @on(SyncMoved)
     def _sync_moved(self, event: SyncMoved) -> None:
         status = self.sync_status = event.status
+        if status.sealed:  # its data goes when the app is closed: nothing is shown any more
+            self.exit()
+            return
         self.sync_line = SyncLine(status.connection, status.since, self.sync_line.unsent, self.sync_line.files, status.synced)
         before, self._unsent = self._unsent, self._unsent_streams()
         self.streams_changed(status.streams | (before ^ self._unsent))

@@ -30,6 +30,8 @@ def launch(opening: Opening) -> int:
     Raises:
         Problem: `identity-damaged`, `bad-config`, `home-unusable`, `app-stopped`, and those of the database.
     """
+    from fieldapp.bootstrap import refuse_sealed
+
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
     begun = language()
@@ -42,6 +44,7 @@ def launch(opening: Opening) -> int:
         identity = WelcomeApp(home, settings).run()
         if identity is None:
             return 0  # the person left; nothing was changed
+    refuse_sealed(home, identity)
     app = app_for(home, identity, opening, settings)
     keep_or_speak(app.session, language() if language() != begun else "")
     app.run()
@@ -64,8 +67,14 @@ def ended(app: FieldApp) -> int:
     """The exit code of an app that has been closed.
 
     Raises:
-        Problem: `app-stopped` where it was not a person who closed it: nobody is left alone with a traceback.
+        Problem: `device-sealed` where the office has closed it; `app-stopped` where it was not a person who closed it: nobody is
+            left alone with a traceback.
     """
+    identity = app.session.home.identity()
+    if identity is not None and identity.sealed:
+        from fieldapp.store.sealing import sealed
+
+        raise sealed()
     if app.return_code:
         raise Problem(
             "app-stopped",

@@ -55,6 +55,9 @@ BY_CODE = {
     "desk-no-side": later("This names no side of the conflict."),
     "desk-no-step": later("The conflict is not about the result of one step. Choose a side instead."),
     "desk-unknown": later("Nothing at the desk has this id."),
+    "device-sealed": later(
+        "This device was revoked by the office: what was recorded here was handed over, and the data on it was removed."
+    ),
     "device-revoked": later("The office took this device out of service. What was not sent is handed over once."),
     "device-unknown": later("There is no such device."),
     "disk-full": later("The disk is full: this was not saved. Everything before is safe. Make room and save again."),

@@ -112,6 +112,8 @@ async def part_body(request: Request) -> tuple[bytes, bool]:
 
 Services = Annotated[ServerServices, Depends(services_of)]
 Caller = Annotated[Session, Depends(caller)]
+EvenRevoked = Annotated[Session, Depends(caller_even_revoked)]
+"""A device that was taken out of service hands over what it has: entries as bytes, and the files they name."""
 SmallBody = Annotated[bytes, Depends(small_body)]
 SyncBody = Annotated[bytes, Depends(sync_body)]
 
@@ -159,9 +161,7 @@ def pull(request: Request, services: Services, who: Caller, body: SyncBody) -> R
 
 
 @router.post("/v1/quarantine", **describe(QuarantineRequest, Receipt))
-def quarantine(
-    request: Request, services: Services, who: Annotated[Session, Depends(caller_even_revoked)], body: SyncBody
-) -> Response:
+def quarantine(request: Request, services: Services, who: EvenRevoked, body: SyncBody) -> Response:
     """Hand over bytes that cannot be received as an entry, or what a revoked device had not sent. They are kept for a person."""
     wire = decoded(body, QuarantineRequest)
     try:
@@ -217,13 +217,13 @@ async def events(request: Request, services: Services, who: Caller) -> Response:
 
 
 @router.get("/v1/files/{sha256}/parts", **describe(None, FileState))
-def file_parts(request: Request, services: Services, who: Caller, sha256: str) -> Response:
+def file_parts(request: Request, services: Services, who: EvenRevoked, sha256: str) -> Response:
     """Which parts are here: where to go on after an interruption."""
     return answer(request, services.files.state(sha256))
 
 
 @router.head("/v1/files/{sha256}/parts/{part}", **describe(None, None))
-def file_part_head(services: Services, who: Caller, sha256: str, part: str) -> Response:
+def file_part_head(services: Services, who: EvenRevoked, sha256: str, part: str) -> Response:
     """200 when this part (or the whole file) is here, 404 when it is not."""
     state = services.files.state(sha256)
     here = state.complete or part in {str(number) for number in state.parts}
@@ -234,7 +234,7 @@ def file_part_head(services: Services, who: Caller, sha256: str, part: str) -> R
 
 @router.put("/v1/files/{sha256}/parts/{part}", **describe(bytes, FileState))
 def file_part(
-    request: Request, services: Services, who: Caller, sha256: str, part: str,
+    request: Request, services: Services, who: EvenRevoked, sha256: str, part: str,
     body: Annotated[tuple[bytes, bool], Depends(part_body)],
 ) -> Response:  # fmt: skip
     """Bring one part, or, with a Content-Range, a piece of one: what is cut off of it counts as far as it came."""
@@ -244,7 +244,7 @@ def file_part(
 
 
 @router.post("/v1/files/{sha256}/complete", **describe(None, FileState))
-def file_complete(request: Request, services: Services, who: Caller, sha256: str) -> Response:
+def file_complete(request: Request, services: Services, who: EvenRevoked, sha256: str) -> Response:
     """All parts are there: check the content and serve it from now on."""
     return answer(request, services.files.complete(sha256))
 

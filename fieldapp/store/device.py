@@ -43,6 +43,7 @@ from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
 from fieldapp.store.taking_over import TakenOver, sort_out
+from fieldapp.store.sealing import sealed
 from fieldapp.store.tables import (
     CursorRow,
     DocumentRow,
@@ -137,6 +138,7 @@ class DeviceReplica:
                 `journal-failed`: it is recorded, its second copy is not.
         """
         with self._both:
+            self._refuse_sealed()
             with self._db.write() as conn:
                 entries = self._write_group(conn, drafts)
                 self._store(conn, entries)
@@ -221,6 +223,7 @@ class DeviceReplica:
         """
         lines: list[bytes] = []
         with self._both:
+            self._refuse_sealed()
             with self._db.write() as conn:
                 fresh, known, refused = sort_out(conn, entries, self.identity.person)
                 self._store(conn, fresh)
@@ -245,6 +248,20 @@ class DeviceReplica:
             for part in chunks(sorted(names)):
                 found.update(conn.execute(select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(part))).scalars())
         return found
+
+    def seal(self) -> bool:
+        """Mark this device as handed over: nothing is recorded on it any more. False where something unsent is left; nothing is
+        changed then."""
+        with self._both:
+            with self._db.read() as conn:
+                if self._lines.has_unsent(conn):
+                    return False
+            self._lines.seal()
+        return True
+
+    def _refuse_sealed(self) -> None:
+        if self.identity.sealed:
+            raise sealed()
 
     # --- Sending ----------------------------------------------------------------------------------------------------
 

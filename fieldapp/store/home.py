@@ -46,6 +46,8 @@ class Identity(msgspec.Struct, frozen=True):
     logs: tuple[str, ...] = ()
     epochs: dict[str, str] = {}
     ca_file: str = ""
+    sealed: bool = False
+    """The office took the device out of service, and everything was handed over: nothing may be opened here any more."""
 
 
 class Home:

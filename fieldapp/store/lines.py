@@ -102,6 +102,11 @@ class Lines:
         self._remember(self.identity)
         return name
 
+    def seal(self) -> None:
+        """Nothing is written after this."""
+        self.identity = msgspec.structs.replace(self.identity, sealed=True)
+        self._remember(self.identity)
+
     def _epochs_in_order(self, conn: Connection, log: str) -> list[str]:
         """Epochs of a log, each after the one it followed."""
         query = select(col(EpochRow.parent), col(EpochRow.epoch)).where(col(EpochRow.log) == log).order_by(col(EpochRow.epoch))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from fieldapp.domain.decision_words import STANDS, decision_words, read_decision
-from fieldapp.domain.entry import Entry, chain_hash
+from fieldapp.domain.entry import Entry, chain_hash, read_entry
 from fieldapp.domain.entry_types import ENTRY_TYPES, office
 from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.job import JobState
@@ -161,6 +161,7 @@ class ServerReplica:
             key = hashlib.sha256(raw).hexdigest()
             self._quarantine_row(conn, key, who.device, log, epoch, seq, reason, raw, now)
             conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": key, "hash": chain, "received_at": now})
+            self._want_files(conn, raw)
             head = Head(epoch, seq, chain, head.safe_seq)
             self._save_epoch(conn, head)
         return head
@@ -193,6 +194,15 @@ class ServerReplica:
                 if rows:
                     moved[log] = self._append(conn, log, heads, rows, self._clock())
         return moved
+
+    def _want_files(self, conn: Connection, raw: bytes) -> None:
+        """The files that these bytes name, where they are an entry: they are taken too, for the person who decides on it."""
+        envelope, _, _ = raw.partition(b"\n")
+        try:
+            entry = read_entry(envelope, None)
+        except Problem:
+            return
+        self._db.insert_new(conn, FileRow, _file_rows([entry]))
 
     def rebuild(self, log: str) -> int:
         """Drop the projections of a log and fold them again from its rows, as they were decided. Nobody writes to the log
@@ -334,12 +344,7 @@ class ServerReplica:
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
         self._db.insert(conn, EntryRow, [entry_row(entry) for entry in entries])
-        files = [
-            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted",
-             "job": entry.envelope.stream}
-            for entry in entries for file in entry.envelope.files
-        ]  # fmt: skip
-        self._db.insert_new(conn, FileRow, sorted(files, key=itemgetter("sha256")))  # sorted: no two writers wait for each other
+        self._db.insert_new(conn, FileRow, _file_rows(entries))
         named = {(file.sha256, name) for entry in entries for file in entry.envelope.files for name in entry.envelope.streams}
         self._db.insert_new(conn, FileStreamRow, [{"sha256": sha256, "stream": name} for sha256, name in sorted(named)])
 
@@ -526,6 +531,16 @@ def role_of(conn: Connection, person: str) -> str:
     )
     raw = conn.execute(query).scalar()
     return msgspec.json.decode(raw, type=PersonRecorded).person.role if raw else "technician"
+
+
+def _file_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The files that entries name, as wanted; sorted, so that no two writers wait for each other."""
+    files = [
+        {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted",
+         "job": entry.envelope.stream}
+        for entry in entries for file in entry.envelope.files
+    ]  # fmt: skip
+    return sorted(files, key=itemgetter("sha256"))
 
 
 def _by_group(entries: Sequence[Entry]) -> list[list[Entry]]:

@@ -34,7 +34,7 @@ class SyncLoop:
 
     Args:
         make_transport: called in the loop's own thread, so that starting costs the app nothing.
-        publish: told each change of the status, from a thread of the loop.
+        publish: told each change of the status, from a thread of the loop. seal: as for Runner.
     """
 
     def __init__(
@@ -45,8 +45,9 @@ class SyncLoop:
         files: Path | None = None,
         app_version: str = "",
         publish: Callable[[SyncStatus], None] = lambda status: None,
+        seal: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._replica, self._make_transport, self._files = replica, make_transport, files
+        self._replica, self._make_transport, self._files, self._seal = replica, make_transport, files, seal
         self._app_version, self._publish = app_version, publish
         self._stopping = threading.Event()
         self._reopen = threading.Event()
@@ -97,7 +98,9 @@ class SyncLoop:
             transport.close()
 
     def _run_machines(self, transport: Transport) -> None:
-        runner = Runner(self._replica, transport, files=self._files, app_version=self._app_version, publish=self._show)
+        runner = Runner(
+            self._replica, transport, files=self._files, app_version=self._app_version, publish=self._show, seal=self._seal
+        )
         self._runner = runner
         try:
             runner.start()

@@ -22,6 +22,8 @@ class Device(Protocol):
     @property
     def replica(self) -> DeviceReplica: ...
 
+    def seal(self) -> bool: ...
+
 
 class Settings(Protocol):
     """The settings of a device that sync needs."""
@@ -62,7 +64,9 @@ def sync_once(device: Device, settings: Settings) -> SyncReport:
     """
     transport = transport_for(device, settings)
     try:
-        return runner.sync_once(device.replica, transport, files=device.home.files, app_version=app_version())
+        return runner.sync_once(
+            device.replica, transport, files=device.home.files, app_version=app_version(), seal=device.seal
+        )  # fmt: skip
     finally:
         transport.close()
 
@@ -75,6 +79,7 @@ def sync_loop(device: Device, settings: Settings, publish: Callable[[SyncStatus]
         files=device.home.files,
         app_version=app_version(),
         publish=publish,
+        seal=device.seal,
     )
     loop.start()
     return loop

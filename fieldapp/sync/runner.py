@@ -19,6 +19,7 @@ import msgspec
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
+from fieldapp.store.sealing import WORDS
 from fieldapp.sync import messages as m
 from fieldapp.sync.commits import commit
 from fieldapp.sync.engine import StuckMachine, quiet, step
@@ -95,7 +96,8 @@ class Runner:
     """Both machines, their timers and what they have heard. Everything but the couriers happens in the caller's thread.
 
     Args:
-        files: the home's folder of files; None leaves files alone. publish: told whenever the status changed.
+        files: the home's folder of files; None leaves files alone. publish: told whenever the status changed. seal: closes a
+            device for good that the office took out of service; says whether there was nothing left to be handed over.
     """
 
     def __init__(
@@ -107,8 +109,9 @@ class Runner:
         app_version: str = "",
         publish: Callable[[SyncStatus], None] = lambda status: None,
         now: Callable[[], int] = monotonic_ms,
+        seal: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._replica, self._publish, self._now = replica, publish, now
+        self._replica, self._publish, self._now, self._seal = replica, publish, now, seal
         self._inbox: queue.SimpleQueue[tuple[Lane, m.Event | None]] = queue.SimpleQueue()
         self._desk = FileDesk(replica, files) if files is not None else None
         self._couriers: dict[Lane, Courier] = {
@@ -241,7 +244,14 @@ class Runner:
         self._set(streams=streams)
         self.status = msgspec.structs.replace(self.status, streams=frozenset())
 
+    def _seal_when_done(self) -> None:
+        """The office took this device out of service: once facts and files are handed over, it is closed."""
+        if self.facts.phase == "stopped" and self.facts.report.connection == "revoked" and not self.status.sealed and self._seal():
+            log.warning("sync: this device was taken out of service and is sealed")
+            self._set(sealed=True, words=WORDS)
+
     def _show(self) -> None:
+        self._seal_when_done()
         synced = wall_ms() if self._was_asking and quiet(self.facts) else self.status.synced
         self._was_asking = not quiet(self.facts)
         self._set(
@@ -284,7 +294,9 @@ class Runner:
         state = self.facts
         connection = state.report.connection
         problem: str | None = None
-        if not quiet(state):
+        if self.status.sealed:
+            problem = WORDS
+        elif not quiet(state):
             problem = sentence(connection, state.report.words)
             if connection in ("online", "unknown"):
                 problem = f"Not everything could be exchanged. {state.report.words}".strip()
@@ -315,14 +327,15 @@ def _moving(lane: FileLane) -> Moving | None:
 
 
 def sync_once(
-    replica: DeviceReplica, transport: Asking, *, files: Path | None = None, app_version: str = "", limit_s: float = 600
-) -> SyncReport:
-    """Exchange everything there is, or find out why not; at most `limit_s` seconds.
+    replica: DeviceReplica, transport: Asking, *, files: Path | None = None, app_version: str = "", limit_s: float = 600,
+    seal: Callable[[], bool] = lambda: False,
+) -> SyncReport:  # fmt: skip
+    """Exchange everything there is, or find out why not; at most `limit_s` seconds. `seal` as for Runner.
 
     Raises:
         Problem: `sync-failed`, a defect of this program.
     """
-    runner = Runner(replica, transport, files=files, app_version=app_version)
+    runner = Runner(replica, transport, files=files, app_version=app_version, seal=seal)
     deadline = monotonic_ms() + int(limit_s * 1000)
     alarm = threading.Timer(limit_s, runner.wake)
     alarm.daemon = True

@@ -36,6 +36,7 @@ class SyncStatus(msgspec.Struct, frozen=True):
 
     since: ms UTC by this machine's clock since when the connection stands like this. synced: when everything was last exchanged.
     syncing: a request is in flight. files: why files wait, in words. streams: what a screen showing them should read again.
+    sealed: the office took this device out of service, everything was handed over, and its data goes.
     sending: (epoch, first, last) of own entries in the request in flight. moving: the file on its way.
     """
 
@@ -47,6 +48,7 @@ class SyncStatus(msgspec.Struct, frozen=True):
     synced: int | None = None
     files: tuple[str, ...] = ()
     streams: frozenset[str] = frozenset()
+    sealed: bool = False
     sending: tuple[str, int, int] | None = None
     moving: Moving | None = None
 

@@ -7,10 +7,14 @@ import shutil
 import threading
 from pathlib import Path
 
-from fieldapp.bootstrap import DeviceServices
+import msgspec
+import pytest
+
+from fieldapp.bootstrap import DeviceServices, reading
 from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types.lifecycle import JobAssigned
 from fieldapp.domain.entry_types.steps import FileAttached
+from fieldapp.domain.problem import Problem
 from fieldapp.server.backup import backup, restore
 from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft
@@ -197,3 +201,69 @@ def test_the_loop_sends_by_itself_and_hears_hints(live_server: LiveServer, tmp_p
         finally:
             one.stop()
             two.stop()
+
+
+def test_a_revoked_device_is_sealed_once_everything_was_handed_over(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    folder = tmp_path / "a"
+    with device_of(live_server, "tech-1", folder) as device:
+        device.replica.append([new_job("1")])
+        assert sync_once(device, SETTINGS).problem is None
+        live_server.services.accounts.revoke(device.identity.device)
+        photo = with_photo(device, b"the last photo")
+        device.replica.append([note("1", "the last words")])
+        report = sync_once(device, SETTINGS)
+        assert report.problem is not None
+        assert "was revoked by the office" in report.problem
+        with pytest.raises(Problem, match="was revoked by the office"):
+            device.replica.append([note("1", "too late")])
+    assert b"".join(live_server.services.storage.read(photo, 0, 1000)) == b"the last photo"
+    with live_server.services.db.read() as conn:
+        handed = b"".join(row[0] for row in conn.exec_driver_sql("SELECT raw FROM quarantine"))
+    assert b"the last words" in handed
+    left = [path for path in folder.rglob("*") if path.is_file()]
+    assert all(b"Found on site" not in path.read_bytes() for path in left)
+    assert {path.name for path in left} <= {"device.json", "enrolling.json", "lock"}
+    with pytest.raises(Problem) as refused, device_of(live_server, "tech-1", folder):
+        pytest.fail("a sealed home was opened")
+    assert refused.value.code == "device-sealed"
+    code = live_server.services.accounts.issue_code("tech-1").code
+    enrol(live_server.url, code, Home(folder), device_name="laptop", again=True)
+    with device_of(live_server, "tech-1", folder) as device:
+        assert sync_once(device, SETTINGS).problem is None
+
+
+def test_a_revoked_device_is_not_sealed_while_something_is_only_there(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    folder = tmp_path / "a"
+    with device_of(live_server, "tech-1", folder) as device:
+        sync_once(device, SETTINGS)
+        live_server.services.accounts.revoke(device.identity.device)
+        photo = with_photo(device, b"a photo")
+        assert not device.seal(), "an entry is unsent"
+        transport = transport_for(device, SETTINGS)
+        assert "revoked" in (runner.sync_once(device.replica, transport, seal=device.seal).problem or "")  # facts alone
+        transport.close()
+        assert device.replica.counts().unsent == 0
+        assert not device.seal(), "the photo is only here"
+    assert (folder / "files" / photo).exists()
+    with device_of(live_server, "tech-1", folder) as device:
+        assert "was revoked by the office" in (sync_once(device, SETTINGS).problem or "")
+    assert not (folder / "files" / photo).exists()
+    assert live_server.services.files.state(photo).complete
+
+
+def test_what_a_crash_left_of_a_sealed_device_goes_at_the_next_look(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    live_server.people()
+    folder = tmp_path / "a"
+    with device_of(live_server, "tech-1", folder) as device:
+        device.replica.append([new_job("1")])
+        sync_once(device, SETTINGS)
+        identity = device.identity
+    home = Home(folder)
+    home.save_identity(msgspec.structs.replace(identity, sealed=True))
+    assert home.database_file.exists()
+    with pytest.raises(Problem, match="was revoked by the office"), reading(str(folder)):
+        pytest.fail("a sealed home was read")
+    assert not home.database_file.exists()
+    assert list(home.journal_file.parent.iterdir()) == []
