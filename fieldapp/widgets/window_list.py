@@ -213,13 +213,19 @@ class WindowList(ScrollView, can_focus=True):
             self.post_message(self.Chosen(self, row))
 
     def on_click(self, event: events.Click) -> None:
-        index = (event.y + self.scroll_offset.y) // self._row_height
-        row = self._at(index)
-        if row is None or self._skip(row):
+        index = self.index_at(event)
+        if index is None:
             return
         if index == self.cursor and event.chain > 1:
             self.action_choose()
         self._set(index)
+
+    def index_at(self, event: events.MouseEvent) -> int | None:
+        """The row under the pointer; None on a heading, on the border and below the last one."""
+        inside = event.get_content_offset(self)
+        index = (inside.y + self.scroll_offset.y) // self._row_height if inside is not None else -1
+        row = self._at(index)
+        return None if row is None or self._skip(row) else index
 
     def _set(self, index: int) -> None:
         if index == self.cursor:

@@ -54,7 +54,12 @@ async def test_steps_boxes_and_options(field_home: HomeOf) -> None:
         await technician.pilot.click(OptionList, offset=(6, 2))
         await technician.settle()
         assert technician.typed == "r513a"
-        await click(technician, "Saturated evaporatin")
+        await technician.pilot.click(OptionList, offset=(6, 0))
+        await technician.settle()
+        assert technician.typed == "r513a", "the border is no option"
+        await click(technician, "R-1234ze")
+        assert technician.typed == "r1234ze"
+        await click(technician, "Running hours of com")
         assert technician.at != "CHILLER-Q/refrigerant"
 
 

@@ -107,7 +107,8 @@ class OptionList(WindowList):
 
     def on_click(self, event: events.Click) -> None:
         super().on_click(event)
-        self.action_mark()
+        if self.index_at(event) is not None:
+            self.action_mark()
 
     def toggle(self) -> None:
         """Mark the option under the cursor, or take its mark away."""
