@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlmodel import col
 
 from fieldapp.domain.documents import Person
@@ -37,6 +37,16 @@ _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 SECRET = "server-secret"
 INCARNATION = "incarnation"
 
+_SESSION = (
+    select(col(TokenRow.expires), col(DeviceRow.id), col(DeviceRow.person), col(DeviceRow.revoked_at), col(DocumentRow.body))
+    .join(DeviceRow, col(DeviceRow.id) == col(TokenRow.device))
+    .outerjoin(
+        DocumentRow,
+        (col(DocumentRow.stream) == "person:" + col(DeviceRow.person)) & (col(DocumentRow.type) == PersonRecorded.NAME),
+    )
+    .where(col(TokenRow.token_hash) == bindparam("token"))
+)
+"""Asked at every request: building it each time costs more than running it."""
 _person_decoder = msgspec.json.Decoder(PersonRecorded)
 
 
@@ -200,19 +210,8 @@ class Accounts:
         if not token:
             raise Refused(401, "token-missing", "This request does not say who sends it.")
         now = self._clock()
-        query = (
-            select(
-                col(TokenRow.expires), col(DeviceRow.id), col(DeviceRow.person), col(DeviceRow.revoked_at), col(DocumentRow.body)
-            )
-            .join(DeviceRow, col(DeviceRow.id) == col(TokenRow.device))
-            .outerjoin(
-                DocumentRow,
-                (col(DocumentRow.stream) == "person:" + col(DeviceRow.person)) & (col(DocumentRow.type) == PersonRecorded.NAME),
-            )
-            .where(col(TokenRow.token_hash) == _sha(token))
-        )
         with self._db.read() as conn:
-            row = conn.execute(query).first()
+            row = conn.execute(_SESSION, {"token": _sha(token)}).first()
         if row is None:
             raise Refused(401, "token-unknown", "This token is not known here.", "The device renews it by itself.")
         if row.expires <= now:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, func, literal, or_, select, tuple_, union, union_all
+from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, tuple_, union, union_all
 from sqlmodel import col
 
 from fieldapp.domain.fold import FOLD_VERSION, folds
@@ -101,7 +101,7 @@ class Feed:
         """
         self._check_version(request)
         with self._db.read() as conn:
-            heads = {row.log: Cursor(row.pos, row.chain[:8]) for row in conn.execute(select(table_of(LogHeadRow)))}
+            heads = {row.log: Cursor(row.pos, row.chain[:8]) for row in conn.execute(_HEADS, {})}
             logs = readable_logs(who.role, who.branch, heads)
             former = _former_logs(conn, who, request, logs)
             cursors = {log: read_cursor(request.cursors.get(log, "")) for log in (*logs, *former)}
@@ -173,10 +173,11 @@ class _Page:
         whole = reads_whole(self._who.role, log) and not own
         end = cursor
         if cursor.pos < head.pos:
-            reader = msgspec.structs.replace(self._who, person="") if own else self._who
-            query = _all_rows(log) if whole else _rows_in_scope(log, reader, cursor.pos, head.pos)
-            query = query.where(col(LogRow.pos) > cursor.pos, col(LogRow.pos) <= head.pos).order_by(col(LogRow.pos))
-            for row in self._fetch(query):
+            query = _ALL_ROWS if whole else _ROWS_IN_SCOPE
+            values = {"log": log, "after": cursor.pos, "upto": head.pos}
+            if not whole:
+                values |= {"person": "" if own else self._who.person, "device": self._who.device}
+            for row in self._fetch(query, values):
                 if not self._room():
                     self.more = True
                     break
@@ -192,18 +193,8 @@ class _Page:
         self.cursors[log] = end.text(filtered=not whole, own=own)
 
     def _scope_changes(self, log: str, after: int, upto: int) -> None:
-        mine = and_(col(MembershipRow.log) == log, col(MembershipRow.person) == self._who.person)
-        came = select(col(MembershipRow.stream), literal(1).label("comes")).where(
-            mine, col(MembershipRow.since_pos) > after, col(MembershipRow.since_pos) <= upto, col(MembershipRow.until_pos).is_(None)
-        )
-        went = select(col(MembershipRow.stream), literal(0).label("comes")).where(
-            mine, col(MembershipRow.until_pos) > after, col(MembershipRow.until_pos) <= upto
-        )
-        back = select(col(MembershipRow.stream)).where(
-            mine, col(MembershipRow.until_pos).is_(None), col(MembershipRow.since_pos) <= upto
-        )
-        went = went.where(col(MembershipRow.stream).not_in(back))
-        for stream, comes in sorted({(str(row[0]), bool(row[1])) for row in self._conn.execute(union_all(came, went))}):
+        values = {"log": log, "person": self._who.person, "after": after, "upto": upto}
+        for stream, comes in sorted({(str(row[0]), bool(row[1])) for row in self._conn.execute(_SCOPE_CHANGES, values)}):
             if comes:
                 self.added.append(StreamAdded(log, stream, upto))
             else:
@@ -250,29 +241,17 @@ class _Page:
 
     def _backfill_run(self, log: str, after: int, upto: int, streams: list[str]) -> bool:
         """All streams that ask for the same range, in one statement; False when the budget ended it."""
-        query = (
-            select(col(StreamRow.stream), *_ROW)
-            .select_from(StreamRow)
-            .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
-            .outerjoin(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
-            .where(
-                col(StreamRow.log) == log,
-                col(StreamRow.stream).in_(streams),
-                col(StreamRow.pos) > after,
-                col(StreamRow.pos) <= upto,
-            )
-            .order_by(col(StreamRow.stream), col(StreamRow.pos))
-        )
+        values = {"log": log, "streams": streams, "after": after, "upto": upto}
         reached: dict[str, int] = {}
         current, cut = "", False
-        for stream, *values in self._fetch(query, plain=True):
+        for stream, *read in self._fetch(_BACKFILL, values, plain=True):
             if not self._room():
                 cut = True
                 break
             if stream != current and current:
                 reached[current] = upto
             current = stream
-            row = _Read(*values)
+            row = _Read(*read)
             reached[stream] = row.pos
             self._take(log, row, fresh=False)
         for stream in streams if not cut else reached:
@@ -338,10 +317,10 @@ class _Page:
             for stream in (named.stream, *named.also):
                 self._fresh.setdefault(stream, log)
 
-    def _fetch(self, query: Select[*tuple[Any, ...]], *, plain: bool = False) -> Iterator[Any]:
+    def _fetch(self, query: Select[*tuple[Any, ...]], values: dict[str, Any], *, plain: bool = False) -> Iterator[Any]:
         """Rows a few at a time, so that a small budget never loads a large log (a named cursor on PostgreSQL)."""
         options = {"stream_results": True, "max_row_buffer": _FETCH}
-        result = self._conn.execute(query.limit(ROWS + 1), execution_options=options)
+        result = self._conn.execute(query, values, execution_options=options)
         try:
             while rows := result.fetchmany(_FETCH):
                 for row in rows:
@@ -356,33 +335,70 @@ _ROW: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-def _all_rows(log: str) -> Select[*tuple[Any, ...]]:
-    joined = select(*_ROW).select_from(LogRow).outerjoin(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
-    return joined.where(col(LogRow.log) == log)
+def _in_order(query: Select[*tuple[Any, ...]], *order: Any) -> Select[*tuple[Any, ...]]:
+    return query.order_by(*order).limit(ROWS + 1)
 
 
-def _rows_in_scope(log: str, who: Session, after: int, upto: int) -> Select[*tuple[Any, ...]]:
-    """Rows of streams that are in scope now and were so at the cursor (later ones are backfilled), and of the own device."""
-    of_streams = (
-        select(col(StreamRow.pos))
-        .join(MembershipRow, (col(MembershipRow.log) == col(StreamRow.log)) & (col(MembershipRow.stream) == col(StreamRow.stream)))
-        .where(
-            col(StreamRow.log) == log,
-            col(StreamRow.pos) > after,
-            col(StreamRow.pos) <= upto,
-            col(MembershipRow.log) == log,
-            col(MembershipRow.person) == who.person,
-            col(MembershipRow.until_pos).is_(None),
-            col(MembershipRow.since_pos) <= after,
-        )
+# Statements of every pull, built once: building one each time costs more than running it.
+_LOG: Any = bindparam("log")
+_PERSON: Any = bindparam("person")
+_AFTER: Any = bindparam("after")
+_UPTO: Any = bindparam("upto")
+_HEADS = select(table_of(LogHeadRow))
+_JOINED = (
+    select(*_ROW)
+    .select_from(LogRow)
+    .outerjoin(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
+    .where(col(LogRow.log) == _LOG, col(LogRow.pos) > _AFTER, col(LogRow.pos) <= _UPTO)
+)
+_ALL_ROWS = _in_order(_JOINED, col(LogRow.pos))
+_OF_STREAMS = (
+    select(col(StreamRow.pos))
+    .join(MembershipRow, (col(MembershipRow.log) == col(StreamRow.log)) & (col(MembershipRow.stream) == col(StreamRow.stream)))
+    .where(
+        col(StreamRow.log) == _LOG,
+        col(StreamRow.pos) > _AFTER,
+        col(StreamRow.pos) <= _UPTO,
+        col(MembershipRow.log) == _LOG,
+        col(MembershipRow.person) == _PERSON,
+        col(MembershipRow.until_pos).is_(None),
+        col(MembershipRow.since_pos) <= _AFTER,
     )
-    own = select(col(LogRow.pos)).where(
-        col(LogRow.log) == log, col(LogRow.device) == who.device, col(LogRow.pos) > after, col(LogRow.pos) <= upto
-    )
-    erasures = select(col(ErasureRow.pos)).where(
-        col(ErasureRow.log) == log, col(ErasureRow.pos) > after, col(ErasureRow.pos) <= upto
-    )  # a device may have own entries that they concern, whatever it holds now
-    return _all_rows(log).where(col(LogRow.pos).in_(union(of_streams, own, erasures)))
+)
+_OWN = select(col(LogRow.pos)).where(
+    col(LogRow.log) == _LOG, col(LogRow.device) == bindparam("device"), col(LogRow.pos) > _AFTER, col(LogRow.pos) <= _UPTO
+)
+_ERASURES = select(col(ErasureRow.pos)).where(
+    col(ErasureRow.log) == _LOG, col(ErasureRow.pos) > _AFTER, col(ErasureRow.pos) <= _UPTO
+)
+_ROWS_IN_SCOPE = _in_order(_JOINED.where(col(LogRow.pos).in_(union(_OF_STREAMS, _OWN, _ERASURES))), col(LogRow.pos))
+"""Rows of streams that are in scope now and were so at the cursor (later ones are backfilled), of the own device, and what was
+erased: a device may have own entries that it concerns, whatever it holds now."""
+_MINE = and_(col(MembershipRow.log) == _LOG, col(MembershipRow.person) == _PERSON)
+_CAME = select(col(MembershipRow.stream), literal(1).label("comes")).where(
+    _MINE, col(MembershipRow.since_pos) > _AFTER, col(MembershipRow.since_pos) <= _UPTO, col(MembershipRow.until_pos).is_(None)
+)
+_BACK = select(col(MembershipRow.stream)).where(
+    _MINE, col(MembershipRow.until_pos).is_(None), col(MembershipRow.since_pos) <= _UPTO
+)
+_WENT = select(col(MembershipRow.stream), literal(0).label("comes")).where(
+    _MINE, col(MembershipRow.until_pos) > _AFTER, col(MembershipRow.until_pos) <= _UPTO, col(MembershipRow.stream).not_in(_BACK)
+)
+_SCOPE_CHANGES = union_all(_CAME, _WENT)
+_BACKFILL = _in_order(
+    select(col(StreamRow.stream), *_ROW)
+    .select_from(StreamRow)
+    .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
+    .outerjoin(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
+    .where(
+        col(StreamRow.log) == _LOG,
+        col(StreamRow.stream).in_(bindparam("streams", expanding=True)),
+        col(StreamRow.pos) > _AFTER,
+        col(StreamRow.pos) <= _UPTO,
+    ),
+    col(StreamRow.stream),
+    col(StreamRow.pos),
+)
 
 
 def _former_logs(conn: Connection, who: Session, request: PullRequest, logs: tuple[str, ...]) -> tuple[str, ...]:

@@ -322,17 +322,14 @@ class DeviceReplica:
         """Cursor of each log that this device reads, also of those that the server has added since it was enrolled; `0:` for one
         never read."""
         with self._db.read() as conn:
-            known: dict[str, str] = {log: cursor for log, cursor in conn.execute(select(col(CursorRow.log), col(CursorRow.cursor)))}
+            known: dict[str, str] = dict(plain(conn).execute("SELECT log, cursor FROM cursors"))
         return dict.fromkeys(self.identity.logs, "0:") | known
 
     def backfills(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
         """(log, stream, after, upto) of streams whose rows are not all here."""
-        query = select(col(ScopeRow.log), col(ScopeRow.stream), col(ScopeRow.after), col(ScopeRow.upto)).where(
-            col(ScopeRow.live).is_(False), col(ScopeRow.upto) > 0
-        )
+        query = "SELECT log, stream, after, upto FROM scope WHERE NOT live AND upto > 0 ORDER BY stream LIMIT ?"
         with self._db.read() as conn:
-            rows = conn.execute(query.order_by(col(ScopeRow.stream)).limit(limit))
-            return tuple((log, stream, after, upto) for log, stream, after, upto in rows)
+            return tuple(plain(conn).execute(query, (limit,)))
 
     def doubted(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
         """(log, stream, after, upto) of streams that were said to have left and are to be asked for whole once more: the server
@@ -447,8 +444,8 @@ class DeviceReplica:
                 self._store(conn, missing)
             if missing or restored:
                 self._lines.adopt(conn, missing, self._clock.now())
-                logs = {stream: entry.envelope.log for entry in missing for stream in entry.envelope.streams}
-                refresh_jobs(self._db, conn, logs, self.identity.role)
+                for log in sorted({entry.envelope.log for entry in missing}):  # on top of what is shown, also where its rows wait
+                    self._show(conn, [entry for entry in missing if entry.envelope.log == log])
             another = conn.execute(
                 select(col(StreamStateRow.stream)).where(col(StreamStateRow.fold_version) != FOLD_VERSION).limit(1)
             )
@@ -527,9 +524,9 @@ class DeviceReplica:
 
     def files_waiting(self, state: str = "here") -> tuple[WaitingFile, ...]:
         """Files that are only here (`here`), or that are named but have not come yet (`wanted`)."""
-        query = select(col(FileRow.sha256), col(FileRow.size), col(FileRow.name)).where(col(FileRow.state) == state)
+        query = "SELECT sha256, size, name FROM files WHERE state = ? ORDER BY size"
         with self._db.read() as conn:
-            return tuple(WaitingFile(*row) for row in conn.execute(query.order_by(col(FileRow.size))))
+            return tuple(WaitingFile(*row) for row in plain(conn).execute(query, (state,)))
 
     def mark_file(self, sha256: str, state: str) -> None:
         """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends)."""
@@ -543,8 +540,8 @@ class DeviceReplica:
     def settings(self, *names: str) -> dict[str, str]:
         """Those of the named settings that are there."""
         with self._db.read() as conn:
-            query = select(col(SettingRow.name), col(SettingRow.value)).where(col(SettingRow.name).in_(names))
-            return {name: value for name, value in conn.execute(query)}
+            query = f"SELECT name, value FROM settings WHERE name IN ({', '.join('?' for _ in names)})"
+            return dict(plain(conn).execute(query, names))
 
     def set_settings(self, **values: str) -> None:
         with self._db.write() as conn:

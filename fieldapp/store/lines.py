@@ -40,6 +40,11 @@ _RECEIVED = func.coalesce(col(OwnEntryRow.received_at), col(OwnEntryRow.saved_at
 Placed = tuple[str, int, Entry]
 """An own entry with its place: epoch and seq."""
 
+_HEADS = (
+    "SELECT e.epoch, e.acked_seq, CASE e.acked_seq WHEN 0 THEN '' ELSE coalesce(o.hash, '?') END, e.safe_seq FROM epochs e "
+    "LEFT JOIN own_entries o ON o.epoch = e.epoch AND o.seq = e.acked_seq WHERE NOT e.closed ORDER BY e.log"
+)
+
 
 class Lines:
     """Positions of own entries. All work happens in the caller's transaction."""
@@ -85,6 +90,7 @@ class Lines:
         moving = self._entries(conn, col(OwnEntryRow.epoch).in_(of_log), col(OwnEntryRow.lane) == "unsent")
         moving.sort(key=lambda row: (of_log.index(row[0]), row[1]))
         conn.execute(update(EpochRow).where(col(EpochRow.log) == log).values(closed=True))
+        decided = self._decided_unsent(conn, of_log)
         for ids in chunks(entry.id for _, _, entry, _ in moving):
             conn.execute(
                 delete(OwnEntryRow).where(
@@ -98,6 +104,9 @@ class Lines:
         }  # fmt: skip
         conn.execute(insert(EpochRow), row)
         self._chain_again(conn, name, [(entry, saved_at) for _, _, entry, saved_at in moving])
+        for entry, outcome, reason in decided:
+            known = (col(OwnEntryRow.epoch) == name, col(OwnEntryRow.entry_id) == entry)
+            conn.execute(update(OwnEntryRow).where(*known).values(outcome=outcome, reason=reason))
         self.identity = msgspec.structs.replace(self.identity, epochs={**self.identity.epochs, log: name})
         self._remember(self.identity)
         return name
@@ -122,6 +131,14 @@ class Lines:
                 ordered.append(line.pop(0))
                 line += followers.get(ordered[-1], ())
         return ordered
+
+    def _decided_unsent(self, conn: Connection, epochs: Sequence[str]) -> list[tuple[str, str, str]]:
+        """(entry, outcome, reason) of what is unsent by this device's account, but was decided on already: a copy of it (a cloned
+        disk, an answer that was lost) has reached the server. The outcome has been read and does not come a second time."""
+        query = select(col(OwnEntryRow.entry_id), col(OwnEntryRow.outcome), col(OwnEntryRow.reason)).where(
+            col(OwnEntryRow.epoch).in_(epochs), col(OwnEntryRow.lane) == "unsent", col(OwnEntryRow.outcome) != ""
+        )
+        return [(entry, outcome, reason) for entry, outcome, reason in conn.execute(query)]
 
     def _chain_again(self, conn: Connection, epoch: str, entries: Sequence[tuple[Entry, int]]) -> None:
         seq, chain, rows = 0, "", []
@@ -221,7 +238,7 @@ class Lines:
         conn.execute(
             update(OwnEntryRow)
             .where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq, col(OwnEntryRow.lane) != "refused")
-            .values(lane="unsent", outcome="", reason="")
+            .values(lane="unsent")  # its outcome stays, as the row that brought it: a restored server may decide the same again
         )
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == head.epoch).values(acked_seq=head.seq))
         return True
@@ -248,8 +265,7 @@ class Lines:
         return rows[0][2], self._hash_at(conn, epoch, seq - 1), self._hash_at(conn, epoch, seq)
 
     def heads(self, conn: Connection) -> tuple[Head, ...]:
-        open_ = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.closed).is_(False)).order_by(col(EpochRow.log))).all()
-        return tuple(Head(row.epoch, row.acked_seq, self._hash_at(conn, row.epoch, row.acked_seq), row.safe_seq) for row in open_)
+        return tuple(Head(*row) for row in plain(conn).execute(_HEADS))
 
     def unsent(self, conn: Connection) -> Iterator[Placed]:
         for epoch, seq, entry, _ in self._entries(conn, col(OwnEntryRow.lane) == "unsent"):
@@ -298,8 +314,8 @@ class Lines:
     def _hash_at(self, conn: Connection, epoch: str, seq: int) -> str:
         if seq == 0:
             return ""
-        query = select(col(OwnEntryRow.hash)).where(col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
-        return conn.execute(query).scalar() or "?"
+        found = plain(conn).execute("SELECT hash FROM own_entries WHERE epoch = ? AND seq = ?", (epoch, seq)).fetchone()
+        return str(found[0]) if found and found[0] else "?"
 
     def _entries(
         self, conn: Connection, *where: Any, limit: int | None = None, refused: bool = False

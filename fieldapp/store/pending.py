@@ -6,33 +6,31 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, delete, select
 from sqlmodel import col
 
 from fieldapp.domain.entry import read_entry
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, state_bytes
 from fieldapp.domain.job import JobState
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.heads import StreamHead, job_row, save_jobs
-from fieldapp.store.tables import EntryRow, JobRow, OwnEntryRow, ScopeRow, StreamStateRow
+from fieldapp.store.tables import JobRow, ScopeRow, StreamStateRow
 
 REFUSED = "the server could not read it; it waits for a decision"
 
 
 def pending_facts(conn: Connection, role: str, streams: Iterable[str] | None = None) -> list[Fact]:
     """Own entries without an outcome, in the order they were recorded: all, or those that concern some of these streams."""
-    query = (
-        select(col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.lane), col(OwnEntryRow.stream), col(OwnEntryRow.also))
-        .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
-        .where(col(OwnEntryRow.lane).in_(("unsent", "received", "refused")), col(OwnEntryRow.outcome) == "")
-        .order_by(col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
-    )
     wanted = None if streams is None else frozenset(streams)
-    if wanted is not None and len(wanted) <= 500:
-        query = query.where(or_(col(OwnEntryRow.stream).in_(sorted(wanted)), col(OwnEntryRow.also) != ""))
+    names = sorted(wanted) if wanted is not None and len(wanted) <= 500 else []
+    narrow = f"AND (o.stream IN ({', '.join('?' for _ in names)}) OR o.also <> '')" if names else ""
+    query = (
+        "SELECT e.raw, e.body, o.lane, o.stream, o.also FROM own_entries o JOIN entries e ON e.id = o.entry_id "
+        f"WHERE o.lane IN ('unsent', 'received', 'refused') AND o.outcome = '' {narrow} ORDER BY o.saved_at, o.epoch, o.seq"
+    )
     facts = []
-    for raw, body, lane, stream, also in conn.execute(query).all():
+    for raw, body, lane, stream, also in plain(conn).execute(query, names).fetchall():
         if wanted is not None and stream not in wanted and wanted.isdisjoint(also.split()):
             continue
         entry = read_entry(raw, body, trusted=True)
@@ -100,9 +98,9 @@ def waiting_streams(conn: Connection) -> frozenset[str]:
 
 def shown_as_it_was(stream: str, settled: Mapping[str, State], facts: Sequence[Fact], waiting: Container[str]) -> bool:
     """Whether what is shown of a stream cannot be made anew now: its rows are not here, but it waits for them or for our own."""
-    if stream in settled or any(fact.entry.envelope.type == "job.created" for fact in facts):
+    if stream in settled:
         return False
-    return bool(facts) or stream in waiting
+    return bool(facts) or stream in waiting  # also where the entry that created it was refused: the work on it stays in view
 
 
 def facts_by_stream(facts: Iterable[Fact]) -> dict[str, list[Fact]]:

@@ -13,7 +13,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.rows import Head, Page, Row, Run
 from fieldapp.sync import messages as m
-from fieldapp.sync.machine import NEVER, State, Step, back_off, correct, look, new, progress, told
+from fieldapp.sync.machine import NEVER, READ_GAP_MS, State, Step, back_off, correct, look, new, progress, told
 from fieldapp.sync.pacing import BACKOFF_MAX_MS
 from fieldapp.sync.protocol import (
     PULL_BYTES,
@@ -109,7 +109,8 @@ def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoi
     if (body.more or asked.backfills) and not _brings(page, asked):
         words = "the server says there is more, but sends nothing new"
         return back_off(new(state, pull_due=True), now, None, "online", words, *effects)
-    return look(new(progress(state), pull_due=state.pull_due or body.more), *effects)
+    read_after = NEVER if body.more else state.last_ask + READ_GAP_MS
+    return look(new(progress(state), pull_due=state.pull_due or body.more, read_after=read_after), *effects)
 
 
 def _brings(page: Page, asked: PullRequest) -> bool:

@@ -125,6 +125,8 @@ def _decide(state: State, now: int) -> Step:
     pull = (state.pull_due or bool(view.backfills)) and now >= state.pull_after
     if view.run is not None and not (pull and state.pull_first):
         return _push(state, now, view.run)
+    if pull and now < state.read_after and not view.backfills:
+        return wait(state, state.read_after)
     if pull:
         return ask(state, now, m.AskPull(_pull_request(state)))
     return rest(state, now)

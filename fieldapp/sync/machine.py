@@ -21,6 +21,9 @@ DEADLINE_MS = 75_000
 MIN_GAP_MS = 300
 """Between two requests where the first brought nothing: with one a second of the file lane, under five a second."""
 
+READ_GAP_MS = 250
+"""Between two pulls where the first left nothing to read: hints may come faster than that in a large company."""
+
 NEVER = -(1 << 62)
 Phase = Literal["rest", "local", "asking", "stopped"]
 
@@ -31,8 +34,8 @@ class State(msgspec.Struct, frozen=True):
     phase: `rest` (timer `wake` armed), `local` (a look or commit is on its way), `asking` (`request` in flight, given up at
     `wake`), `stopped` (revoked, everything handed over).
     fruitless: tries since the last progress. not_before: what Retry-After asked for. pull_after: the server wants a newer version
-    for reading; not to be asked before. poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch,
-    seq, time-outs) of a smallest run that only times out.
+    for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before. poison: (epoch,
+    seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that only times out.
     """
 
     seed: int
@@ -50,6 +53,7 @@ class State(msgspec.Struct, frozen=True):
     pull_due: bool = True
     pull_first: bool = False
     pull_after: int = NEVER
+    read_after: int = NEVER
     renew: bool = False
     token_nonce: str = ""
     poison: tuple[str, int, str] | None = None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-import traceback
 
-from tests.simulation.world import Disks, World
+from tests.simulation.runs import run, run_in
 
 
 def main() -> int:
@@ -17,35 +16,25 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="run this one only")
     parser.add_argument("--trace", action="store_true", help="print what happened, step by step")
     parser.add_argument("--budget", type=float, default=0, help="stop after so many seconds")
+    parser.add_argument("--jobs", type=int, default=1, help="run in so many processes")
     chosen = parser.parse_args()
-    seeds = [chosen.seed] if chosen.seed is not None else range(chosen.start, chosen.start + chosen.seeds)
-    disks, began, done, failed = Disks(), time.monotonic(), 0, []
-    saved = requests = cuts = 0
-    try:
-        for seed in seeds:
-            world = World(seed, disks)
-            try:
-                outcome = world.run()
-                saved, requests, cuts = saved + outcome.saved, requests + outcome.requests, cuts + outcome.cuts
-            except Exception as error:
-                failed.append(seed)
-                print(f"seed {seed}: {type(error).__name__}: {error}")
-                if chosen.trace and not str(error).startswith("invariant"):
-                    traceback.print_exc()
-            if chosen.trace:
-                print(world.plan)
-                print("\n".join(world.trace))
-            done += 1
-            if chosen.budget and time.monotonic() - began > chosen.budget:
-                break
-    finally:
-        disks.close()
+    began = time.monotonic()
+    if chosen.seed is not None:
+        tally = run([chosen.seed], trace=chosen.trace)
+    elif chosen.jobs > 1:
+        tally = run_in(chosen.jobs, range(chosen.start, chosen.start + chosen.seeds), chosen.budget)
+    else:
+        tally = run(range(chosen.start, chosen.start + chosen.seeds), chosen.budget, chosen.trace)
     took = time.monotonic() - began
+    print(f"{'fault':<44}{'times':>9}")
+    for name, count in sorted(tally.faults.items()):
+        print(f"{name:<44}{count:>9}")
     print(
-        f"{done} seeds in {took:.1f} s ({done / took:.1f} a second): {saved} entries saved, {requests} requests, "
-        f"{cuts} power cuts; failed: {failed or 'none'}"
+        f"{tally.done} seeds of 3 devices and 60 actions in {took:.1f} s ({tally.done / took:.1f} a second; "
+        f"{tally.done / tally.cpu:.1f} for each second of one core): {tally.saved} entries saved, {tally.requests} requests; "
+        f"failed: {sorted(tally.failed) or 'none'}"
     )
-    return 1 if failed else 0
+    return 1 if tally.failed else 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,28 @@
-"""What must hold after every step, read with plain SQL from outside: only what was committed is seen."""
+"""What must hold after every step, read with plain SQL from outside: only what was committed is seen.
+
+After a step only what is new is read; at the end everything is.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
-from pathlib import Path
+from collections import deque
+from collections.abc import Iterable
 
+from fieldapp.domain.fold import read_state
+from fieldapp.domain.job import JobState
+from fieldapp.server.reach import Session
+from fieldapp.store.heads import CLOSED
 from fieldapp.store.receiving import LEAVING
-from tests.simulation.company import LOG, PEOPLE
+from fieldapp.sync.protocol import PullAnswer
+from tests.simulation.company import LOG
+from tests.simulation.device import SimDevice
+from tests.simulation.server import SimServer
+
+ASKS = 5
+"""Requests of a device within a second at most, of those that carry nothing on."""
+_OUTCOMES = frozenset(("applied", "held", "conflict", "late", "quarantined"))
 
 
 class Broken(AssertionError):
@@ -22,109 +38,244 @@ def _ids(conn: sqlite3.Connection, query: str, *values: object) -> set[str]:
 
 
 class Checks:
-    """Reads the databases of the server and of devices by name."""
+    """Reads the databases of the server and of devices."""
 
-    def __init__(self, server: Path, devices: dict[str, Path]) -> None:
-        self._server = sqlite3.connect(server, isolation_level=None)
-        self._devices = {name: sqlite3.connect(path, isolation_level=None) for name, path in devices.items()}
+    def __init__(self, server: SimServer) -> None:
+        self._sim, self._server = server, server.db.raw
+        self.forget_server()
+        self._shown: dict[str, set[str]] = {}
+        self._asked: dict[str, deque[int]] = {}
 
-    def close(self) -> None:
-        for conn in (self._server, *self._devices.values()):
-            conn.close()
+    def forget_server(self) -> None:
+        """The server has another history: nothing that was read of it counts."""
+        self._read: dict[str, int] = {}
+        self._entries: set[str] = set()
+        self._keys: set[str] = set()
+        self._torn: set[str] = set()
+
+    # --- The server's log -------------------------------------------------------------------------------------------------------
 
     def after_push(self) -> None:
         """1: nothing is applied twice. 4: everything received has exactly one outcome. Positions have no gaps."""
-        twice = self._server.execute(
-            "SELECT entry_id FROM log_rows WHERE kind = 'entry' GROUP BY entry_id HAVING count(*) > 1"
-        ).fetchall()
-        if twice:
-            raise Broken(1, f"in the log twice: {twice}")
-        entries, rows = self._server.execute(
-            "SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM log_rows WHERE kind = 'entry')"
-        ).fetchone()
-        if entries != rows:
-            raise Broken(4, f"{entries} entries received, {rows} with an outcome")
-        torn = self._server.execute("SELECT entry_id FROM log_rows WHERE reason LIKE 'the group it belongs to%'").fetchall()
-        if torn:
-            raise Broken(1, f"groups were torn apart: {torn}")
-        for log, count, top, head in self._server.execute(
-            "SELECT r.log, count(*), max(r.pos), h.pos FROM log_rows r JOIN log_heads h ON h.log = r.log GROUP BY r.log"
-        ):
-            if not count == top == head:
-                raise Broken(10, f"positions of {log}: {count} rows, last {top}, head {head}")
+        if self._sim.away is not None:
+            return
+        for log, head in self._server.execute("SELECT log, pos FROM log_heads").fetchall():
+            last = self._read.get(log, 0)
+            rows = self._server.execute(
+                "SELECT pos, kind, entry_id, outcome, reason FROM log_rows WHERE log = ? AND pos > ? ORDER BY pos", (log, last)
+            ).fetchall()
+            for pos, kind, entry, outcome, reason in rows:
+                last += 1
+                if pos != last:
+                    raise Broken(10, f"positions of {log}: {pos} follows {last - 1}")
+                if outcome not in _OUTCOMES:
+                    raise Broken(4, f"{entry} has the outcome {outcome!r}")
+                if reason.startswith("the group it belongs to"):
+                    self._torn.add(entry)
+                if kind == "entry":
+                    if entry in self._entries:
+                        raise Broken(1, f"in the log twice: {entry}")
+                    self._entries.add(entry)
+            if head != last:
+                raise Broken(10, f"positions of {log}: last {last}, head {head}")
+            self._read[log] = last
+        (count,) = self._server.execute("SELECT count(*) FROM entries").fetchone()
+        if count != len(self._entries):
+            raise Broken(4, f"{count} entries received, {len(self._entries)} with an outcome")
+        self._keys = _ids(self._server, "SELECT id FROM quarantine")
 
-    def after_receipt(self, name: str) -> None:
+    # --- A device ---------------------------------------------------------------------------------------------------------------
+
+    def after_receipt(self, device: SimDevice) -> None:
         """2: what counts as received is committed at the server."""
-        acknowledged = _ids(self._devices[name], "SELECT entry_id FROM own_entries WHERE lane IN ('received', 'settled')")
-        missing = acknowledged - _ids(self._server, "SELECT id FROM entries") - self._quarantined()
-        if missing:
-            raise Broken(2, f"{name} has a receipt for what the server has not: {sorted(missing)}")
+        lanes = device.db.raw.execute("SELECT entry_id, lane FROM own_entries WHERE lane <> 'unsent'").fetchall()
+        missing = {entry for entry, lane in lanes if lane != "refused"} - self._entries
+        missing |= {entry for entry, lane in lanes if lane == "refused" and entry not in self._entries}
+        if missing and (lost := self._nowhere(device, missing)):
+            raise Broken(2, f"{device.name} has a receipt for what the server has not: {sorted(lost)}")
 
-    def _quarantined(self) -> set[str]:
-        return _ids(self._server, "SELECT entry_id FROM positions WHERE entry_id NOT IN (SELECT id FROM entries)")
+    def _nowhere(self, device: SimDevice, entries: Iterable[str]) -> set[str]:
+        """Those of these own entries whose bytes do not lie in the server's quarantine either."""
+        lost = set()
+        for entry in entries:
+            row = device.db.raw.execute("SELECT raw, body, hash FROM entries WHERE id = ?", (entry,)).fetchone()
+            keys = {hashlib.sha256(row[0] + b"\n" + (row[1] or b"")).hexdigest(), row[2]} if row else set()
+            if not keys & self._keys:
+                lost.add(entry)
+        return lost
 
-    def after_page(self, name: str) -> None:
+    def after_page(self, device: SimDevice) -> None:
         """10: every row up to the cursor that is in scope is there. 3: the same head gives the same digest."""
-        device, person = self._devices[name], PEOPLE[name]
-        for log, cursor in device.execute("SELECT log, cursor FROM cursors").fetchall():
+        raw = device.db.raw
+        members = self._members(device) if device.person.role == "technician" else None
+        for log, cursor in raw.execute("SELECT log, cursor FROM cursors").fetchall():
             pos = int(cursor.partition(":")[0])
-            if log == LOG and person.role == "technician":
-                self._rows_in_scope(name, log, pos)
+            if log == LOG and members is not None:
+                self._rows_in_scope(device, log, pos, members)
             else:
-                rows = "SELECT pos FROM log_rows WHERE log = ? AND pos <= ? AND entry_id IS NOT NULL"
-                missing = set(self._server.execute(rows, (log, pos))) - set(device.execute(rows, (log, pos)))
-                if missing:
-                    raise Broken(10, f"{name} read {log} up to {pos} without {sorted(missing)}")
-        self._digests(name)
-        lost = _ids(device, "SELECT entry_id FROM own_entries WHERE entry_id NOT IN (SELECT id FROM entries)")
-        if lost:
-            raise Broken(6, f"{name} no longer has its own {sorted(lost)}")
+                rows = "SELECT count(*), coalesce(sum(pos), 0) FROM log_rows WHERE log = ? AND pos <= ? AND entry_id IS NOT NULL"
+                theirs, ours = (conn.execute(rows, (log, pos)).fetchone() for conn in (self._server, raw))
+                if theirs != ours:
+                    raise Broken(10, f"{device.name} read {log} up to {pos}: {ours[0]} rows of {theirs[0]}")
+        self._digests(device, members)
+        self._own_view(device)
 
-    def _rows_in_scope(self, name: str, log: str, pos: int) -> None:
-        device = self._devices[name]
+    def _rows_in_scope(self, device: SimDevice, log: str, pos: int, members: set[str]) -> None:
+        raw = device.db.raw
         whole = "SELECT stream FROM scope WHERE log = ? AND live AND upto <> ?"  # one that is leaving is not kept up any more
-        held = _ids(device, whole, log, LEAVING) & self._members(name)
+        held = _ids(raw, whole, log, LEAVING) & members
         own = "SELECT entry_id FROM log_rows WHERE log = ? AND pos <= ? AND device = ?"
-        there = _ids(self._server, own, log, pos, f"dev-{name}") & _ids(device, "SELECT entry_id FROM own_entries")
-        missing = there - _ids(device, own, log, pos, f"dev-{name}")
+        there = _ids(self._server, own, log, pos, device.device_id) & _ids(raw, "SELECT entry_id FROM own_entries")
+        missing = there - _ids(raw, own, log, pos, device.device_id)
         if missing:
-            raise Broken(10, f"{name} read {log} up to {pos} without the outcomes of its own {sorted(missing)}")
-        rows = "SELECT pos FROM stream_rows WHERE log = ? AND stream = ? AND pos <= ?"
+            raise Broken(10, f"{device.name} read {log} up to {pos} without the outcomes of its own {sorted(missing)}")
+        rows = "SELECT stream, count(*), sum(pos) FROM stream_rows WHERE log = ? AND pos <= ? GROUP BY stream"
+        theirs, ours = ({row[0]: row[1:] for row in conn.execute(rows, (log, pos))} for conn in (self._server, raw))
         for stream in sorted(held):
-            missing = set(self._server.execute(rows, (log, stream, pos))) - set(device.execute(rows, (log, stream, pos)))
-            if missing:
-                raise Broken(10, f"{name} read {log} up to {pos} without rows {sorted(missing)} of {stream}")
+            if theirs.get(stream) != ours.get(stream):
+                raise Broken(10, f"{device.name} read {log} up to {pos}, {stream}: {ours.get(stream)} of {theirs.get(stream)}")
 
-    def _members(self, name: str) -> set[str]:
-        return _ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", name)
+    def _members(self, device: SimDevice) -> set[str]:
+        person = device.person.id
+        return _ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", person)
 
-    def _digests(self, name: str) -> None:
+    def _digests(self, device: SimDevice, members: set[str] | None) -> None:
         query = "SELECT stream, pos, digest, fold_version FROM stream_states WHERE digest <> ''"
         theirs = {row[0]: row[1:] for row in self._server.execute(query)}
-        if PEOPLE[name].role == "technician":  # one that left the scope is no longer whole: it stays only until own work is sent
-            members = self._members(name)
+        if members is not None:  # one that left the scope is no longer whole: it stays only until own work is sent
             theirs = {stream: row for stream, row in theirs.items() if stream in members}
-        for stream, pos, digest, version in self._devices[name].execute(query):
+        for stream, pos, digest, version in device.db.raw.execute(query):
             there = theirs.get(stream)
             if there and there[0] == pos and there[2] == version and there[1] != digest:
-                raise Broken(3, f"{name} folds {stream} at {pos} to another state than the server")
+                raise Broken(3, f"{device.name} folds {stream} at {pos} to another state than the server")
 
-    def at_the_end(self, name: str, saved: list[str]) -> None:
-        """1: everything saved is at the server, once; its outcome came back; and the device shows what the server shows."""
-        missing = set(saved) - _ids(self._server, "SELECT entry_id FROM log_rows WHERE kind = 'entry'")
-        if missing:
-            raise Broken(1, f"saved on {name} but never at the server: {sorted(missing)}")
-        device = self._devices[name]
-        left = device.execute("SELECT entry_id, lane FROM own_entries WHERE lane NOT IN ('settled', 'refused')").fetchall()
+    def _own_view(self, device: SimDevice) -> None:
+        """5: no projection is dropped while something of it is unsent. 6: own unsettled work never leaves the view."""
+        raw = device.db.raw
+        lost = _ids(raw, "SELECT entry_id FROM own_entries WHERE entry_id NOT IN (SELECT id FROM entries)")
+        if lost:
+            raise Broken(6, f"{device.name} no longer has its own {sorted(lost)}")
+        views = dict(raw.execute("SELECT stream, view FROM jobs"))
+        before = self._shown.get(device.name, set())
+        own = raw.execute("SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received')").fetchall()
+        for entry, stream, lane in own:
+            view = views.get(stream)
+            if view is None and lane == "unsent" and stream in before:
+                raise Broken(5, f"{device.name} dropped {stream} though {entry} is unsent")
+            if view is not None and entry in device.said and device.said[entry] not in view:
+                raise Broken(6, f"{device.name} does not show its own {entry} in {stream}")
+        self._shown[device.name] = set(views)
+
+    def forget_device(self, device: SimDevice) -> None:
+        """Its database is another one: what it showed before is no promise."""
+        self._shown.pop(device.name, None)
+
+    # --- What is asked and served -----------------------------------------------------------------------------------------------
+
+    def served(self, who: Session, page: PullAnswer) -> None:
+        """7: nothing out of scope is served after a scope change."""
+        if who.role != "technician" or self._sim.away is not None:
+            return
+        mine = _ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", who.person)
+        streams = "SELECT stream FROM stream_rows WHERE log = ? AND pos = ?"
+        for row in page.rows:
+            if row.log == "org":
+                continue
+            if _ids(self._server, streams, row.log, row.pos) & mine:
+                continue
+            (device,) = self._server.execute("SELECT device FROM log_rows WHERE log = ? AND pos = ?", (row.log, row.pos)).fetchone()
+            if device != who.device:
+                raise Broken(7, f"{who.person} was given {row.log} {row.pos}, which is none of theirs")
+        strange = {added.stream for added in page.added if added.log != "org"} - mine
+        if strange:
+            raise Broken(7, f"{who.person} was told to follow {sorted(strange)}")
+
+    def asks(self, name: str, now: int, carries_on: bool) -> None:
+        """11: no device asks more than five times a second. Work to hand over and more to read are bounded by what there is."""
+        if carries_on:
+            return
+        asked = self._asked.setdefault(name, deque(maxlen=ASKS + 1))
+        asked.append(now)
+        if len(asked) > ASKS and now - asked[0] < 1_000:
+            raise Broken(11, f"{name} asked {len(asked)} times within {now - asked[0]} ms")
+
+    # --- The end ----------------------------------------------------------------------------------------------------------------
+
+    def done(self, device: SimDevice) -> bool:
+        """Everything was sent, its outcome came, everything was read, every file is at the server."""
+        raw = device.db.raw
+        (left,) = raw.execute(
+            "SELECT (SELECT count(*) FROM own_entries WHERE lane IN ('unsent', 'received')) + "
+            "(SELECT count(*) FROM scope WHERE NOT live AND upto > 0) + (SELECT count(*) FROM files WHERE state = 'here')"
+        ).fetchone()
         if left:
-            raise Broken(8, f"{name} is not done with {left}")
-        self.after_page(name)
-        wanted = (
-            self._members(name) if PEOPLE[name].role == "technician" else _ids(self._server, "SELECT stream FROM stream_states")
-        )
+            return False
+        cursors = dict(raw.execute("SELECT log, cursor FROM cursors"))
+        heads = self._server.execute("SELECT log, pos FROM log_heads").fetchall()
+        return all(int(cursors.get(log, "0:").partition(":")[0]) == pos for log, pos in heads)
+
+    def whole_server(self) -> None:
+        """4, 9 and the scope of everybody, from the start."""
+        self.forget_server()
+        self.after_push()
+        for sha256, state in self._server.execute("SELECT sha256, state FROM files").fetchall():
+            if state not in ("here", "wanted"):
+                raise Broken(9, f"the file {sha256} is neither here nor missing")
+            if state == "here" and not self._sim.holds(sha256):
+                raise Broken(9, f"the server says it has {sha256} and has not")
+        named = _ids(self._server, "SELECT json_extract(file.value, '$.sha256') FROM entries, json_each(raw, '$.files') AS file")
+        unknown = named - _ids(self._server, "SELECT sha256 FROM files")
+        if unknown:
+            raise Broken(9, f"files are named and not listed: {sorted(unknown)}")
+        for entry in sorted(self._torn):  # allowed only where another part of the group could not be read as an entry at all
+            torn = "SELECT 1 FROM quarantine q, entries e WHERE e.id = ? AND instr(CAST(q.raw AS TEXT), e.group_id)"
+            if not self._server.execute(torn, (entry,)).fetchone():
+                raise Broken(1, f"a group was torn apart: {entry}")
+        self._scopes()
+
+    def _scopes(self) -> None:
+        """A technician holds what the jobs given to them need, and nothing else."""
+        wanted: dict[str, set[str]] = {"tech-1": set(), "tech-2": set()}
+        closed: dict[str, set[str]] = {"tech-1": set(), "tech-2": set()}  # leave after a time, by the clock of who closed them
+        for stream, state in self._server.execute("SELECT stream, state FROM stream_states WHERE stream LIKE 'job:%'").fetchall():
+            job = read_state(stream, state)
+            assert isinstance(job, JobState)
+            needs = {stream, f"customer:{job.customer}", *(f"asset:{asset}" for asset in job.assets)}
+            holder = job.assignee or (job.created.author if job.created else "")
+            for person in {holder, *job.helpers} if job.id else ():
+                (closed if job.status in CLOSED else wanted).setdefault(person, set()).update(needs)
+        for person in ("tech-1", "tech-2"):
+            held = _ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", person)
+            if not wanted[person] <= held <= wanted[person] | closed[person]:
+                wrong = (wanted[person] - held) | (held - wanted[person] - closed[person])
+                raise Broken(7, f"{person} holds {sorted(wrong)} too much or too little")
+
+    def at_the_end(self, device: SimDevice) -> None:
+        """1: everything saved is at the server, once; its outcome came back; and the device shows what the server shows."""
+        self.arrived(device)
+        raw = device.db.raw
+        left = raw.execute("SELECT entry_id, lane FROM own_entries WHERE lane NOT IN ('settled', 'refused')").fetchall()
+        if left:
+            raise Broken(8, f"{device.name} is not done with {left}")
+        self.after_receipt(device)
+        self.after_page(device)
+        technician = device.person.role == "technician"
+        wanted = self._members(device) if technician else _ids(self._server, "SELECT stream FROM stream_states")
         query = "SELECT stream, pos, digest FROM stream_states WHERE digest <> ''"
         theirs = {row[0]: row for row in self._server.execute(query) if row[0] in wanted}
-        ours = {row[0]: row for row in device.execute(query)}
-        wrong = [stream for stream, row in sorted(theirs.items()) if ours.get(stream) != row]
+        ours = {row[0]: row for row in raw.execute(query)}
+        leaving = _ids(raw, "SELECT stream FROM scope WHERE upto = ?", LEAVING)  # many at once are believed a minute later
+        wrong = [s for s in sorted(theirs.keys() | ours.keys()) if ours.get(s) != theirs.get(s) and s not in leaving]
         if wrong:
-            raise Broken(3, f"{name} does not show {wrong[0]} as the server has it: {ours.get(wrong[0])} for {theirs[wrong[0]]}")
+            mine, there = ours.get(wrong[0]), theirs.get(wrong[0])
+            raise Broken(3, f"{device.name} does not show {wrong[0]} as the server has it: {mine} for {there}")
+        files = raw.execute("SELECT sha256 FROM files WHERE state = 'sent'").fetchall()
+        lost = sorted(sha256 for (sha256,) in files if not self._sim.holds(sha256))
+        if lost:
+            raise Broken(9, f"{device.name} counts files as sent that the server has not: {lost}")
+
+    def arrived(self, device: SimDevice) -> None:
+        """1: what was saved is in the log, or, where the server could not take it, in its quarantine."""
+        missing = set(device.saved) - self._entries
+        if missing and (lost := self._nowhere(device, missing)):
+            raise Broken(1, f"saved on {device.name} but never at the server: {sorted(lost)}")

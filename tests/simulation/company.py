@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import random
-import sqlite3
 from collections.abc import Callable
-from pathlib import Path
+from typing import ClassVar
+
+import msgspec
 
 from fieldapp.domain.documents import Asset, Branch, Customer, Person, Site
-from fieldapp.domain.entry import Entry, Envelope, Moment, encode, write_entry
+from fieldapp.domain.entry import Entry, Envelope, FileRef, Moment, encode, write_entry
 from fieldapp.domain.entry_types import lifecycle as life
+from fieldapp.domain.entry_types import office, steps, work
 from fieldapp.domain.entry_types import reference as ref
-from fieldapp.domain.entry_types import steps, work
 from fieldapp.domain.entry_types.base import Body
 from fieldapp.domain.lifecycle import moves_from
-from fieldapp.store.database import Database
 from fieldapp.store.rows import Draft
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import DEVICE, SERVER, Base
+from tests.simulation.storage import Disk
 
 EPOCH_MS = 1_795_420_800_000
 """Monday 2026-11-23 08:00 UTC: when every run begins."""
@@ -29,6 +30,7 @@ PEOPLE = {
     "super": Person("super", "Cy Holm", "supervisor", LOG),
 }
 ROLES = {**{person.id: person.role for person in PEOPLE.values()}, "office": "rule"}
+SECRET = "a device's secret"
 _PLAIN: dict[str, Callable[[], Body]] = {
     "job.accepted": life.JobAccepted,
     "job.travel_started": life.TravelStarted,
@@ -45,6 +47,14 @@ _OFFICE: dict[str, Callable[[], Body]] = {
     "job.sent_back": lambda: life.JobSentBack(("p/s1",), "once more"),
     "job.cancelled": lambda: life.JobCancelled("customer called"),
 }
+
+
+class Newer(msgspec.Struct, frozen=True):
+    """A type of entry that only a newer app knows."""
+
+    NAME: ClassVar[str] = "newer.thing"
+    SCHEMA: ClassVar[int] = 1
+    text: str
 
 
 def make_id(number: int, origin: str = "office") -> str:
@@ -74,55 +84,119 @@ class Office:
     def assign(self, number: int, person: str) -> Entry:
         return self.entry(f"job:{number}", life.JobAssigned(person))
 
+    def cancel(self, number: int) -> Entry:
+        return self.entry(f"job:{number}", life.JobCancelled("customer called"))
 
-def make_templates(folder: Path) -> None:
-    """A server with the company in it, and an empty device; copied for every run."""
-    device = Database(f"sqlite:///{folder / 'device.db'}")
-    Base.metadata.create_all(device.engine, tables=[Base.metadata.tables[name] for name in DEVICE])
-    device.close()
-    server = Database(f"sqlite:///{folder / 'server.db'}")
-    Base.metadata.create_all(server.engine, tables=[Base.metadata.tables[name] for name in SERVER])
-    office = Office(lambda: EPOCH_MS)
-    entries = [office.entry(f"branch:{LOG}", ref.BranchRecorded(Branch(LOG, {"en": "North"})), "org")]
-    entries += [office.entry(f"person:{person.id}", ref.PersonRecorded(person), "org") for person in PEOPLE.values()]
+
+def make_templates() -> dict[str, bytes]:
+    """Images of databases: a server with the company in it, one of another company, an empty one, and a new device's."""
+    images = {}
+    for kind in ("device", "server", "empty", "foreign"):
+        disk = Disk()
+        tables = DEVICE if kind == "device" else SERVER
+        Base.metadata.create_all(_Engine(disk), tables=[Base.metadata.tables[name] for name in tables])
+        if kind == "server":
+            _found(disk)
+        elif kind == "foreign":
+            office = Office(lambda: EPOCH_MS, 5000)
+            ServerReplica(disk, lambda: EPOCH_MS).record(
+                [office.entry("branch:south", ref.BranchRecorded(Branch("south", {"en": "South"})), "org")]
+                + [office.entry(f"customer:z-{n}", ref.CustomerRecorded(Customer(f"z-{n}", {"en": "Z"}, LOG))) for n in range(20)],
+                ROLES,
+            )
+        images[kind] = disk.image()
+        disk.close()
+    return images
+
+
+def _Engine(disk: Disk) -> object:
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    return create_engine("sqlite://", creator=lambda: disk.raw, poolclass=StaticPool)
+
+
+def _found(disk: Disk) -> None:
+    office_ = Office(lambda: EPOCH_MS)
+    entries = [office_.entry(f"branch:{LOG}", ref.BranchRecorded(Branch(LOG, {"en": "North"})), "org")]
+    entries += [office_.entry(f"person:{person.id}", ref.PersonRecorded(person), "org") for person in PEOPLE.values()]
     for number in (1, 2):
         name = f"c-{number}"
-        entries.append(office.entry(f"customer:{name}", ref.CustomerRecorded(Customer(name, {"en": name}, LOG))))
-        entries.append(office.entry(f"customer:{name}", ref.SiteRecorded(Site(f"s-{number}", name, {"en": "Hall"}))))
+        entries.append(office_.entry(f"customer:{name}", ref.CustomerRecorded(Customer(name, {"en": name}, LOG))))
+        entries.append(office_.entry(f"customer:{name}", ref.SiteRecorded(Site(f"s-{number}", name, {"en": "Hall"}))))
         asset = Asset(f"a-{number}", name, f"s-{number}", "CH-1", {"en": "Chiller"})
-        entries.append(office.entry(f"asset:a-{number}", ref.AssetRecorded(asset)))
-    for number, person in ((1, "tech-1"), (2, "tech-2"), (3, "tech-1")):
-        entries += [office.job(number, 1 + number % 2), office.assign(number, person)]
-    ServerReplica(server, lambda: EPOCH_MS).record(entries, ROLES)
-    server.close()
-    for name in ("device.db", "server.db"):
-        with sqlite3.connect(folder / name) as conn:
-            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        conn.close()
+        entries.append(office_.entry(f"asset:a-{number}", ref.AssetRecorded(asset)))
+    for number, person in ((1, "tech-1"), (2, "tech-2"), (3, "tech-1"), (4, "tech-2")):
+        entries += [office_.job(number, 1 + number % 2), office_.assign(number, person)]
+    ServerReplica(disk, lambda: EPOCH_MS).record(entries, ROLES)
+    with disk.write() as conn:
+        for number, person in enumerate(PEOPLE, 1):
+            secret = hashlib.sha256(SECRET.encode()).hexdigest()
+            conn.exec_driver_sql(
+                "INSERT INTO devices (id, person, code, name, secret_hash, enrolled_at, enrol_nonce, app_version) "
+                "VALUES (?, ?, ?, ?, ?, ?, '', '')",
+                (f"dev-{person}", person, f"A{number}", person, secret, EPOCH_MS),
+            )
 
 
-def field_work(chance: random.Random, jobs: dict[str, str], role: str, number: int) -> list[Draft]:
+# --- What people record ---------------------------------------------------------------------------------------------------------
+
+
+def mark(name: str, number: int) -> str:
+    """What stands in the text of a person's action, so that it is found again in what is shown."""
+    return f"#{name}.{number}#"
+
+
+def field_work(
+    chance: random.Random, jobs: dict[str, str], role: str, name: str, number: int, unresolved: list[tuple[str, str]]
+) -> list[Draft]:
     """What one action of a person on a device records.
 
     Args:
         jobs: the jobs it shows (stream to status). number: makes what is recorded different each time.
+        unresolved: (job stream, entry) that wait for a decision of the office.
     """
     streams = sorted(jobs)
-    if not streams or chance.random() < 0.08:
-        body = life.JobCreated(f"N-{number}", "c-1", "s-1", {"en": "Found on site"})
-        return [Draft(LOG, f"job:n-{number}", body)]
+    if not streams or chance.random() < 0.05:
+        body = life.JobCreated(f"N-{name}-{number}", "c-1", "s-1", {"en": "Found on site"})
+        return [Draft(LOG, f"job:n-{name}-{number}", body)]
     stream = chance.choice(streams)
-    kind = chance.randrange(6)
+    said = mark(name, number)
+    kind = chance.randrange(8)
+    if role == "supervisor":
+        return [_office_work(chance, jobs, stream, kind, said, unresolved)]
     if kind == 0:
-        moves = _OFFICE if role == "supervisor" else _PLAIN
-        allowed = [name for name in moves_from(jobs[stream]) if name in moves]  # type: ignore[arg-type]
+        allowed = [move for move in moves_from(jobs[stream]) if move in _PLAIN]  # type: ignore[arg-type]
         if allowed:
-            return [Draft(LOG, stream, moves[chance.choice(allowed)]())]
-    if role == "supervisor" or kind == 1:
-        return [Draft(LOG, stream, steps.NoteAdded(f"note {number} " + "x" * chance.choice((0, 0, 3000))))]
+            return [Draft(LOG, stream, _PLAIN[chance.choice(allowed)]())]
+    if kind == 1:
+        return [Draft(LOG, stream, steps.NoteAdded(f"note {said} " + "x" * chance.choice((0, 0, 3000))))]
     if kind == 2:
-        return [Draft(LOG, stream, steps.ReadingTaken("a-1", "oil", str(number), "bar"), also=("asset:a-1",))]
+        return [Draft(LOG, stream, steps.ReadingTaken("a-1", "oil", said, "bar"), also=("asset:a-1",))]
     if kind == 3:
-        return [Draft(LOG, stream, work.PartRecorded("F-100", str(number)))]
-    count = chance.choice((1, 2, 5))
-    return [Draft(LOG, stream, steps.StepRecorded(f"p/s{chance.randrange(3)}", 1, f"{number}", "pass")) for _ in range(count)]
+        return [Draft(LOG, stream, work.PartRecorded("F-100", said))]
+    count = chance.choice((1, 1, 2, 5))
+    return [Draft(LOG, stream, steps.StepRecorded(f"p/s{chance.randrange(3)}", 1, f"{said}{n}", "pass")) for n in range(count)]
+
+
+def _office_work(
+    chance: random.Random, jobs: dict[str, str], stream: str, kind: int, said: str, unresolved: list[tuple[str, str]]
+) -> Draft:
+    allowed = [move for move in moves_from(jobs[stream]) if move in _OFFICE]  # type: ignore[arg-type]
+    if kind == 0 and allowed:
+        return Draft(LOG, stream, _OFFICE[chance.choice(allowed)]())
+    if kind in (1, 2) and jobs[stream] not in ("approved", "cancelled"):
+        return Draft(LOG, stream, life.JobAssigned(chance.choice(("tech-1", "tech-2"))))
+    if kind in (3, 4, 5) and unresolved:
+        where, about = chance.choice(unresolved)
+        decision = chance.choice(
+            (office.EntryReleased(about), office.EntryDismissed(about), office.ConflictDecided(about, "", "take"))
+        )
+        return Draft(LOG, where, decision)
+    return Draft(LOG, stream, steps.NoteAdded(f"office {said}"))
+
+
+def photo(stream: str, content: bytes, number: int) -> Draft:
+    digest = hashlib.sha256(content).hexdigest()
+    body = steps.FileAttached(digest, len(content), f"p{number}.jpg", "image/jpeg")
+    return Draft(LOG, stream, body, files=(FileRef(digest, len(content), f"p{number}.jpg", "image/jpeg"),))

@@ -1,61 +1,75 @@
-"""A device of the simulation: the real replica on a real disk, the real machine, and a power supply that fails."""
+"""A device of the simulation: real replica, real files, both real machines, and a power supply that fails."""
 
 from __future__ import annotations
 
 import random
+import shutil
+from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
-from sqlalchemy import select
-from sqlmodel import col
-
+from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
-from fieldapp.store.home import Identity
-from fieldapp.store.tables import JobRow
+from fieldapp.store.home import Home, Identity
+from fieldapp.store.rows import Draft
 from fieldapp.sync import messages as m
 from fieldapp.sync.commits import commit
 from fieldapp.sync.engine import step
+from fieldapp.sync.file_lane import FileLane, Nudge, file_step
+from fieldapp.sync.files import FileDesk
 from fieldapp.sync.machine import State
-from tests.simulation.company import LOG, PEOPLE, field_work, make_id
-from tests.simulation.storage import CutDatabase, CutJournal, PowerCut, VirtualClock, copy_database
+from tests.simulation.company import LOG, PEOPLE, SECRET, make_id
+from tests.simulation.storage import CutJournal, Disk, PowerCut, VirtualClock
+
+Lane = Literal["facts", "files"]
+PIECE = 300
 
 
 class SimDevice:
     """One device of one person.
 
     Args:
-        send: called with (number, request) to send a request. arm: called with the time of the machine's timer.
+        name: of this device; a copy of a laptop has another name than the one it is a copy of.
+        send: called with (lane, number, request) to send a request. arm: called with a lane and the time of its timer.
     """
 
     def __init__(
         self,
+        name: str,
         person: str,
-        db: CutDatabase,
+        db: Disk,
         folder: Path,
         seed: int,
         now: Callable[[], int],
-        send: Callable[[int, m.Request], None],
-        arm: Callable[[int], None],
+        send: Callable[[Lane, int, m.Request], None],
+        arm: Callable[[Lane, int], None],
         note: Callable[[str], None],
     ) -> None:
-        self.person, self.name = PEOPLE[person], person
-        self.db, self._folder, self._now, self._send, self._arm, self._note = db, folder, now, send, arm, note
-        self._chance = random.Random(f"{seed} {person}")
+        self.person, self.name, self.device_id = PEOPLE[person], name, f"dev-{person}"
+        self.db, self._now, self._send, self._arm, self._note = db, now, send, arm, note
+        self.home = Home(folder / name)
+        self._chance = random.Random(f"{seed} {name}")
         self._made = 0
-        self._work = 0
+        self.actions = 0
         self.cut_in = 0  # the power is cut at the n-th place from now; 0 is never
         self.up = False
-        self.disk_identity = Identity(
-            "http://127.0.0.1", f"dev-{person}", "A1", "secret", person, self.person.name, self.person.role, LOG, ("org", LOG)
+        self._lock = ExitStack()
+        self.identity = Identity(
+            "http://127.0.0.1", self.device_id, "A1", SECRET, person, self.person.name, self.person.role, LOG, ("org", LOG)
         )
         self.token = self.incarnation = ""
         self._skew_known: int | None = None
         self.clock = VirtualClock(now, lambda: self._skew_known)
-        self.journal = CutJournal(folder / person / "journal" / "unsent.jsonl", self._boundary)
+        self.journal = CutJournal(self.home.journal_file, self._boundary)
         db.boundary = self._boundary
         self.saved: list[str] = []
-        self._copy: Path | None = None
-        self.state = State(0)
+        self.said: dict[str, bytes] = {}
+        """Entries whose text is looked for in what is shown."""
+        self.lost_database = False
+        self.version = "1.0"
+        self.state, self.lane = State(0), FileLane(0)
         self.replica: DeviceReplica
 
     def _boundary(self, place: str) -> None:
@@ -73,7 +87,8 @@ class SimDevice:
 
     def _remember(self, identity: Identity) -> None:
         self._boundary("before identity")
-        self.disk_identity = identity
+        self.home.save_identity(identity)
+        self.identity = identity
         self._boundary("after identity")
 
     def _new_id(self) -> str:
@@ -84,67 +99,112 @@ class SimDevice:
 
     def boot(self) -> None:
         """Start from the disk: nothing else is left. Raises PowerCut when it happens again meanwhile."""
-        self.replica = DeviceReplica(self.db, self.journal, self.disk_identity, self.clock, self._new_id, self._remember)
+        self._lock.enter_context(self.home.locked("app", wait=0))
+        self.replica = DeviceReplica(
+            self.db, self.journal, self.home.identity() or self.identity, self.clock, self._new_id, self._remember
+        )
         self.replica.start()
+        self.desk = FileDesk(self.replica, self.home.files)
         self._recall()
         self.up = True
-        self.state = State(self._chance.getrandbits(63))
-        self.hear(m.Started(self._now()))
+        self.state = State(self._chance.getrandbits(63), self.version)
+        self.lane = FileLane(self._chance.getrandbits(63), piece=PIECE)
+        self.hear("facts", m.Started(self._now()))
+        self.hear("files", m.Started(self._now()))
+
+    def second_instance(self) -> bool:
+        """Another window of the app on the same home. True where it was let in."""
+        try:
+            with self.home.locked("another app", wait=0):
+                return True
+        except Problem:
+            return False
 
     def lose_power(self) -> None:
         self.up = False
         self.journal.close()
+        self._lock.close()
 
-    def copy_database(self) -> None:
-        self._copy = self._folder / self.name / "copy.db"
-        self._copy.parent.mkdir(parents=True, exist_ok=True)
-        copy_database(self.db.path, self._copy)
+    def copy_home(self, other: SimDevice) -> None:
+        """Make another device a copy of this one, as when a disk is cloned."""
+        other.db.load(self.db.image())
+        shutil.copytree(self.home.path, other.home.path, dirs_exist_ok=True)
+        other.clock.error = self.clock.error
+        other.saved, other.said = list(self.saved), dict(self.said)
 
-    def roll_back(self) -> bool:
-        """Put the copy back. False where there is none."""
-        if self._copy is not None:
-            copy_database(self._copy, self.db.path)
-        return self._copy is not None
+    # --- The machines -----------------------------------------------------------------------------------------------------------
 
-    # --- The machine ------------------------------------------------------------------------------------------------------------
+    def hear(self, lane: Lane, event: m.Event) -> None:
+        """Advance a machine and carry out what it says, as the runner does."""
+        waiting: deque[tuple[Lane, object]] = deque([(lane, event)])
+        while waiting:
+            lane, what = waiting.popleft()
+            if lane == "facts":
+                self._facts(what, waiting)
+            else:
+                self._files(what, waiting)
 
-    def hear(self, event: m.Event) -> None:
-        """Advance the machine and carry out what it says, as the runner does."""
-        events = [event]
-        while events:
-            self.state, effects = step(self.state, events.pop(0))
-            for effect in effects:
-                if isinstance(effect, m.Ask):
-                    self._send(effect.number, effect.request)
-                elif isinstance(effect, m.Arm):
-                    self._arm(effect.at)
-                elif isinstance(effect, m.Report):
-                    self._note(f"{self.name} {effect.connection} {effect.words}")
-                else:
-                    if not isinstance(effect, m.Look):
-                        self._note(f"{self.name} {type(effect).__name__}")
-                    heard = commit(self.replica, effect, self._now())
-                    if heard is not None:
-                        events.append(heard)
-                    if isinstance(effect, m.Remember):
-                        self._recall()
-                    if isinstance(heard, m.Troubled):
-                        self._note(f"{self.name} trouble {heard.words}")
-                        break
+    def _facts(self, event: object, waiting: deque[tuple[Lane, object]]) -> None:
+        self.state, effects = step(self.state, event)  # type: ignore[arg-type]
+        for effect in effects:
+            self._boundary("between effects")
+            if isinstance(effect, m.Ask):
+                self._send("facts", effect.number, effect.request)
+            elif isinstance(effect, m.Arm):
+                self._arm("facts", effect.at)
+            elif isinstance(effect, m.Report):
+                self._note(f"{self.name} {effect.connection} {effect.words}")
+            else:
+                if not isinstance(effect, m.Look):
+                    self._note(f"{self.name} {type(effect).__name__}")
+                heard = commit(self.replica, effect, self._now())
+                if heard is not None:
+                    waiting.appendleft(("facts", heard))
+                if isinstance(effect, m.Remember):
+                    self._recall()
+                if isinstance(effect, m.Acknowledge) or (
+                    isinstance(effect, m.Receive) and any(row.entry.envelope.files for row in effect.page.rows)
+                ):
+                    waiting.append(("files", m.Hurried(self._now(), "hint")))
+                if isinstance(heard, m.Troubled):
+                    self._note(f"{self.name} trouble {heard.words}")
+                    break
+
+    def _files(self, event: object, waiting: deque[tuple[Lane, object]]) -> None:
+        self.lane, effects = file_step(self.lane, event)  # type: ignore[arg-type]
+        for effect in effects:
+            self._boundary("between effects")
+            if isinstance(effect, m.Ask):
+                self._send("files", effect.number, effect.request)
+            elif isinstance(effect, m.Arm):
+                self._arm("files", effect.at)
+            elif isinstance(effect, Nudge):
+                waiting.append(("facts", m.Hurried(self._now(), effect.why)))
+            else:
+                heard = self.desk.commit(effect, self._now(), busy=self._facts_moving())
+                if heard is not None:
+                    waiting.appendleft(("files", heard))
+                if isinstance(heard, m.Troubled):
+                    break
+
+    def _facts_moving(self) -> bool:
+        return self.state.phase in ("asking", "local") and not self.state.fruitless and self.state.view.run is not None
 
     # --- The person -------------------------------------------------------------------------------------------------------------
 
     def jobs(self) -> dict[str, str]:
-        with self.db.read() as conn:
-            query = select(col(JobRow.stream), col(JobRow.status)).order_by(col(JobRow.stream))
-            return {stream: status for stream, status in conn.execute(query)}
+        return dict(self.db.raw.execute("SELECT stream, status FROM jobs ORDER BY stream"))
 
-    def work(self) -> list[str]:
-        """One action of the person. Returns the ids that were reported as saved."""
-        self._work += 1
-        drafts = field_work(self._chance, self.jobs(), self.person.role, self._work)
-        done = self.replica.append(drafts)
+    def record(self, drafts: list[Draft], said: str = "") -> bool:
+        """One action of the person. False where it could not be saved, and the person was told so."""
+        try:
+            done = self.replica.append(drafts)
+        except Problem as problem:
+            self._note(f"{self.name} not saved: {problem.code}")
+            return False
         self.saved += done.entries
+        if said and drafts[0].stream.startswith("job:"):
+            self.said |= dict.fromkeys(done.entries[:1], said.encode())
         self._note(f"{self.name} saved {len(done.entries)} {drafts[0].body.NAME} {drafts[0].stream}")
-        self.hear(m.Hurried(self._now(), "saved"))
-        return list(done.entries)
+        self.hear("facts", m.Hurried(self._now(), "saved"))
+        return True

@@ -1,8 +1,10 @@
-"""The real server code below HTTP: requests of devices in, answers out, with power cuts, restores and lost tokens."""
+"""The real server code below HTTP: requests of devices in, bytes of answers out. Crashes, restores, full disks, other servers."""
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,92 +12,192 @@ import msgspec
 
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.problem import Problem
-from fieldapp.server.answers import Refused
+from fieldapp.server.accounts import Accounts
+from fieldapp.server.answers import Refused, problem_answer
+from fieldapp.server.bodies import decoded
 from fieldapp.server.feed import Feed
+from fieldapp.server.file_storage import FolderStorage
+from fieldapp.server.files import Files
 from fieldapp.server.reach import Session
-from fieldapp.store.rows import PositionProblem, Run
-from fieldapp.store.server import ServerReplica, Writer
-from fieldapp.sync import messages as m
-from fieldapp.sync.protocol import Detail, EpochHead, PullAnswer, PullRequest, PushAnswer, Receipt, TokenAnswer, from_wire, to_wire
-from tests.simulation.company import PEOPLE, ROLES
-from tests.simulation.storage import CutDatabase, copy_database
+from fieldapp.server.receiving import read_run, writer
+from fieldapp.store.server import ServerReplica
+from fieldapp.sync.protocol import (
+    MEDIA_TYPE,
+    NONCE_HEADER,
+    PROBLEM_TYPE,
+    PullRequest,
+    PushAnswer,
+    PushRequest,
+    QuarantineRequest,
+    Receipt,
+    TokenRequest,
+)  # fmt: skip
+from tests.simulation.company import LOG, ROLES
+from tests.simulation.storage import Disk
+
+_encoder = msgspec.json.Encoder()
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A request as it travels: what is asked of which address, by whom, with which bytes."""
+
+    name: str
+    token: str
+    nonce: str
+    body: bytes = b""
+    sha256: str = ""
+    part: str = ""
+    range: str = ""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An answer as it travels."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+Served = Callable[[Session, PullRequest, object], None]
 
 
 class SimServer:
-    """One server. `incarnation` changes when it is restored from a backup. page_bytes: it never gives more rows at a time."""
+    """One server. `told` restores renew the incarnation, others do not.
 
-    def __init__(self, db: CutDatabase, clock: Callable[[], int], page_bytes: int) -> None:
-        self.db, self._clock, self._page_bytes = db, clock, page_bytes
+    Args:
+        page_bytes: it never gives more rows at a time. served: told every page that is given to somebody.
+    """
+
+    def __init__(self, db: Disk, folder: Path, clock: Callable[[], int], page_bytes: int, token_ms: int, served: Served) -> None:
+        self.db, self._folder, self._clock, self._page_bytes, self._token_ms = db, folder, clock, page_bytes, token_ms
+        self._served = served
         self.incarnation = 1
-        self.tokens: dict[str, str] = {}
-        self.revoked: set[str] = set()
-        self._issued = 0
-        self._backup: Path | None = None
+        self.oldest = ""
+        self.away: tuple[bytes, int] | None = None
+        self.backup: bytes | None = None
+        self.moved = False
         self.restart()
 
     def restart(self) -> None:
+        incarnation = str(self.incarnation)
         self.replica = ServerReplica(self.db, self._clock)
-        self.feed = Feed(self.db, self._clock, incarnation=str(self.incarnation))
+        self.feed = Feed(self.db, self._clock, incarnation=incarnation, oldest_version=self.oldest)
+        secret = b"a server's secret" if self.away is None else b"another server's secret"
+        self.accounts = Accounts(self.db, self._clock, secret=secret, incarnation=incarnation, token_ms=self._token_ms)
+        self.storage = FolderStorage(self._folder / ("files" if self.away is None else "other-files"))
+        self.files = Files(self.db, self.storage, largest=1 << 20)
 
     def record(self, entries: list[Entry]) -> None:
         self.replica.record(entries, ROLES)
 
-    def back_up(self) -> None:
-        self._backup = self.db.path.with_suffix(".backup")
-        copy_database(self.db.path, self._backup)
+    # --- Disasters ------------------------------------------------------------------------------------------------------------
 
-    def restore(self) -> bool:
-        """Go back to the backup: what came after it is gone here, and the incarnation says so."""
-        if self._backup is None:
+    def restore(self, *, told: bool) -> bool:
+        """Go back to the backup: what came after it is gone here. False where there is none."""
+        if self.backup is None or self.away is not None:
             return False
-        copy_database(self._backup, self.db.path)
-        self.incarnation += 1
+        self.db.load(self.backup)
+        self.incarnation += told
         self.restart()
         return True
 
-    def answer(self, person: str, token: str, request: m.Request) -> m.Answer:
+    def exchange(self, image: bytes) -> None:
+        """Another server answers at this address."""
+        self.away = (self.db.image(), self.incarnation)
+        self.incarnation = 1000
+        self.db.load(image)
+        self.restart()
+
+    def come_back(self) -> None:
+        if self.away is not None:
+            image, self.incarnation = self.away
+            self.away = None
+            self.db.load(image)
+            shutil.rmtree(self._folder / "other-files", ignore_errors=True)
+            self.restart()
+
+    def fill(self, *, files_only: bool) -> None:
+        if files_only:
+            self.storage._reserve = 1 << 60
+        else:
+            self.db.fill()
+
+    def room(self) -> None:
+        self.storage._reserve = 0
+        self.db.room()
+
+    # --- Requests -------------------------------------------------------------------------------------------------------------
+
+    def answer(self, call: Call) -> Reply:
         """Raises PowerCut where the plan says so; then nobody gets an answer."""
         try:
-            return m.Good(self._answer(person, token, request), self._clock())
-        except Refused as problem:
-            return m.Refused(problem.status, Detail(problem.message, problem.status, problem.code, logs=problem.logs))
-        except PositionProblem as problem:
-            head = EpochHead(problem.head.epoch, problem.head.seq, problem.head.hash, problem.head.safe_seq)
-            return m.Refused(409, Detail(problem.message, 409, problem.code, head=head))
+            value, status, extra = self._answer(call)
         except Problem as problem:
-            return m.Refused(400, Detail(problem.message, 400, problem.code))
+            response = problem_answer(problem)
+            headers = {name.lower(): text for name, text in response.headers.items()}
+            headers |= {"content-type": PROBLEM_TYPE, NONCE_HEADER.lower(): call.nonce}
+            return Reply(response.status_code, headers, bytes(response.body))
+        headers = {"content-type": MEDIA_TYPE, NONCE_HEADER.lower(): call.nonce, **extra}
+        return Reply(status, headers, value if isinstance(value, bytes) else _encoder.encode(value))
 
-    def _answer(self, person: str, token: str, request: m.Request) -> m.Body:
-        if isinstance(request, m.AskToken):
-            self._issued += 1
-            token = f"token-{self._issued}"
-            self.tokens[token] = person
-            return TokenAnswer(token, self._clock() + 3_600_000, self._clock())
-        if self.tokens.get(token) != person:
-            raise Refused(401, "token-unknown", "This token is not known here.")
-        if person in self.revoked and not isinstance(request, m.AskQuarantine):
-            raise Refused(403, "device-revoked", "This device was revoked by the office.")
-        who = PEOPLE[person]
-        writer = Writer(f"dev-{person}", person, who.role, who.branch)
-        match request:
-            case m.AskPush(run):
-                return self._push(writer, run)
-            case m.AskPull(pull):
-                session = Session(writer.device, person, who.name, who.role, who.branch)
-                asked = msgspec.json.decode(msgspec.json.encode(pull), type=PullRequest)
-                asked = msgspec.structs.replace(asked, budget=min(asked.budget, self._page_bytes))
-                answer = self.feed.pull(session, asked)
-                return msgspec.json.decode(msgspec.json.encode(answer), type=PullAnswer)
-            case m.AskQuarantine(wanted):
+    def _answer(self, call: Call) -> tuple[object, int, dict[str, str]]:
+        if call.name == "token":
+            return self.accounts.renew(decoded(call.body, TokenRequest)), 200, {}
+        who = self.accounts.session(call.token, revoked_too=call.name == "quarantine")
+        match call.name:
+            case "push":
+                return self._push(who, call.body), 200, {}
+            case "pull":
+                asked = decoded(call.body, PullRequest)
+                self.accounts.seen(who.device, asked.app_version)
+                page = self.feed.pull(who, msgspec.structs.replace(asked, budget=min(asked.budget, self._page_bytes)))
+                self._served(who, asked, page)
+                return page, 200, {}
+            case "quarantine":
+                wanted = decoded(call.body, QuarantineRequest)
                 head = self.replica.quarantine(
-                    writer, epoch=wanted.epoch, log=wanted.log, seq=wanted.seq, prev_hash=wanted.prev_hash,
-                    chain=wanted.hash, raw=base64.b64decode(wanted.raw), reason=wanted.reason,
+                    writer(who), epoch=wanted.epoch, log=wanted.log, seq=wanted.seq, prev_hash=wanted.prev_hash,
+                    chain=wanted.hash, raw=base64.b64decode(wanted.raw), reason=wanted.reason[:500],
                 )  # fmt: skip
-                return Receipt(head.epoch, head.seq, head.hash, head.safe_seq, self._clock())
-        raise AssertionError(request)
+                return Receipt(head.epoch, head.seq, head.hash, head.safe_seq, self._clock()), 200, {}
+            case "parts":
+                return self.files.state(call.sha256), 200, {}
+            case "part":
+                return self.files.put_part(call.sha256, call.part, call.body, call.range), 200, {}
+            case "complete":
+                return self.files.complete(call.sha256), 200, {}
+            case "fetch":
+                stretch, content = self.files.open(who, call.sha256, call.range)
+                extra = {"content-range": f"bytes {stretch.start}-{stretch.start + stretch.length - 1}/{stretch.size}"}
+                return b"".join(content), 206, extra
+        raise AssertionError(call)
 
-    def _push(self, writer: Writer, run: Run) -> PushAnswer:
-        entries = tuple(from_wire(to_wire(entry)) for entry in run.entries)
-        done = self.replica.receive(writer, msgspec.structs.replace(run, entries=entries))
+    def _push(self, who: Session, body: bytes) -> PushAnswer:
+        run = read_run(decoded(body, PushRequest), ("org", LOG))
+        done = self.replica.receive(writer(who), run)
+        self.moved = True
         receipt = Receipt(done.head.epoch, done.head.seq, done.head.hash, done.head.safe_seq, self._clock())
         return PushAnswer(receipt, done.statuses, str(self.incarnation), done.wanted)
+
+    def wrong_bytes(self, sha256: str) -> bool:
+        """Damage the parts that lie at the server, as a bad disk would. False where there are none."""
+        folder = self._folder / "files" / "parts" / sha256
+        parts = sorted(folder.iterdir()) if folder.is_dir() else []
+        for part in parts:
+            content = part.read_bytes()
+            part.write_bytes(bytes(byte ^ 1 for byte in content))
+        return bool(parts)
+
+    def lose_part(self, sha256: str) -> bool:
+        folder = self._folder / "files" / "parts" / sha256
+        parts = sorted(folder.iterdir()) if folder.is_dir() else []
+        for part in parts[:1]:
+            part.unlink()
+        return bool(parts)
+
+    def holds(self, sha256: str) -> bool:
+        path = self.storage.path(sha256)
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+
+__all__ = ["Call", "Refused", "Reply", "SimServer"]

@@ -1,40 +1,84 @@
-"""Real databases and journals whose power can be cut at every commit."""
+"""Databases and journals whose power can be cut at every commit, whose disks fill up, and that can go back to an earlier time."""
 
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-from sqlalchemy import Connection
+from typing import Any
 
 from fieldapp.domain.entry import Moment
-from fieldapp.store.database import Database
+from fieldapp.store.database import Database, clear_words
 from fieldapp.store.journal import Journal
+from tests.simulation.statements import ThinConnection
 
 Boundary = Callable[[str], None]
 """Told each place where a power cut matters; raises PowerCut when it is time for one."""
+_ENOUGH = 1_073_741_823
 
 
 class PowerCut(Exception):
     """Everything in memory is gone; what was committed stays."""
 
 
-class CutDatabase(Database):
-    """The real database, with a place to cut the power before and after each commit."""
+class Disk(Database):
+    """The real database code on a real SQLite database that lies in memory: no fsync is missed, for a power cut comes at a commit,
+    before it or after it. An image is what a copy of the file would be."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"sqlite:///{path}")
-        self.path = path
-        self.boundary: Boundary = _nothing
+    def __init__(self, boundary: Boundary | None = None) -> None:
+        self.url, self.is_sqlite = "sqlite://", True
+        self._lock = threading.RLock()
+        self._inserts: dict[Any, str] = {}
+        self.raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.raw.execute("PRAGMA temp_store=MEMORY")
+        self._thin: Any = ThinConnection(self.raw)
+        self.boundary: Boundary = boundary or _nothing
+
+    def image(self) -> bytes:
+        return self.raw.serialize()
+
+    def load(self, image: bytes) -> None:
+        self.raw.deserialize(image)
+        self.room()
+
+    def fill(self) -> None:
+        """The disk is full: not a page more."""
+        (pages,) = self.raw.execute("PRAGMA page_count").fetchone()
+        self.raw.execute(f"PRAGMA max_page_count={pages}")
+
+    def room(self) -> None:
+        self.raw.execute(f"PRAGMA max_page_count={_ENOUGH}")
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        with super().write() as conn:
-            yield conn
-            self.boundary("before commit")
+    def write(self) -> Iterator[Any]:
+        raw = self.raw
+        with clear_words():
+            raw.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._thin
+                self.boundary("before commit")
+                raw.execute("COMMIT")
+            except BaseException:
+                if raw.in_transaction:
+                    raw.execute("ROLLBACK")
+                raise
         self.boundary("after commit")
+
+    @contextmanager
+    def read(self) -> Iterator[Any]:
+        raw = self.raw
+        with clear_words():
+            raw.execute("BEGIN")
+            try:
+                yield self._thin
+            finally:
+                if raw.in_transaction:
+                    raw.execute("COMMIT")
+
+    def close(self) -> None:
+        self.raw.close()
 
 
 class CutJournal(Journal):
@@ -77,11 +121,3 @@ class VirtualClock:
 
 def _nothing(place: str) -> None:
     pass
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """Copy a database into another one that may be open."""
-    with sqlite3.connect(source) as old, sqlite3.connect(target, timeout=5) as new:
-        old.backup(new)
-    old.close()
-    new.close()

@@ -1,4 +1,4 @@
-"""Virtual time, a seeded scheduler, a network that loses, delays, doubles and reorders. One thread; each seed replays exactly."""
+"""Virtual time and a seeded scheduler over devices, network and server. One thread; each seed replays exactly."""
 
 from __future__ import annotations
 
@@ -6,117 +6,70 @@ import hashlib
 import heapq
 import random
 import shutil
-import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 
+from fieldapp.server import files as server_files
+from fieldapp.server.reach import Session
+from fieldapp.store.rows import Draft
+from fieldapp.sync import file_lane
 from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet
+from fieldapp.sync.file_lane import files_quiet
 from fieldapp.sync.machine import DEADLINE_MS, POLL_MS
-from fieldapp.sync.protocol import PULL_BYTES
+from tests.simulation import network as net
 from tests.simulation.checks import Broken, Checks
-from tests.simulation.company import EPOCH_MS, PEOPLE, Office, make_templates
-from tests.simulation.device import SimDevice
-from tests.simulation.server import SimServer
-from tests.simulation.storage import CutDatabase, PowerCut
+from tests.simulation.company import EPOCH_MS, LOG, PEOPLE, Newer, Office, field_work, make_templates, mark, photo
+from tests.simulation.device import Lane, SimDevice
+from tests.simulation.plan import Plan, draw_plan
+from tests.simulation.server import Call, Reply, SimServer
+from tests.simulation.statements import COLUMN_USERS, plain_column
+from tests.simulation.storage import Disk, PowerCut
 
 DRAIN_MS = 120_000
 """After the faults stop, everything is sent within this, and, where hints come, everything is read."""
 YEAR_MS = 365 * 86_400_000
-
-
-class Plan(msgspec.Struct, frozen=True):
-    """The faults of one run, as chances of each request or step, or as things that happen once; drawn from the seed.
-
-    Each is drawn by a generator of its own name, so that a new kind of fault does not change what older seeds do.
-    """
-
-    second: str
-    faults_ms: int
-    actions: int
-    drop_request: float
-    drop_answer: float
-    delay: float
-    double: float
-    portal: float
-    power: float
-    server_power: float
-    restore: bool
-    roll_back: bool
-    lost_tokens: bool
-    clock_jumps: bool
-    reassign: bool
-    hints: bool
-    page_bytes: int
-
-
-def draw_plan(seed: int) -> Plan:
-    def of(name: str) -> random.Random:
-        return random.Random(f"{seed} {name}")
-
-    def some(name: str, highest: float) -> float:
-        chance = of(name)
-        return chance.random() * highest if chance.random() < 0.5 else 0.0
-
-    return Plan(
-        second=of("second").choice(("tech-2", "tech-2", "super")),
-        faults_ms=of("time").choice((20_000, 40_000, 80_000)),
-        actions=of("actions").randrange(4, 12),
-        drop_request=some("drop request", 0.4),
-        drop_answer=some("drop answer", 0.4),
-        delay=some("delay", 0.5),
-        double=some("double", 0.3),
-        portal=some("portal", 0.2),
-        power=some("power", 0.5),
-        server_power=some("server power", 0.3),
-        restore=of("restore").random() < 0.15,
-        roll_back=of("roll back").random() < 0.15,
-        lost_tokens=of("tokens").random() < 0.2,
-        clock_jumps=of("clocks").random() < 0.2,
-        reassign=of("reassign").random() < 0.5,
-        hints=of("hints").random() < 0.7,
-        page_bytes=of("pages").choice((PULL_BYTES, PULL_BYTES, 3_000)),
-    )
+PART = 1_000
+"""Bytes of a part of a file here: photos of a few parts are a few kilobytes."""
+LIMIT_REQUESTS = 5_000
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a run did: a hash over its trace, how much happened, how long it took in virtual time."""
+    """What a run did: a hash over its trace, how much happened, how often each class of faults did, how long it took."""
 
     seed: int
     trace: str
     saved: int
     requests: int
-    cuts: int
+    faults: dict[str, int]
     took_ms: int
 
 
 class Disks:
-    """Databases that are filled from templates again and again: opening them costs more than a run."""
+    """Databases that are filled from images again and again, and a folder for homes."""
 
     def __init__(self) -> None:
         shm = Path("/dev/shm")
         self.folder = Path(tempfile.mkdtemp(prefix="fieldapp-sim-", dir=shm if shm.is_dir() else None))
-        make_templates(self.folder)
-        self._templates = {kind: sqlite3.connect(self.folder / f"{kind}.db") for kind in ("device", "server")}
-        self._databases: dict[str, CutDatabase] = {}
+        self.images = make_templates()
+        self._disks: dict[str, Disk] = {}
 
-    def database(self, name: str, kind: str) -> CutDatabase:
-        path = self.folder / f"run-{name}.db"
-        with sqlite3.connect(path, timeout=5) as conn:
-            self._templates[kind].backup(conn)
-        conn.close()
-        if name not in self._databases:
-            self._databases[name] = CutDatabase(path)
-        return self._databases[name]
+    def disk(self, name: str, kind: str) -> Disk:
+        disk = self._disks.get(name)
+        if disk is None:
+            disk = self._disks[name] = Disk()
+        disk.load(self.images[kind])
+        return disk
 
     def close(self) -> None:
-        for database in self._databases.values():
-            database.close()
-        for conn in self._templates.values():
-            conn.close()
+        for disk in self._disks.values():
+            disk.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -124,42 +77,54 @@ class World:
     """One run of one seed."""
 
     def __init__(self, seed: int, disks: Disks, plan: Plan | None = None) -> None:
-        self.seed = seed
+        self.seed, self.disks = seed, disks
         self.chance = random.Random(seed)
         self.plan = plan or draw_plan(seed)
         self.now = 0
         self.trace: list[str] = []
+        self.faults: Counter[str] = Counter()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._order = 0
-        self.requests = self.cuts = 0
+        self._order = self._nonce = 0
+        self.requests = 0
         self._restored = False
-        people = ("tech-1", self.plan.second)
-        shutil.rmtree(disks.folder / "homes", ignore_errors=True)
-        server_db = disks.database("server", "server")
-        self.server = SimServer(server_db, self._server_time, self.plan.page_bytes)
+        self._revoked: set[str] = set()
+        self._limit = 0  # of the proxy, bytes of a request
+        shutil.rmtree(disks.folder / "run", ignore_errors=True)
+        self._folder = disks.folder / "run"
+        self._folder.mkdir()
+        server_db = disks.disk("server", "server")
+        token_ms = 5_000 if self.plan.short_tokens else 3_600_000
+        self.server = SimServer(server_db, self._folder / "server", self._time, self.plan.page_bytes, token_ms, self._served)
+        self.checks = Checks(self.server)
         self.devices: dict[str, SimDevice] = {}
-        self._timers: dict[str, int] = {}
-        self._flying: dict[str, set[int]] = {}
-        for person in people:
-            self.devices[person] = SimDevice(
-                person, disks.database(person, "device"), disks.folder / "homes", seed, self._time,
-                lambda number, request, person=person: self._send(person, number, request),  # type: ignore[misc]
-                lambda at, person=person: self._arm(person, at),  # type: ignore[misc]
-                self.note,
-            )  # fmt: skip
+        self._timers: dict[tuple[str, Lane], int] = {}
+        self._flying: dict[tuple[str, Lane], set[int]] = {}
+        self._more: dict[str, bool] = {}
+        for person in PEOPLE:
+            self._add_device(person, person)
         server_db.boundary = self._server_boundary
         self._server_cut_in = 0
-        self.office = Office(self._server_time, 1000)
-        self.checks = Checks(server_db.path, {name: device.db.path for name, device in self.devices.items()})
+        self.office = Office(self._time, 1000)
+        self.recorded_on: dict[str, set[str]] = {}
+
+    def _add_device(self, name: str, person: str) -> SimDevice:
+        device = SimDevice(
+            name, person, self.disks.disk(name, "device"), self._folder, self.seed, self._time,
+            lambda lane, number, request: self._send(name, lane, number, request),
+            lambda lane, at: self._arm(name, lane, at), self.note,
+        )  # fmt: skip
+        self.devices[name] = device
+        return device
 
     def _time(self) -> int:
         return EPOCH_MS + self.now
 
-    def _server_time(self) -> int:
-        return EPOCH_MS + self.now
-
     def note(self, line: str) -> None:
         self.trace.append(f"{self.now:>8} {line}")
+
+    def fault(self, kind: str, line: str = "") -> None:
+        self.faults[kind] += 1
+        self.note(f"  {kind} {line}")
 
     def at(self, when: int, action: Callable[[], None]) -> None:
         self._order += 1
@@ -170,7 +135,7 @@ class World:
         return self.now < self.plan.faults_ms
 
     def _happens(self, probability: float) -> bool:
-        return self.faulty and self.chance.random() < probability
+        return probability > 0 and self.now < self.plan.faults_ms and self.chance.random() < probability
 
     # --- The run ----------------------------------------------------------------------------------------------------------------
 
@@ -180,228 +145,479 @@ class World:
         Raises:
             Broken: an invariant does not hold.
         """
-        try:
-            self._schedule()
-            limit = self.plan.faults_ms + DRAIN_MS + (0 if self.plan.hints else POLL_MS)
-            while self._queue:
-                when, _, action = heapq.heappop(self._queue)
-                if when > limit:
-                    raise Broken(8, f"not drained {DRAIN_MS // 1000} s after the faults stopped: {self._left()}")
-                self.now = when
-                action()
-                self._check_awake()
-                if not self.faulty and self._drained():
-                    break
-            for name, device in self.devices.items():
-                self.checks.at_the_end(name, device.saved)
-            self.checks.after_push()
-        finally:
-            self.checks.close()
-            for device in self.devices.values():
-                device.journal.close()
+        with ExitStack() as stack:
+            for module in COLUMN_USERS:
+                stack.enter_context(patch.object(module, "col", plain_column))
+            for module, name, value in (
+                (server_files, "PART_BYTES", PART), (file_lane, "PART_BYTES", PART), (file_lane, "PIECE_LEAST", 100),
+            ):  # fmt: skip
+                stack.enter_context(patch.object(module, name, value))
+            try:
+                self._run()
+            finally:
+                for device in self.devices.values():
+                    device.lose_power()
         trace = hashlib.sha256("\n".join(self.trace).encode()).hexdigest()
         saved = sum(len(device.saved) for device in self.devices.values())
-        return Outcome(self.seed, trace, saved, self.requests, self.cuts, self.now)
+        return Outcome(self.seed, trace, saved, self.requests, dict(self.faults), self.now)
+
+    def _run(self) -> None:
+        self._schedule()
+        limit = self.plan.faults_ms + DRAIN_MS + (0 if self.plan.hints else POLL_MS)
+        while self._queue:
+            when, _, action = heapq.heappop(self._queue)
+            if when > limit or self.requests > LIMIT_REQUESTS:
+                raise Broken(8, f"not drained {DRAIN_MS // 1000} s after the faults stopped: {self._left()}")
+            self.now = when
+            action()
+            if when >= self.plan.faults_ms and self._drained():
+                break
+        else:
+            raise Broken(8, f"everybody sleeps: {self._left()}")
+        self.checks.whole_server()
+        for device in self.devices.values():
+            if device.device_id in self._revoked:
+                self.checks.arrived(device)
+            else:
+                self.checks.at_the_end(device)
 
     def _schedule(self) -> None:
-        end = self.plan.faults_ms
-        for name in self.devices:
-            self.at(self.chance.randrange(2_000), lambda name=name: self._boot(name))  # type: ignore[misc]
-            for _ in range(self.plan.actions):
-                self.at(self.chance.randrange(1_000, end), lambda name=name: self._work(name))  # type: ignore[misc]
-            self.at(end, lambda name=name: self._heal(name))  # type: ignore[misc]
-        for _ in range(4 if self.plan.reassign else 1):
-            self.at(self.chance.randrange(end), self._office_work)
-        if self.plan.lost_tokens:
-            self.at(self.chance.randrange(end), self.server.tokens.clear)
-        if self.plan.restore:
-            # not before a device was rolled back: both at once lose what only the two of them had
-            first = self.chance.randrange(end // 2, end) if self.plan.roll_back else self.chance.randrange(end)
-            self.at(first, self.server.back_up)
-            self.at(self.chance.randrange(first, end), self._restore)
-        if self.plan.roll_back:
-            name = self.chance.choice(list(self.devices))
-            last = end // 2 if self.plan.restore else end
-            first = self.chance.randrange(last)
-            self.at(first, self.devices[name].copy_database)
-            self.at(self.chance.randrange(first, last), lambda: self._roll_back(name))
-        if self.plan.clock_jumps:
-            for name in self.devices:
-                self.at(self.chance.randrange(end), lambda name=name: self._jump(name))  # type: ignore[misc]
+        plan, end, chance = self.plan, self.plan.faults_ms, self.chance
+        for name in list(self.devices):
+            self.at(chance.randrange(1_000), lambda name=name: self._boot(name))  # type: ignore[misc]
+        names = list(self.devices)
+        for number in range(plan.actions):
+            self.at(chance.randrange(500, end), lambda name=names[number % 3]: self._work(name))  # type: ignore[misc]
+        self.at(end, self._heal)
+        self.at(end + 21_000, self._heal)  # what another server or a portal answered before may have been on its way so long
+        self._often(1 + plan.reassign, self._reassign)
+        self._often(plan.cancel, self._cancel)
+        self._often(plan.lost_tokens, self._lose_tokens)
+        self._often(plan.clock_jumps, self._jump)
+        self._often(plan.two_instances, self._second_instance)
+        self._often(plan.poison, self._poison)
+        self._often(plan.oversize, self._oversize)
+        self._often(plan.newer_types, self._newer_type)
+        self._often(plan.upgrade, self._upgrade)
+        self._often(plan.photos, self._photo)
+        self._often(plan.wrong_bytes * 4, self._wrong_bytes)
+        self._often(plan.lost_parts * 4, self._lose_part)
+        self._often(plan.revoke, self._revoke)
+        self._spell(plan.device_full, self._fill_device)
+        self._spell(plan.server_full, lambda: self._fill_server(files_only=False))
+        self._spell(plan.storage_full, lambda: self._fill_server(files_only=True))
+        self._spell(plan.other_server, self._exchange)
+        self._spell(plan.too_old, self._too_old)
+        self._spell(bool(plan.proxy_limit), self._small_proxy)
+        if plan.restore_told or plan.restore_untold:
+            first = chance.randrange(end)
+            self.at(first, self._back_up)
+            self.at(chance.randrange(first, end), lambda: self._restore(bool(plan.restore_told)))
+        if plan.roll_back:
+            name, first = chance.choice(names), chance.randrange(end)
+            images: list[bytes] = []
+            self.at(first, lambda: images.append(self.devices[name].db.image()))
+            self.at(chance.randrange(first, end), lambda: self._roll_back(name, images[0]))
+        if plan.delete:
+            self.at(chance.randrange(end), lambda: self._delete(chance.choice(names)))
+        if plan.clone:
+            self.at(chance.randrange(end), lambda: self._clone(chance.choice(names)))
+
+    def _often(self, times: int, action: Callable[[], None]) -> None:
+        for _ in range(times):
+            self.at(self.chance.randrange(500, self.plan.faults_ms), action)
+
+    def _spell(self, times: int, begin: Callable[[], Callable[[], None] | None]) -> None:
+        """Something that lasts for a while: `begin` says how it ends."""
+
+        def start() -> None:
+            end = begin()
+            if end is not None:
+                self.at(min(self.plan.faults_ms, self.now + self.chance.randrange(500, 10_000)), end)
+
+        for _ in range(times):
+            self.at(self.chance.randrange(500, self.plan.faults_ms), start)
 
     def _drained(self) -> bool:
-        return all(device.up and quiet(device.state) for device in self.devices.values()) and all(
-            self._done(device) for device in self.devices.values()
-        )
-
-    def _done(self, device: SimDevice) -> bool:
-        counts = device.replica.counts()
-        return not (counts.unsent or counts.received) and not device.replica.backfills(1) and self._read(device)
-
-    def _read(self, device: SimDevice) -> bool:
-        """The device has read everything: its cursors stand at the heads."""
-        heads = {log: pos for log, pos in self.checks._server.execute("SELECT log, pos FROM log_heads")}
-        return all(int(device.replica.cursors().get(log, "0:").partition(":")[0]) == pos for log, pos in heads.items())
+        for device in self.devices.values():
+            if device.state.phase == "stopped" and device.device_id in self._revoked:
+                continue
+            if not (device.up and quiet(device.state) and files_quiet(device.lane)):
+                return False
+        return all(self.checks.done(device) for device in self.devices.values() if device.device_id not in self._revoked)
 
     def _left(self) -> str:
         return "; ".join(
-            f"{name}: {device.state.phase}, {device.replica.counts()}, cursors {device.replica.cursors()}, "
-            f"backfills {device.replica.backfills(3)}"
+            f"{name}: up {device.up}, {device.state.phase} wake {device.state.wake - EPOCH_MS} fruitless {device.state.fruitless} "
+            f"{device.state.report}, files {device.lane.phase} {device.lane.words} {device.lane.aside}, {device.replica.counts()}, "
+            f"cursors {device.replica.cursors()}, backfills {device.replica.backfills(3)}"
             for name, device in self.devices.items()
+            if device.up
         )
-
-    def _check_awake(self) -> None:
-        """8: pending means a request in flight or a timer armed."""
-        for name, device in self.devices.items():
-            if not device.up:
-                continue
-            flying = device.state.phase == "asking" and (
-                device.state.number in self._flying[name] or self._timers.get(name) == device.state.wake
-            )
-            armed = device.state.phase == "rest" and self._timers.get(name) == device.state.wake
-            if not (flying or armed or device.state.phase == "stopped"):
-                raise Broken(8, f"{name} sleeps for ever: {device.state.phase}")
 
     # --- Devices ----------------------------------------------------------------------------------------------------------------
 
     def _on_device(self, name: str, action: Callable[[], object]) -> None:
-        """Let a device act; the power may go at any of its commits."""
+        """Let a device act; the power may go at any of its commits and between any two of its effects."""
         device = self.devices[name]
-        if self._happens(self.plan.power * 0.2):
-            device.cut_in = self.chance.randrange(1, 8)
+        if self._happens(self.plan.power):
+            device.cut_in = self.chance.randrange(1, 12)
         try:
             action()
-        except PowerCut:
-            self.cuts += 1
+        except PowerCut as cut:
+            self.fault("power cut", str(cut))
             self._switch_off(name)
+            return
+        if device.up:
+            self._check_awake(device)
 
     def _switch_off(self, name: str) -> None:
-        self.devices[name].lose_power()
-        self.devices[name].cut_in = 0
-        self._timers.pop(name, None)
-        self._flying[name] = set()
-        self.at(self.now + self.chance.randrange(100, 5_000), lambda: self._boot(name))
+        device = self.devices[name]
+        device.lose_power()
+        device.cut_in = 0
+        for lane in ("facts", "files"):
+            self._timers.pop((name, lane), None)
+            self._flying[name, lane] = set()
+        self.at(self.now + self.chance.randrange(100, 3_000), lambda: self._boot(name))
 
     def _boot(self, name: str) -> None:
         if self.devices[name].up:
             return
         self.note(f"{name} boots")
-        self._flying[name] = set()
+        self._flying[name, "facts"] = self._flying[name, "files"] = set()
+        self._flying[name, "files"] = set()
         self._on_device(name, self.devices[name].boot)
 
     def _work(self, name: str) -> None:
-        if self.devices[name].up:
-            self._on_device(name, self.devices[name].work)
+        device = self.devices[name]
+        if not device.up or device.device_id in self._revoked:
+            return
+        device.actions += 1
+        unresolved = self._unresolved() if device.person.role == "supervisor" else []
+        drafts = field_work(self.chance, device.jobs(), device.person.role, name, device.actions, unresolved)
+        self._record(name, drafts, mark(name, device.actions))
 
-    def _hear(self, name: str, event: m.Event) -> None:
-        if self.devices[name].up:
-            self._on_device(name, lambda: self.devices[name].hear(event))
-            if isinstance(event, m.Answered) and self.devices[name].up and not self._stale():
-                self.checks.after_receipt(name)
-                self.checks.after_page(name)
+    def _record(self, name: str, drafts: list[Draft], said: str = "") -> None:
+        device = self.devices[name]
+        stream = drafts[0].stream
+        kind = drafts[0].body.NAME
+        shows = kind in ("note.added", "reading.taken", "part.used")
+        self._on_device(name, lambda: device.record(drafts, said if shows else ""))
+        if stream.startswith("job:") and device.person.role == "technician":
+            people = self.recorded_on.setdefault(stream, set())
+            people.add(device.person.id)
+            if len(people) == 2:
+                self.faults["job shared by two technicians"] += 1
+
+    def _unresolved(self) -> list[tuple[str, str]]:
+        if self.server.away is not None:
+            return []
+        return self.server.db.raw.execute(
+            "SELECT e.stream, e.id FROM log_rows r JOIN entries e ON e.id = r.entry_id "
+            "WHERE r.outcome IN ('held', 'conflict', 'quarantined') AND e.stream LIKE 'job:%' ORDER BY r.pos DESC LIMIT 5"
+        ).fetchall()
+
+    def _hear(self, name: str, lane: Lane, event: m.Event) -> None:
+        device = self.devices[name]
+        if not device.up:
+            return
+        self._on_device(name, lambda: device.hear(lane, event))
+        if (
+            lane == "facts"
+            and isinstance(event, m.Answered)
+            and isinstance(event.answer, m.Good)
+            and device.up
+            and not self._stale()
+        ):
+            self.checks.after_receipt(device)
+            self.checks.after_page(device)
 
     def _stale(self) -> bool:
         """After a restore, a device believes old receipts until it hears of it."""
-        known = str(self.server.incarnation)
-        return self._restored and any(device.up and device.incarnation != known for device in self.devices.values())
+        return self.server.away is not None or self._restored
 
-    def _heal(self, name: str) -> None:
-        """The network comes back, and the device's system says so."""
-        self.devices[name].cut_in = 0
-        self._hear(name, m.Hurried(self._time(), "network"))
+    def _heal(self) -> None:
+        """The network comes back, and each device's system says so; disks have room, everything is as it should be."""
+        self.server.come_back()
+        self.server.room()
+        self.server.oldest = ""
+        self.server.restart()
+        self._limit = 0
+        for name, device in self.devices.items():
+            device.cut_in = 0
+            device.db.room()
+            if device.up and device.state.pull_after > self._time():  # told to upgrade: the person does
+                device.version = "2.0"
+                self._switch_off(name)
+            self._hear(name, "facts", m.Hurried(self._time(), "network"))
+            self._hear(name, "files", m.Hurried(self._time(), "network"))
 
-    def _roll_back(self, name: str) -> None:
-        """The device's database is put back to an older copy; journal and identity lie elsewhere and stay."""
-        device = self.devices[name]
-        if device.roll_back():
-            self.note(f"{name} database rolled back")
-            self._switch_off(name)
+    def _check_awake(self, device: SimDevice) -> None:
+        """8: pending means a request in flight or a timer armed."""
+        name = device.name
+        for lane, phase, number, wake in (
+            ("facts", device.state.phase, device.state.number, device.state.wake),
+            ("files", device.lane.phase, device.lane.number, device.lane.wake),
+        ):
+            timer = self._timers.get((name, lane))  # type: ignore[arg-type]
+            flying = phase == "asking" and (number in self._flying[name, lane] or timer == wake)  # type: ignore[index]
+            if not (flying or (phase == "rest" and timer == wake) or phase == "stopped"):
+                raise Broken(8, f"the {lane} of {name} sleep for ever: {phase}")
 
-    def _jump(self, name: str) -> None:
-        error = self.chance.choice((-YEAR_MS, YEAR_MS, -3_600_000, 90_000))
-        self.note(f"{name} clock jumps {error}")
-        self.devices[name].clock.error = error
+    def _arm(self, name: str, lane: Lane, at: int) -> None:
+        self._timers[name, lane] = at
+        self.at(max(self.now, at - EPOCH_MS), lambda: self._fire(name, lane, at))
 
-    def _arm(self, name: str, at: int) -> None:
-        self._timers[name] = at
-        self.at(at - EPOCH_MS, lambda: self._fire(name, at))
+    def _fire(self, name: str, lane: Lane, at: int) -> None:
+        if self._timers.get((name, lane)) == at:
+            self._hear(name, lane, m.TimerFired(self._time()))
 
-    def _fire(self, name: str, at: int) -> None:
-        if self._timers.get(name) == at:
-            self._hear(name, m.TimerFired(self._time()))
+    def _someone(self, role: str = "") -> SimDevice | None:
+        names = [
+            name for name, device in self.devices.items()
+            if device.up and device.device_id not in self._revoked and (not role or device.person.role == role)
+        ]  # fmt: skip
+        return self.devices[self.chance.choice(names)] if names else None
 
     # --- Network ----------------------------------------------------------------------------------------------------------------
 
-    def _send(self, name: str, number: int, request: m.Request) -> None:
+    def _send(self, name: str, lane: Lane, number: int, request: m.Request) -> None:
+        device = self.devices[name]
         self.requests += 1
-        self._flying[name].add(number)
-        self.note(f"{name} asks {number} {_short(request)}")
-        token, boot = self.devices[name].token, self._flying[name]
-        if self._happens(self.plan.portal):
-            self._reply(name, boot, number, m.Fault("sign_in_page", "a sign-in page"), 50)
+        boot = self._flying[name, lane]
+        boot.add(number)
+        self._nonce += 1
+        call = net.call_of(request, device.device_id, device.token, f"nonce-{self._nonce}", PART)
+        self.checks.asks(name, self.now, self._carries_on(device, lane, request))
+        if isinstance(call, m.Fault):
+            self._reply(name, lane, boot, number, call, 1)
             return
-        if self._happens(self.plan.drop_request):
-            self.note("  request lost")
-            self._lost(name, boot, number)
+        self.note(f"{name} asks {number} {call.name} {len(call.body)}")
+        plan = self.plan
+        if self._happens(plan.portal):
+            kind, page = net.portal(self.chance)
+            self.fault(kind)
+            self._reply(name, lane, boot, number, net.heard(call, page, self._wall(device)), 50)
+            return
+        if self._happens(plan.proxy):
+            kind, page = net.proxy_failure(self.chance)
+            self.fault(kind)
+            self._reply(name, lane, boot, number, net.heard(call, page, self._wall(device)), 50)
+            return
+        if self._limit and len(call.body) > self._limit:
+            self.fault("proxy 413")
+            self._reply(name, lane, boot, number, net.heard(call, net.TOO_LARGE, self._wall(device)), 50)
+            return
+        if self._happens(plan.stale):
+            self.fault("stale answer")
+            self._reply(name, lane, boot, number, net.heard(call, net.stale(call), self._wall(device)), 20)
+            return
+        if self._happens(plan.drop_request):
+            self.fault("request lost")
+            self._lost(name, lane, boot, number)
         else:
-            self.at(self.now + self._latency(), lambda: self._arrive(name, boot, number, token, request))
-        if self._happens(self.plan.double):
-            later = self.now + self.chance.randrange(1, 20_000)
-            self.at(later, lambda: self._arrive(name, boot, -number, token, request))
+            self.at(self.now + self._latency(), lambda: self._arrive(name, lane, boot, number, call))
+        if self._happens(plan.double):
+            later = self.now + self.chance.randrange(1, 10_000)
+            self.at(later, lambda: self._arrive(name, lane, boot, -number, call))
+
+    def _carries_on(self, device: SimDevice, lane: Lane, request: m.Request) -> bool:
+        if lane == "files":
+            return not device.lane.tries and not device.lane.aside
+        if device.state.fruitless:
+            return False
+        if isinstance(request, m.AskPull):
+            return bool(request.request.backfills) or self._more.get(device.name, False)
+        return isinstance(request, m.AskPush | m.AskQuarantine)
+
+    def _wall(self, device: SimDevice) -> int:
+        return self._time() + device.clock.error
 
     def _latency(self) -> int:
         if self._happens(self.plan.delay):
+            self.faults["delayed"] += 1
             return self.chance.randrange(1_000, 20_000)
         return self.chance.randrange(5, 60)
 
-    def _lost(self, name: str, boot: set[int], number: int) -> None:
-        """Silence: the transport's own time-out, or, in a third of the cases, nothing at all."""
-        if self.chance.random() < 0.33:
+    def _lost(self, name: str, lane: Lane, boot: set[int], number: int) -> None:
+        """Silence: the transport's own time-out, or, on a connection that is half open, nothing at all."""
+        if self.chance.random() < self.plan.half_open:
+            self.fault("half-open")
             boot.discard(number)
             return
-        self._reply(name, boot, number, m.Fault("timeout", "no answer"), min(30_000, DEADLINE_MS))
+        self._reply(name, lane, boot, number, m.Fault("timeout", "no answer"), min(30_000, DEADLINE_MS))
 
-    def _arrive(self, name: str, boot: set[int], number: int, token: str, request: m.Request) -> None:
+    def _arrive(self, name: str, lane: Lane, boot: set[int], number: int, call: Call) -> None:
         if self._happens(self.plan.server_power):
             self._server_cut_in = self.chance.randrange(1, 3)
+        self.server.moved = False
+        reply: Reply | None = None
         try:
-            answer = self.server.answer(name, token, request)
-        except PowerCut:
-            self.note("server power cut")
-            self.cuts += 1
+            reply = self.server.answer(call)
+        except PowerCut as cut:
+            self.fault("server crash" if "before" in str(cut) else "server crash between commit and reply")
             self.server.restart()
-            answer = None
         self._server_cut_in = 0
-        self.checks.after_push()
-        if isinstance(request, m.AskPush):
+        if call.name in ("push", "quarantine"):
+            self.checks.after_push()
+        if self.server.moved:
             self._hint(name)
         if number < 0:
+            self.faults["doubled"] += 1
             return  # a doubled request: its answer goes nowhere
-        if answer is None:
-            self._reply(name, boot, number, m.Fault("offline", "connection reset"), 10)
-        elif self._happens(self.plan.drop_answer):
-            self.note("  answer lost")
-            self._lost(name, boot, number)
-        else:
-            self._reply(name, boot, number, answer, self._latency())
+        if reply is None:
+            self._reply(name, lane, boot, number, m.Fault("offline", "connection reset"), 10)
+            return
+        if reply.status in (401, 403, 426, 507):
+            self.fault({401: "token refused", 403: "revoked", 426: "upgrade needed", 507: "server full"}[reply.status])
+        device = self.devices[name]
+        if self._happens(self.plan.drop_answer):
+            self.fault("answer lost")
+            self._lost(name, lane, boot, number)
+            return
+        if reply.body and self._happens(self.plan.truncate):
+            self.fault("truncated")
+            reply = net.truncated(reply, self.chance)
+        elif reply.body and self._happens(self.plan.corrupt):
+            self.fault("corrupted")
+            reply = net.corrupted(reply, self.chance)
+        answer = net.heard(call, reply, self._wall(device))
+        if isinstance(answer, m.Good) and call.name == "pull":
+            self._more[name] = answer.body.more  # type: ignore[union-attr]
+        elif isinstance(answer, m.Good) and call.name in ("push", "quarantine"):
+            self._more[name] = True  # its outcome is there to read
+        self._reply(name, lane, boot, number, answer, self._latency())
 
     def _hint(self, writer: str) -> None:
         """Other devices hear that a log moved."""
         for name in self.devices:
             if self.plan.hints and name != writer and not self._happens(0.3):
-                self.at(self.now + 50, lambda name=name: self._hear(name, m.Hurried(self._time(), "hint")))  # type: ignore[misc]
+                self.at(self.now + 50, lambda name=name: self._hear(name, "facts", m.Hurried(self._time(), "hint")))  # type: ignore[misc]
 
-    def _reply(self, name: str, boot: set[int], number: int, answer: m.Answer, after: int) -> None:
+    def _reply(self, name: str, lane: Lane, boot: set[int], number: int, answer: m.Answer, after: int) -> None:
         def arrive() -> None:
-            if self._flying[name] is not boot:
+            if self._flying[name, lane] is not boot:
                 return  # the device was switched off meanwhile
             boot.discard(number)
+            state = self.devices[name].state if lane == "facts" else self.devices[name].lane
+            if state.number != number or state.phase != "asking":
+                self.faults["answer too late"] += 1
             self.note(f"{name} hears {number} {_short(answer)}")
-            self._hear(name, m.Answered(self._time(), number, answer))
+            self._hear(name, lane, m.Answered(self._time(), number, answer))
 
         self.at(self.now + after, arrive)
 
-    # --- The server -------------------------------------------------------------------------------------------------------------
+    def _served(self, who: Session, asked: object, page: object) -> None:
+        self.checks.served(who, page)  # type: ignore[arg-type]
+
+    # --- What happens on devices ------------------------------------------------------------------------------------------------
+
+    def _jump(self) -> None:
+        device = self.devices[self.chance.choice(list(self.devices))]
+        error = self.chance.choice((-YEAR_MS, YEAR_MS, -3_600_000, 90_000))
+        self.fault("clock jump", f"{device.name} {error}")
+        device.clock.error = error
+
+    def _second_instance(self) -> None:
+        device = self._someone()
+        if device is not None:
+            self.fault("two instances", device.name)
+            if device.second_instance():
+                raise Broken(1, f"two programs write to the home of {device.name} at once")
+
+    def _fill_device(self) -> Callable[[], None] | None:
+        device = self._someone()
+        if device is None:
+            return None
+        self.fault("device full", device.name)
+        device.db.fill()
+
+        def room() -> None:
+            device.db.room()
+
+        return room
+
+    def _roll_back(self, name: str, image: bytes) -> None:
+        """The device's database is put back to an older copy; journal and identity lie elsewhere and stay."""
+        device = self.devices[name]
+        self.fault("database rolled back", name)
+        device.db.load(image)
+        self.checks.forget_device(device)
+        self._switch_off(name)
+
+    def _delete(self, name: str) -> None:
+        device = self.devices[name]
+        self.fault("database deleted", name)
+        device.db.load(self.disks.images["device"])
+        self.checks.forget_device(device)
+        self._switch_off(name)
+
+    def _clone(self, name: str) -> None:
+        """The whole disk is copied onto a second laptop, and both go on."""
+        device = self.devices[name]
+        if not device.up:
+            return
+        self.fault("database cloned", name)
+        copy = self._add_device(f"{name}-copy", device.person.id)
+        device.copy_home(copy)
+        self._boot(copy.name)
+        for _ in range(5):
+            self.at(self.chance.randrange(self.now, self.plan.faults_ms + 1), lambda: self._work(copy.name))
+        self.at(self.plan.faults_ms, self._heal)
+
+    def _upgrade(self) -> None:
+        """Another version of the app, newer or older, starts on what the one before it left, with a full outbox."""
+        device = self._someone()
+        if device is not None:
+            self.fault("another version", device.name)
+            version = self.chance.choice((0, 99))
+            device.db.raw.execute("UPDATE stream_states SET fold_version = ?, digest = 'of another version'", (version,))
+            self._switch_off(device.name)
+
+    def _newer_type(self) -> None:
+        device = self._someone()
+        if device is not None and (jobs := sorted(device.jobs())):
+            self.fault("unknown entry type", device.name)
+            draft = Draft(LOG, self.chance.choice(jobs), Newer(f"x{self.now}"))  # type: ignore[arg-type]
+            self._record(device.name, [draft])
+
+    def _oversize(self) -> None:
+        """More than a small proxy lets through, in one group."""
+        device = self._someone("technician")
+        if device is not None and (jobs := sorted(device.jobs())):
+            from fieldapp.domain.entry_types import steps
+
+            self.fault("oversize entry", device.name)
+            text = self.chance.randbytes(30_000).hex()
+            self._record(device.name, [Draft(LOG, self.chance.choice(jobs), steps.NoteAdded(text))])
+
+    def _poison(self) -> None:
+        """A bit turns on the disk, in an entry that is still unsent: no server can take it."""
+        device = self._someone()
+        if device is None:
+            return
+        found = device.db.raw.execute(
+            "SELECT entry_id FROM own_entries WHERE lane = 'unsent' AND stream NOT LIKE 'job:n-%' LIMIT 1"
+        ).fetchone()
+        if found:
+            self.fault("poison entry", device.name)
+            device.db.raw.execute(
+                "UPDATE entries SET body = CAST(substr(body, 1, length(body) - 2) || '!}' AS BLOB) WHERE id = ?", found
+            )
+            device.said.pop(found[0], None)
+
+    def _photo(self) -> None:
+        device = self._someone("technician")
+        if device is None or not (jobs := sorted(device.jobs())):
+            return
+        device.actions += 1
+        content = self.chance.randbytes(self.chance.choice((10, 999, 1_000, 2_600, 4_000)))
+        device.home.files.mkdir(parents=True, exist_ok=True)
+        (device.home.files / hashlib.sha256(content).hexdigest()).write_bytes(content)
+        self.faults["photo"] += 1
+        self._record(device.name, [photo(self.chance.choice(jobs), content, device.actions)])
+
+    # --- What happens at the server ---------------------------------------------------------------------------------------------
 
     def _server_boundary(self, place: str) -> None:
         if self._server_cut_in:
@@ -409,29 +625,121 @@ class World:
             if not self._server_cut_in:
                 raise PowerCut(place)
 
-    def _office_work(self) -> None:
-        job = self.chance.randrange(1, 4)
-        person = self.chance.choice([name for name in self.devices if PEOPLE[name].role == "technician"])
-        if self.chance.random() < 0.3:
-            number = 100 + self.office.number
-            self.server.record([self.office.job(number, 1), self.office.assign(number, person)])
-            self.note(f"office creates {number} for {person}")
-        else:
-            self.server.record([self.office.assign(job, person)])
-            self.note(f"office assigns {job} to {person}")
+    def _on_server(self, work: Callable[[], None]) -> None:
+        """What the office does at the server itself; nothing where another server stands there, or where it is full."""
+        from fieldapp.domain.problem import Problem
 
-    def _restore(self) -> None:
-        if self.server.restore():
+        if self.server.away is None:
+            try:
+                work()
+            except Problem as problem:
+                self.note(f"office: {problem.code}")
+            self.checks.after_push()
+
+    def _reassign(self) -> None:
+        person = self.chance.choice(("tech-1", "tech-2"))
+
+        def work() -> None:
+            if self.chance.random() < 0.25:
+                number = 100 + self.office.number
+                self.server.record([self.office.job(number, 1), self.office.assign(number, person)])
+                self.note(f"office creates {number} for {person}")
+            else:
+                job = self.chance.randrange(1, 5)
+                self.server.record([self.office.assign(job, person)])
+                self.fault("reassigned", f"{job} to {person}")
+
+        self._on_server(work)
+
+    def _cancel(self) -> None:
+        job = self.chance.randrange(1, 5)
+        self.fault("cancelled", str(job))
+        self._on_server(lambda: self.server.record([self.office.cancel(job)]))
+
+    def _lose_tokens(self) -> None:
+        self.fault("tokens expired")
+        self.server.db.raw.execute("UPDATE tokens SET expires = 0")
+
+    def _revoke(self) -> None:
+        person = self.chance.choice(list(PEOPLE))
+        if self.server.away is None:
+            self.fault("device revoked", person)
+            try:
+                self.server.accounts.revoke(f"dev-{person}")
+            except Exception as error:
+                self.note(f"not revoked: {error}")
+                return
+            self._revoked.add(f"dev-{person}")
+
+    def _fill_server(self, *, files_only: bool) -> Callable[[], None] | None:
+        if self.server.away is not None:
+            return None
+        self.fault("server's file storage full" if files_only else "server's disk full")
+        self.server.fill(files_only=files_only)
+        return self.server.room
+
+    def _exchange(self) -> Callable[[], None] | None:
+        if self.server.away is not None:
+            return None
+        kind = self.chance.choice(("empty", "foreign"))
+        self.fault(f"server replaced by an {kind} one" if kind == "empty" else "server replaced by a foreign one")
+        self.server.exchange(self.disks.images[kind])
+        return self.server.come_back
+
+    def _too_old(self) -> Callable[[], None]:
+        self.fault("app too old")
+        self.server.oldest = "2.0"
+        self.server.restart()
+
+        def over() -> None:
+            self.server.oldest = ""
+            self.server.restart()
+
+        return over
+
+    def _small_proxy(self) -> Callable[[], None]:
+        self.fault("small proxy")
+        self._limit = self.plan.proxy_limit
+
+        def over() -> None:
+            self._limit = 0
+
+        return over
+
+    def _back_up(self) -> None:
+        if self.server.away is None:
+            self.server.backup = self.server.db.image()
+
+    def _restore(self, told: bool) -> None:
+        if self.server.restore(told=told):
             self._restored = True
-            self.note("server restored")
+            self.checks.forget_server()
+            self.checks.after_push()
+            self.fault("server restored, told" if told else "server restored, not told")
+            revoked = self.server.db.raw.execute("SELECT id FROM devices WHERE revoked_at IS NOT NULL").fetchall()
+            self._revoked &= {row[0] for row in revoked} | {d for d in self._revoked if self._has_stopped(d)}
+
+    def _has_stopped(self, device_id: str) -> bool:
+        return any(device.device_id == device_id and device.state.revoked for device in self.devices.values())
+
+    def _wrong_bytes(self) -> None:
+        for sha256 in self._arriving():
+            if self.server.wrong_bytes(sha256):
+                self.fault("wrong bytes in a part", sha256[:8])
+
+    def _lose_part(self) -> None:
+        for sha256 in self._arriving():
+            if self.server.lose_part(sha256):
+                self.fault("part lost", sha256[:8])
+
+    def _arriving(self) -> list[str]:
+        if self.server.away is not None:
+            return []
+        return [row[0] for row in self.server.db.raw.execute("SELECT sha256 FROM files WHERE state = 'wanted' ORDER BY sha256")]
 
 
-def _short(value: object) -> str:
-    match value:
-        case m.AskPush(run):
-            return f"push {run.epoch[:8]} {run.from_seq}+{len(run.entries)}"
-        case m.AskPull(request):
-            return f"pull {request.cursors} {len(request.backfills)}"
+def _short(answer: m.Answer) -> str:
+    match answer:
         case m.Good(body):
             rows = getattr(body, "rows", None)
             return type(body).__name__ + (f" {len(rows)} rows {getattr(body, 'cursors', '')}" if rows is not None else "")
@@ -439,4 +747,4 @@ def _short(value: object) -> str:
             return f"{status} {detail.code}"
         case m.Fault(kind):
             return kind
-    return type(value).__name__
+    return type(answer).__name__

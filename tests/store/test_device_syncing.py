@@ -141,6 +141,39 @@ def test_after_a_gap_the_device_offers_again_from_the_server_s_head(lin: Device,
     assert lanes(lin) == ["received", "unsent"]
 
 
+def test_what_was_decided_is_settled_when_a_restored_server_receives_it_once_more(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1")
+    lin.say(steps.NoteAdded(text="one"))
+    run = lin.replica.outgoing(200, 1 << 20)
+    assert run is not None
+    receipted = server.receive(lin.who, run)
+    lin.replica.acknowledge(receipted.head, START_MS)
+    lin.replica.receive(Page(tuple(rows_of(sqlite_server, "b1", keep=of("job:1"))), {"b1": f"{head_of(sqlite_server)}:"}))
+    assert lanes(lin) == ["settled"]
+    assert lin.replica.rewind(Head(receipted.head.epoch, 0, ""))  # the server forgot it, and will place it where it was
+    assert lanes(lin) == ["unsent"]
+    lin.replica.acknowledge(receipted.head, START_MS)
+    assert lanes(lin) == ["settled"]
+
+
+def test_what_a_copy_of_this_device_has_sent_is_settled_when_it_is_chained_anew(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1")
+    lin.say(steps.NoteAdded(text="one"))
+    run = lin.replica.outgoing(200, 1 << 20)
+    assert run is not None
+    server.receive(lin.who, run)  # by the copy: this device gets no receipt
+    lin.replica.receive(Page(tuple(rows_of(sqlite_server, "b1", keep=of("job:1"))), {"b1": f"{head_of(sqlite_server)}:"}))
+    lin.replica.fork("b1")
+    again = lin.replica.outgoing(200, 1 << 20)
+    assert again is not None
+    lin.replica.acknowledge(server.receive(lin.who, again).head, START_MS)
+    assert lanes(lin) == ["settled"]
+
+
 def test_a_head_this_device_never_had_cannot_be_rewound_to(lin: Device) -> None:
     lin.say(steps.NoteAdded(text="one"))
     epoch = everything(lin.db, EpochRow)[0]["epoch"]

@@ -117,10 +117,10 @@ def test_a_server_that_says_more_and_sends_nothing_is_not_asked_for_ever() -> No
 def test_hints_and_new_facts_wake_it_at_once_and_the_timer_reads_the_log() -> None:
     hand = Hand()
     hand.start()
-    hand.answer(a_page())
+    hand.answer(a_page(), after=300)
     hand.hurry("hint")
     assert isinstance(hand.request, m.AskPull)
-    hand.answer(a_page())
+    hand.answer(a_page(), after=300)
     hand.view = UNSENT
     hand.hurry("saved")
     assert isinstance(hand.request, m.AskPush)
@@ -134,8 +134,34 @@ def test_a_hint_during_a_pull_is_not_lost() -> None:
     hand = Hand()
     hand.start()
     hand.hurry("hint")
-    hand.answer(a_page())
+    hand.answer(a_page(), after=300)
     assert isinstance(hand.request, m.AskPull)
+
+
+def test_hints_in_a_row_make_no_more_than_four_pulls_a_second() -> None:
+    hand = Hand()
+    asked = [hand.start()]
+    began = hand.now
+    while hand.now < began + 1_000:
+        if hand.state.phase == "asking":
+            hand.answer(a_page(), after=10)
+        hand.hurry("hint")
+        if hand.state.phase == "rest":
+            hand.wait()
+        asked.append(hand.request)
+    assert len(asked) == 5
+    assert all(isinstance(request, m.AskPull) for request in asked)
+
+
+def test_what_was_recorded_does_not_wait_for_the_next_pull() -> None:
+    hand = Hand()
+    hand.start()
+    hand.answer(a_page(), after=10)
+    hand.hurry("hint")
+    assert hand.state.phase == "rest"
+    hand.view = UNSENT
+    hand.hurry("saved")
+    assert isinstance(hand.request, m.AskPush)
 
 
 def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:

@@ -1,0 +1,112 @@
+"""Runs that once failed, kept for ever: as plans of their own where a seed draws another plan since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.plan import Plan
+from tests.simulation.world import Disks, World
+
+KEPT = {
+    4: "hints made a device ask more often than five times a second",
+    9: "what a cloned disk had sent was chained anew without its outcome, and waited for it for ever",
+    13: "a restored server placed what it had forgotten where it was: its outcome had been thrown away and never came again",
+    43: "many streams that leave at once are believed a minute later",
+    62: "own work from the journal was not on top of a job that was still being fetched, after the database was rolled back",
+    89: "a revoked device handed over the entry that created a job, and the job vanished with unsent work on it",
+}
+
+
+@pytest.fixture(scope="module")
+def disks() -> Iterator[Disks]:
+    made = Disks()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("seed", KEPT)
+def test_a_seed_that_once_failed(disks: Disks, seed: int) -> None:
+    World(seed, disks, PLANS[seed]).run()
+
+
+PLANS = {
+    4: Plan(
+        faults_ms=8000,
+        drop_answer=0.055533134932243655,
+        half_open=0.4274535512877469,
+        double=0.009109198135337991,
+        truncate=0.15156908684967318,
+        proxy_limit=1500,
+        clone=True,
+        cancel=2,
+    ),
+    9: Plan(
+        faults_ms=8000,
+        drop_request=0.26635597653580695,
+        half_open=0.23522328311166107,
+        delay=0.4704353692532375,
+        truncate=0.038059972745578846,
+        corrupt=0.17999549961540684,
+        portal=0.014477408181079898,
+        proxy=0.1482209645596656,
+        power=0.031199075034279544,
+        server_power=0.1751491593676089,
+        device_full=1,
+        cancel=2,
+        revoke=1,
+        oversize=2,
+        too_old=1,
+    ),
+    13: Plan(
+        faults_ms=8000,
+        drop_request=0.039398266819411366,
+        half_open=0.34601817697567216,
+        delay=0.08867068392915078,
+        restore_told=True,
+        delete=True,
+        short_tokens=True,
+        reassign=1,
+        newer_types=2,
+        too_old=1,
+        photos=4,
+    ),
+    43: Plan(
+        faults_ms=15000,
+        half_open=0.27109372857996616,
+        double=0.12708993640469957,
+        restore_told=True,
+        roll_back=True,
+        reassign=4,
+        cancel=2,
+        poison=2,
+        wrong_bytes=1,
+        page_bytes=3000,
+    ),
+    62: Plan(
+        faults_ms=15000,
+        drop_answer=0.1452944311008993,
+        half_open=0.11179486971547425,
+        portal=0.06596185534331188,
+        server_power=0.1688369325882191,
+        restore_untold=True,
+        roll_back=True,
+        reassign=6,
+        upgrade=2,
+        hints=False,
+        page_bytes=3000,
+    ),
+    89: Plan(
+        drop_answer=0.27633270239001656,
+        half_open=0.20737542438659146,
+        proxy_limit=6000,
+        server_full=1,
+        lost_tokens=2,
+        reassign=2,
+        revoke=1,
+        photos=4,
+        wrong_bytes=1,
+        lost_parts=2,
+    ),
+}
