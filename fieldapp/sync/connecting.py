@@ -31,7 +31,11 @@ class Reaching(httpx.HTTPTransport):
         self._pool.close()
         context = verify if verify is not False else None
         self._pool = httpcore.ConnectionPool(
-            ssl_context=context, network_backend=Backend(), socket_options=list(socket_options), keepalive_expiry=5.0
+            ssl_context=context,
+            network_backend=Backend(),
+            socket_options=list(socket_options),
+            keepalive_expiry=5.0,
+            max_connections=32,
         )
 
 

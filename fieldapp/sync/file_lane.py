@@ -196,7 +196,8 @@ def _paced(lane: FileLane, now: int) -> FileLane:
     return _new(lane, piece=max(PIECE_LEAST, lane.piece // 2)) if took > SLOW_MS else lane
 
 
-def _amount(state: FileState) -> int:
+def amount_of(state: FileState) -> int:
+    """Bytes of a file that the server holds, the last part counted as a whole one."""
     return len(state.parts) * PART_BYTES + state.began
 
 
@@ -241,7 +242,7 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
 
 def _further(lane: FileLane, state: FileState) -> FileLane:
     """The server holds this much now. Only where that is more than it ever held is it progress: asking alone is none."""
-    amount = _amount(state)
+    amount = amount_of(state)
     known = lane.most[1] if lane.most[0] == state.sha256 else -1
     lane = _new(lane, held=state, tries=0, words="", most=(state.sha256, max(amount, known)))
     return _worked(lane) if amount > known >= 0 else lane

@@ -23,10 +23,9 @@ from fieldapp.store.sealing import WORDS
 from fieldapp.sync import messages as m
 from fieldapp.sync.commits import commit
 from fieldapp.sync.engine import StuckMachine, quiet, step
-from fieldapp.sync.file_lane import FileEffect, FileEvent, FileLane, FilesLooked, Nudge, file_step, files_quiet
+from fieldapp.sync.file_lane import FileEffect, FileEvent, FileLane, FilesLooked, Nudge, amount_of, file_step, files_quiet
 from fieldapp.sync.files import FileDesk, waiting_words
 from fieldapp.sync.machine import MIN_GAP_MS, State
-from fieldapp.sync.protocol import PART_BYTES
 from fieldapp.sync.status import Moving, SyncReport, SyncStatus, sentence
 
 log = logging.getLogger(__name__)
@@ -252,7 +251,8 @@ class Runner:
 
     def _show(self) -> None:
         self._seal_when_done()
-        synced = wall_ms() if self._was_asking and quiet(self.facts) else self.status.synced
+        whole = quiet(self.facts) and self.facts.report.connection != "upgrade"
+        synced = wall_ms() if self._was_asking and whole else self.status.synced
         self._was_asking = not quiet(self.facts)
         self._set(
             syncing=self.facts.phase == "asking", files=waiting_words(self.files), synced=synced,
@@ -319,11 +319,10 @@ def _moving(lane: FileLane) -> Moving | None:
     item = lane.item
     if item is None or lane.phase == "stopped" or (lane.phase == "rest" and lane.idle):
         return None
-    parts = max(1, -(-item.size // PART_BYTES))
     if item.fetch:
-        return Moving(item.sha256, item.have // PART_BYTES, parts, fetch=True)
-    held = len(lane.held.parts) if lane.held is not None and lane.held.sha256 == item.sha256 else 0
-    return Moving(item.sha256, min(held, parts), parts)
+        return Moving(item.sha256, item.have, max(1, item.size), fetch=True)
+    there = amount_of(lane.held) if lane.held is not None and lane.held.sha256 == item.sha256 else 0
+    return Moving(item.sha256, min(there, item.size), max(1, item.size))
 
 
 def sync_once(

@@ -23,11 +23,11 @@ _SENTENCES: dict[Connection, str] = {
 
 
 class Moving(msgspec.Struct, frozen=True):
-    """The file that is on its way: `done` of `parts`. fetch: it comes in."""
+    """The file that is on its way: `done` of `size` bytes. fetch: it comes in."""
 
     sha256: str
     done: int
-    parts: int
+    size: int
     fetch: bool = False
 
 

@@ -6,10 +6,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
+from fieldapp.store.tables import FileRow
 from fieldapp.sync import messages as m
-from fieldapp.sync.runner import Courier, sync_once
-from fieldapp.sync.status import SyncStatus, sentence
+from fieldapp.sync.protocol import PART_BYTES, FileState
+from fieldapp.sync.runner import Courier, Runner, sync_once
+from fieldapp.sync.status import Moving, SyncStatus, sentence
 from fieldapp.sync.transport import Timeouts, Transport
 from tests.sync.homes import a_replica, new_job
 from tests.sync.strangers import Reply, stranger
@@ -81,3 +84,22 @@ def test_every_state_of_the_connection_has_a_sentence() -> None:
         words = sentence(connection, "a cause")
         assert words.endswith((".", ")"))
         assert SyncStatus(connection, "a cause").sentence == words
+
+
+def test_how_much_of_a_file_is_through_is_told_by_bytes(tmp_path: Path) -> None:
+    name, told = "a" * 64, []
+
+    class Half:
+        def ask(self, request: m.Request) -> m.Answer:
+            if isinstance(request, m.AskParts):
+                return m.Good(FileState(name, (0,), False, 500))
+            return m.Fault("offline")
+
+    with a_replica(tmp_path) as (replica, db):
+        with db.write() as conn:
+            conn.execute(insert(FileRow), {"sha256": name, "size": PART_BYTES * 2, "name": "a.jpg", "state": "here"})
+        runner = Runner(replica, Half(), files=tmp_path, publish=lambda status: told.append(status.moving))
+        runner.start()
+        while Moving(name, PART_BYTES + 500, PART_BYTES * 2) not in told:
+            runner.turn()
+        runner.stop()

@@ -207,12 +207,12 @@ class SyncCentreScreen(FieldScreen):
         return left.truncate(max(8, width - right.cell_length), ellipsis=True, pad=True) + right
 
     def _progress(self, file: OwnFile) -> tuple[int, int, str]:
-        """(parts done, parts in all, words)."""
+        """(bytes done, bytes in all, words)."""
         status = self.field.sync_status
         moving = status.moving if status else None
         if moving is not None and moving.sha256 == file.sha256:
-            share = f"{100 * moving.done // moving.parts} %"
-            return moving.done, moving.parts, f"{_('coming') if moving.fetch else _('sending')} {share}"
+            share = f"{100 * moving.done // moving.size} %"
+            return moving.done, moving.size, f"{_('coming') if moving.fetch else _('sending')} {share}"
         return 0, 1, _("to be fetched") if file.state == "wanted" else _("only here")
 
     def _story(self, stream: str) -> Story:
