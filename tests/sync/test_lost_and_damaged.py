@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from fieldapp.bootstrap import DeviceServices, put_damaged_aside, writing
 from fieldapp.domain.entry_types.lifecycle import JobAssigned
+from fieldapp.server.settings import ServerSettings
 from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft
 from fieldapp.store.verify import verify_device, verify_server
-from fieldapp.sync.once import sync_once
+from fieldapp.sync.enrol import enrol
+from fieldapp.sync.once import sync_loop, sync_once
+from fieldapp.sync.status import SyncStatus
 from tests.live_server import LiveServer, live_server  # noqa: F401
 from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
+from tests.sync.test_live import with_photo
 
 
 def worked(server: LiveServer, folder: Path) -> list[str]:
@@ -127,3 +133,97 @@ def test_repair_reads_every_page(live_server: LiveServer, tmp_path: Path) -> Non
         assert whole(device)
     assert sorted(arrived(live_server)) == sorted(ids)
     assert verify_server(live_server.services.db) == ()
+
+
+# --- Another server at the same address -------------------------------------------------------------------------------------------
+
+
+def content(device: DeviceServices) -> dict[str, list[tuple[object, ...]]]:
+    """What the person has on this device: entries, own places, jobs, files, drafts, and what lies in its folders."""
+    tables = ("entries", "own_entries", "jobs", "files", "drafts", "log_rows", "stream_states")
+    with device.database.read() as conn:
+        found = {name: [tuple(row) for row in conn.exec_driver_sql(f"SELECT * FROM {name}")] for name in tables}
+    folders = (device.home.files, device.home.journal_file.parent)
+    return found | {"disk": [(path.name, path.read_bytes()) for folder in folders for path in sorted(folder.iterdir())]}
+
+
+@contextmanager
+def instead_of(server: LiveServer, folder: Path) -> Iterator[LiveServer]:
+    """Another server at the address of one that is stopped."""
+    server.stop()
+    other = LiveServer(ServerSettings(home=folder, port=0, reserve_bytes=0))
+    other.port = server.port
+    with other:
+        assert other.url == server.url
+        yield other
+    server.start()
+
+
+@pytest.mark.parametrize("kind", ["empty", "foreign"])
+def test_another_server_at_the_address_changes_nothing_here(live_server: LiveServer, tmp_path: Path, kind: str) -> None:  # noqa: F811
+    ids = worked(live_server, tmp_path / "a")
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        name = with_photo(device, b"a photo")
+        before = content(device)
+        with instead_of(live_server, tmp_path / "other") as other:
+            if kind == "foreign":
+                other.people("south")
+                other.enrol("tech-1")
+            for _ in range(2):
+                report = sync_once(device, SETTINGS)
+                assert report.connection == "other_server"
+                said = report.problem or ""
+                assert "The server does not know this device." in said, "what happened"
+                assert "Everything is saved here" in said, "what is safe"
+                assert "ask the office for a new code" in said, "what to do"
+                assert content(device) == before
+            with other.services.db.read() as conn:
+                assert conn.exec_driver_sql("SELECT count(*) FROM entries WHERE type = 'note.added'").scalar() == 0
+                assert conn.exec_driver_sql("SELECT count(*) FROM quarantine").scalar() == 0
+        assert sync_once(device, SETTINGS).problem is None, "the right one is back"
+        assert live_server.services.files.state(name).complete
+        assert device.replica.counts().safe_to_leave
+    assert sorted(arrived(live_server)[:-1]) == sorted(ids)
+
+
+def test_the_loop_waits_for_the_right_server_and_goes_on(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    worked(live_server, tmp_path / "a")
+    told, back = threading.Event(), threading.Event()
+
+    def publish(status: SyncStatus) -> None:
+        if status.connection == "other_server":
+            told.set()
+        elif status.connection == "online" and device.replica.counts().unsent == 0:
+            back.set()
+
+    with device_of(live_server, "tech-1", tmp_path / "a") as device:
+        with instead_of(live_server, tmp_path / "other"):
+            loop = sync_loop(device, SETTINGS, publish)
+            assert told.wait(20)
+            assert device.replica.counts().unsent == 1
+        try:
+            loop.hurry("asked")
+            assert back.wait(20)
+        finally:
+            loop.stop()
+
+
+def test_enrolled_at_the_new_server_everything_recorded_is_offered_to_it(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
+    """The old server is gone for good; the office begins anew."""
+    ids = worked(live_server, tmp_path / "a")
+    home = Home(tmp_path / "a")
+    with device_of(live_server, "tech-1", home.path) as device:
+        name = with_photo(device, b"a photo")
+        assert sync_once(device, SETTINGS).problem is None
+    with instead_of(live_server, tmp_path / "other") as other:
+        other.people()
+        code = other.services.accounts.issue_code("tech-1").code
+        enrol(other.url, code, home, device_name="laptop", again=True)
+        with device_of(other, "tech-1", home.path) as device:
+            assert sync_once(device, SETTINGS).problem is None
+            counts = device.replica.counts()
+            assert (counts.unsent, counts.received, counts.settled) == (0, 0, 4)
+            assert whole(device)
+        assert sorted(arrived(other)[:-1]) == sorted(ids)
+        assert other.services.files.state(name).complete
+        assert verify_server(other.services.db) == ()
