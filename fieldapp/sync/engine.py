@@ -13,7 +13,7 @@ from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.store.rows import Run
 from fieldapp.sync import messages as m
 from fieldapp.sync.answers import answered, quarantine
-from fieldapp.sync.machine import DEADLINE_MS, State, Step, ask, back_off, correct, look, new, rest, told, wait
+from fieldapp.sync.machine import DEADLINE_MS, NEVER, State, Step, ask, back_off, correct, look, new, rest, told, wait
 from fieldapp.sync.pacing import draw
 from fieldapp.sync.protocol import Backfill, EpochHead, PullRequest
 
@@ -26,8 +26,9 @@ class StuckMachine(Exception):
 
 
 def quiet(state: State) -> bool:
-    """Everything is exchanged, as of the last look."""
-    return state.phase == "rest" and not state.fruitless and state.view.run is None and not state.pull_due
+    """Everything is exchanged, as of the last look: all that may be, where the server wants a newer version for reading."""
+    reading = state.pull_due and state.pull_after == NEVER
+    return state.phase == "rest" and not state.fruitless and state.view.run is None and not reading
 
 
 def step(state: State, event: m.Event) -> Step:
@@ -72,7 +73,7 @@ def _hurried(state: State, event: m.Hurried) -> Step:
     if state.phase == "stopped":
         return state, ()
     if event.why in ("asked", "hint", "network"):
-        state = new(state, pull_due=True)
+        state = new(state, pull_due=True, pull_after=NEVER if event.why == "asked" else state.pull_after)
     elif event.why == "renew":
         state = new(state, renew=True)
     if state.phase == "asking" and event.why == "network" and state.wake > event.now + NETWORK_SPREAD_MS:

@@ -20,7 +20,7 @@ from fieldapp.store.rows import Draft, Page
 from fieldapp.store.tables import DisagreementRow, DoubtRow, EpochRow, JobRow, LogRow, OwnEntryRow, QuarantineRow, ScopeRow
 from fieldapp.store.verify import verify_device, verify_server
 from fieldapp.sync.once import sync_once
-from tests.live_server import LiveServer, live_server  # noqa: F401
+from tests.live_server import LiveServer, live_server, serving  # noqa: F401
 from tests.store.pens import everything
 from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
 
@@ -428,3 +428,22 @@ def test_what_a_technician_finds_is_seen_by_the_office_and_kept_by_its_finder(ru
     with device_of(rules.server, "super", tmp_path / "b") as office:
         synced(office)
         assert b"it drips" in everything(office.database, JobRow)[0]["view"]
+
+
+# --- A version that is too old ---------------------------------------------------------------------------------------------------
+
+
+def test_a_version_that_may_not_read_sends_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(tmp_path / "server", oldest_version="99.0") as server:
+        server.people()
+        with device_of(server, "tech-1", tmp_path / "a") as device:
+            for number in range(2):
+                device.replica.append([new_job(str(number))])
+                report = sync_once(device, SETTINGS)
+                assert (report.online, report.sent, report.connection) == (True, 1, "upgrade")
+                assert "newer version" in (report.problem or "")
+                assert device.replica.counts().received == number + 1
+            monkeypatch.setattr("fieldapp.sync.once.app_version", lambda: "99.0")  # it was upgraded
+            assert sync_once(device, SETTINGS).problem is None
+            assert device.replica.counts().settled == 2
+            assert sound(device)
