@@ -234,6 +234,12 @@ _TOLD: dict[str, Callable[[Story, dict[str, Any]], Content]] = {
         later("created the job {number} {title}"), number=body["number"], title=say(body["title"], language())
     ),
     "job.assigned": lambda story, body: _text(later("gave the job to {name}"), name=story._person(body["person"])),
+    "job.helpers_named": lambda story, body: (
+        _text(later("helping as well: {names}"), names=_(", ").join(story._person(person) for person in body["people"]))
+        if body["people"]
+        else _text(later("nobody else helps any more"))
+    ),
+    "job.erased": lambda story, body: _text(later("erased what was recorded before, as the customer's right")),
     "job.rescheduled": lambda story, body: _text(
         later("moved it to {window}: {reason}"), window=story._window(body), reason=body.get("reason", "")
     ),

@@ -205,6 +205,17 @@ async def test_the_diagnosis_is_shown_and_copied(field_home: HomeOf) -> None:
         assert "database" in app.clipboard
 
 
+async def test_what_is_doubted_is_told(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    with sqlite3.connect(home.home.database_file) as conn:
+        conn.executemany("INSERT INTO doubts VALUES (?, 1)", [(f"job:{number}",) for number in range(7)])
+    conn.close()
+    app = home.app()
+    async with app.run_test(size=(100, 30)) as pilot:
+        await opened(app, pilot)
+        assert "7 things held here are no longer yours" in text_of(app, "#connection")
+
+
 async def test_sync_now_says_when_there_is_no_network_in_the_app(field_home: HomeOf) -> None:
     app = field_home("tech-anna").app()
     async with app.run_test(size=(80, 24)) as pilot:

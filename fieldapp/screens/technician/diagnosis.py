@@ -26,6 +26,8 @@ TITLES = {
     "journal": later("second copy"),
     "outbox": later("unsent"),
     "decisions": later("decisions"),
+    "scope": later("what is yours"),
+    "agreement": later("agreement"),
     "files": later("files"),
     "clock": later("clock"),
     "disk": later("disk"),

@@ -28,6 +28,7 @@ from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import setting
 from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_lines, own_places
 from fieldapp.store.queries.reader import Reader
+from fieldapp.store.queries.scope import scope_trouble
 from fieldapp.widgets.header import CONNECTIONS
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import WindowList
@@ -169,7 +170,11 @@ class SyncCentreScreen(FieldScreen):
         sentence = _(SENTENCES[connection])
         cause = status.words if status and connection not in ("online", "sign_in_page") else ""
         second = Content.assemble(sentence, safe_text(f" ({cause_words(cause)})", "$text-muted") if cause else "")
-        self.query_one("#connection", Static).update(Content(" · ").join(facts) + Content("\n") + second)
+        lines = [Content(" · ").join(facts), second]
+        doubted = scope_trouble(reader).doubted
+        if doubted:
+            lines.append(Content.styled(doubted_words(doubted), "$text-warning"))
+        self.query_one("#connection", Static).update(Content("\n").join(lines))
 
     def _show_lanes(self) -> None:
         parts = []
@@ -326,6 +331,16 @@ def only_here_words(facts: int, photos: int, files: int) -> str:
     ]
     what = _(" and ").join(parts) if len(parts) < 3 else _("{a}, {b} and {c}").format(a=parts[0], b=parts[1], c=parts[2])
     return plural("{what} is only on this device", "{what} are only on this device", facts + photos + files).format(what=what)
+
+
+def doubted_words(count: int) -> str:
+    """What the server says has left, too much at once to be believed at one word."""
+    text = plural(
+        "The server says that {count} thing held here is no longer yours. Nothing leaves before it says so again, in a minute.",
+        "The server says that {count} things held here are no longer yours. Nothing leaves before it says so again, in a minute.",
+        count,
+    )
+    return text.format(count=count)
 
 
 def size_words(size: int) -> str:
