@@ -69,7 +69,7 @@ class StreamRow(Base, table=True):
     """Which rows concern a stream. `touch`: names of the single values set, joined by spaces; '' for additive facts."""
 
     __tablename__ = "stream_rows"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (Index("ix_stream_rows_pos", "log", "pos"), _NO_ROWID)  # a pull looks only at what came since
     log: str = Field(primary_key=True)
     stream: str = Field(primary_key=True)
     pos: int = Field(sa_column=_big(key=True))

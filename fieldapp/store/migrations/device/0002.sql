@@ -19,3 +19,4 @@ CREATE TABLE disagreements (
 	fetching BOOLEAN NOT NULL,
 	PRIMARY KEY (stream)
 );
+CREATE INDEX ix_stream_rows_pos ON stream_rows (log, pos);
