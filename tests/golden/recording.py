@@ -8,18 +8,23 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
 import msgspec
+import uuid6
 
 from fieldapp.bootstrap import DeviceServices, open_device
-from fieldapp.domain.entry import FileRef, read_entry
+from fieldapp.domain.documents import Customer, Site
+from fieldapp.domain.entry import Envelope, FileRef, Moment, chain_hash, encode, read_entry, write_entry
 from fieldapp.domain.entry_types import lifecycle, read_body, steps
+from fieldapp.domain.entry_types.office import EntryReleased
+from fieldapp.domain.entry_types.reference import CustomerRecorded, SiteRecorded
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
+from fieldapp.server.erasing import erase_customer
 from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft, Head, Run
 from fieldapp.sync.answers import quarantine, to_page
@@ -53,6 +58,7 @@ PHOTO = b"0123456789"
 SHA256 = hashlib.sha256(PHOTO).hexdigest()
 OTHER, WRONG = b"abcdefghij", b"9876543210"
 """A second photo, and what arrives of it: not that."""
+LAST = b"the last photo"
 
 
 class Clock:
@@ -87,7 +93,7 @@ class Scribe:
         token: str = "",
         nonce: str = "",
         lines: int = 0,
-        **headers: str,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         self._clock.now += 1_000
         self.count += 1
@@ -97,7 +103,7 @@ class Scribe:
         content = msgspec.json.encode(body) if isinstance(body, msgspec.Struct) else body
         if isinstance(body, msgspec.Struct):
             sent["Content-Type"] = MEDIA_TYPE
-        sent |= {key.replace("_", "-"): value for key, value in headers.items()}
+        sent |= headers or {}
         with self._http.stream(method, "/v1" + path, content=content, headers=sent) as response:
             raw = b"".join(_first(response.iter_lines(), lines)) if lines else response.read()
         value, in_base64 = body_of(sent.get("Content-Type", ""), content or b"")
@@ -178,6 +184,7 @@ def record(folder: Path) -> int:
         office = Office(server.services)
         office.found()
         job = office.job(1, "tech-1")
+        _erased_customer(office)
         homes = {person: Home(Path(made) / person) for person in ("tech-1", "super", "tech-2")}
         for person, home in homes.items():
             enrol(server.url, server.services.accounts.issue_code(person).code, home, device_name=f"{person}'s laptop")
@@ -201,6 +208,17 @@ def record(folder: Path) -> int:
         shutil.copy(home.identity_file, folder / "home")
     _write_entries(folder)
     return scribe.count
+
+
+def _erased_customer(office: Office) -> None:
+    """A second job, of a customer who asked to be forgotten: its rows come without their bodies."""
+    office.record("customer:c-2", CustomerRecorded(Customer("c-2", {"en": "Frau Krause"}, LOG)))
+    office.record("customer:c-2", SiteRecorded(Site("s-2", "c-2", {"en": "Second floor"})))
+    created = lifecycle.JobCreated("J-2", "c-2", "s-2", {"en": "Service"})
+    office.record("job:j-2", created, also=("customer:c-2",))
+    office.assign("job:j-2", "tech-1")
+    office.record("job:j-2", lifecycle.JobCancelled("she moved away"))
+    erase_customer(office.services, "c-2", "asked for in writing")
 
 
 def _dump_server(server: LiveServer, target: Path) -> None:
@@ -254,9 +272,20 @@ def _tell(scribe: Scribe, first: DeviceServices, second: DeviceServices, revoked
     assert identity is not None
     token = _token(scribe, "token-revoked", identity.device, identity.secret)
     scribe.call("revoked", "A device that was revoked", "POST", "/pull", PullRequest({}), token=token)
-    raw = base64.b64encode(b'{"never":"sent"}\n{}').decode()
-    handed = QuarantineRequest("epoch-of-bo", LOG, 1, "", "0" * 64, raw, "the device was revoked")
+    body = encode(steps.NoteAdded("the plate, taken on the last day"))
+    name = str(uuid6.uuid7())
+    files = (FileRef(hashlib.sha256(LAST).hexdigest(), len(LAST), "last.jpg", "image/jpeg"),)
+    at = Moment(START, skew=0)
+    envelope = Envelope(name, LOG, job, steps.NoteAdded.NAME, "tech-2", identity.device, name, at, "", files=files)
+    entry = write_entry(envelope, body)
+    raw = base64.b64encode(entry.raw + b"\n" + body).decode()
+    handed = QuarantineRequest("epoch-of-bo", LOG, 1, "", chain_hash("", 1, entry.hash), raw, "the device was revoked")
     scribe.call("revoked-hands-over", "What it had not sent is handed over", "POST", "/quarantine", handed, token=token)
+    path = f"/files/{files[0].sha256}"
+    scribe.call("revoked-file-parts", "The photo that it names, too", "GET", f"{path}/parts", token=token)
+    octets = {"Content-Type": "application/octet-stream", "Content-Range": f"bytes 0-{len(LAST) - 1}/{len(LAST)}"}
+    scribe.call("revoked-file", "in one piece", "PUT", f"{path}/parts/0", LAST, token=token, headers=octets)
+    scribe.call("revoked-file-complete", "and whole", "POST", f"{path}/complete", token=token)
 
 
 def _token(scribe: Scribe, name: str, device: str, secret: str) -> str:
@@ -319,12 +348,18 @@ def _files(scribe: Scribe, ann: Told, request: PushRequest) -> None:
         "An entry that names another",
         _draft(job, other, files=(FileRef(wrong, len(WRONG), "other.jpg", "image/jpeg"),)),
     )
-    octets = {"Content_Type": "application/octet-stream"}
+    octets = {"Content-Type": "application/octet-stream"}
 
     def call(
-        name: str, what: str, method: str, path: str, status: int, content: bytes | None = None, **headers: str
+        name: str,
+        what: str,
+        method: str,
+        path: str,
+        status: int,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        response = scribe.call(name, what, method, f"/files/{path}", content, token=ann.token, **headers)
+        response = scribe.call(name, what, method, f"/files/{path}", content, token=ann.token, headers=headers)
         assert response.status_code == status, (name, response.status_code)
         return response
 
@@ -332,18 +367,26 @@ def _files(scribe: Scribe, ann: Told, request: PushRequest) -> None:
     call("file-early", "It is not at the server yet", "GET", SHA256, 404)
     call("file-incomplete", "Not all parts are there", "POST", f"{SHA256}/complete", 409)
     call(
-        "file-piece", "A piece of its only part", "PUT", f"{SHA256}/parts/0", 200, PHOTO[:6], Content_Range="bytes 0-5/10", **octets
+        "file-piece",
+        "A piece of its only part",
+        "PUT",
+        f"{SHA256}/parts/0",
+        200,
+        PHOTO[:6],
+        {**octets, "Content-Range": "bytes 0-5/10"},
     )
     call("file-part-missing", "The part is not whole yet", "HEAD", f"{SHA256}/parts/0", 404)
-    done = call("file-rest", "The rest of it", "PUT", f"{SHA256}/parts/0", 200, PHOTO[6:], Content_Range="bytes 6-9/10", **octets)
+    done = call(
+        "file-rest", "The rest of it", "PUT", f"{SHA256}/parts/0", 200, PHOTO[6:], {**octets, "Content-Range": "bytes 6-9/10"}
+    )
     assert msgspec.json.decode(done.read(), type=FileState).parts == (0,)
     call("file-part-there", "The part is there", "HEAD", f"{SHA256}/parts/0", 200)
-    call("file-wrong-part", "A part of another size", "PUT", f"{wrong}/parts/0", 400, b"short", **octets)
+    call("file-wrong-part", "A part of another size", "PUT", f"{wrong}/parts/0", 400, b"short", octets)
     call("file-complete", "The parts are put together and checked", "POST", f"{SHA256}/complete", 200)
     call("file-whole", "The whole file", "GET", SHA256, 200)
-    call("file-range", "A range of it", "GET", SHA256, 206, Range="bytes=2-5")
-    call("file-range-outside", "A range outside of it", "GET", SHA256, 416, Range="bytes=10-")
-    call("file-whole-part", "A part in one piece", "PUT", f"{wrong}/parts/0", 200, WRONG, **octets)
+    call("file-range", "A range of it", "GET", SHA256, 206, headers={"Range": "bytes=2-5"})
+    call("file-range-outside", "A range outside of it", "GET", SHA256, 416, headers={"Range": "bytes=10-"})
+    call("file-whole-part", "A part in one piece", "PUT", f"{wrong}/parts/0", 200, WRONG, octets)
     call("file-wrong-hash", "What arrived is not what was announced", "POST", f"{wrong}/complete", 422)
     call("file-unknown", "A file that no entry names", "GET", f"{'0' * 64}/parts", 404)
     device.replica.mark_file(SHA256, "sent")
@@ -351,12 +394,17 @@ def _files(scribe: Scribe, ann: Told, request: PushRequest) -> None:
 
 def _office(scribe: Scribe, ann: Told, boss: Told, job: str) -> None:
     boss.pull("pull-office", "The office reads its logs whole")
-    scribe.call("desk", "What only the server knows", "GET", "/desk", token=boss.token)
+    desk = scribe.call("desk", "What only the server knows", "GET", "/desk", token=boss.token)
     scribe.call("events", "Where the logs stand, then a hint when one moves", "GET", "/events", token=boss.token, lines=6)
     boss.push("push-office", "The office gives the job to somebody else", _draft(job, lifecycle.JobAssigned("tech-2")))
-    ann.push("push-late", "What the old technician recorded before he knew", _draft(job, steps.NoteAdded("written in the cellar")))
+    note = _draft(job, steps.NoteAdded("written in the cellar"))
+    ann.push("push-late", "What the old technician recorded before he knew", note)
     ann.pull("pull-removed", "The stream leaves; own outcomes come all the same")
     boss.pull("pull-office-late", "The office sees the late entry")
+    about = json.loads(desk.read())["aside"][0]["id"]
+    released = _draft(f"desk:{LOG}", EntryReleased(about, "it can be read after all"))
+    boss.push("push-decision", "The office lets the bytes in quarantine stand", released)
+    ann.pull("pull-decided", "The entry has its place now, and its author hears of it")
 
 
 def _refusals(scribe: Scribe, ann: Told) -> None:
@@ -370,6 +418,12 @@ def _refusals(scribe: Scribe, ann: Told) -> None:
     ann.refused("pull-bad", "A cursor that is none", "pull", msgspec.structs.replace(known, cursors={LOG: "?"}), 400)
     body = msgspec.json.encode(known)
     scribe.call(
-        "wrong-media", "A body of another media type", "POST", "/pull", body, token=ann.token, Content_Type="application/json"
+        "wrong-media",
+        "A body of another media type",
+        "POST",
+        "/pull",
+        body,
+        token=ann.token,
+        headers={"Content-Type": "application/json"},
     )
     scribe.call("unknown-call", "A call that is none", "GET", "/nothing", token=ann.token)
