@@ -14,8 +14,8 @@ from textual.widgets import Static
 from fieldapp.language import _
 from fieldapp.screens.actions import ACTIONS, bindings, display
 from fieldapp.screens.base import FieldModal
-from fieldapp.screens.jobcards import hanging
 from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.wrapping import wrap
 
 _KEYS, _WIDTH = 9, 70
 """Columns for the keys, and for a whole line beside the scroll bar."""
@@ -62,5 +62,6 @@ class HelpScreen(FieldModal[None]):
     def _lines(self, name: str, style: str) -> list[Content]:
         action = ACTIONS[name]
         keys = " ".join(display(key) for key in action.keys.split(","))
-        text = Content.assemble((f"{keys:>{_KEYS}}  ", style), (f"{_(action.label)}: ", "bold"), _(action.help))
-        return hanging(text, _WIDTH, _KEYS + 2)
+        text = Content.assemble((f"{_(action.label)}: ", "bold"), _(action.help))
+        lines = wrap(text, _WIDTH - _KEYS - 2)
+        return [Content.assemble((f"{keys if number == 0 else '':>{_KEYS}}  ", style), line) for number, line in enumerate(lines)]

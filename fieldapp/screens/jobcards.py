@@ -160,7 +160,7 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
             rows.append((_("Asset"), safe_text(" ".join(part for part in words if part))))
     hazards = [say(words, lang) for words in job.hazards]
     if hazards:
-        rows.append((_("Hazards"), safe_text("⚠ " + ", ".join(hazards), "$text-warning")))
+        rows.append((_("Hazards"), safe_text("⚠ " + _(", ").join(hazards), "$text-warning")))
     coverage = coverage_words(job.coverage, job.included, job.excluded, lang)
     rows.append((_("Coverage"), safe_text(": ".join(part for part in (coverage.title, coverage.terms) if part))))
     if job.description:

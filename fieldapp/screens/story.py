@@ -199,7 +199,7 @@ class Story:
         return name_of_person(self._documents, person)
 
     def _titles(self, keys: list[str]) -> str:
-        return ", ".join(self.step_title(key) for key in keys)
+        return _(", ").join(self.step_title(key) for key in keys)
 
     def _file(self, body: dict[str, Any]) -> Content:
         kilobytes = -(-int(body["size"]) // 1024)

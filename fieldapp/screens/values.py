@@ -17,7 +17,7 @@ def value_words(procedure: Procedure, step: Step, value: str, unit: str = "") ->
         return _("yes") if value == "yes" else _("no")
     if step.type in ("choice", "multiple_choice"):
         labels = {choice.id: say(choice.label, language()) or choice.id for choice in procedure.choices_of(step)}
-        return ", ".join(labels.get(option, option) for option in value.split())
+        return _(", ").join(labels.get(option, option) for option in value.split())
     if step.type == "file":
         count = len(value.split())
         return plural("{count} file", "{count} files", count).format(count=count)

@@ -19,9 +19,10 @@ from fieldapp.domain.words import say
 from fieldapp.language import _, language, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
-from fieldapp.screens.office.device_words import device_words
+from fieldapp.screens.office.device_words import told_of_device
 from fieldapp.screens.states import status
 from fieldapp.store.queries.lists import open_counts
+from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -52,7 +53,7 @@ class AssignScreen(FieldModal[str]):
             window.border_subtitle = _("Enter gives the job, Esc closes")
             yield Static(self._about(), markup=False)
             yield WindowList(self._draw, empty=_("There is no technician in this branch yet."))
-            yield Static(device_words(self.field, self._job), markup=False, classes="muted")
+            yield Paragraphs(lambda width: told_of_device(self.field, self._job, width), classes="muted")
 
     def on_mount(self) -> None:
         found = self._candidates()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.content import Content
+
 from fieldapp.domain.job import JobState
 from fieldapp.language import _, plural
 from fieldapp.screens.values import day_time
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.heard import last_heard, unsent_about
 from fieldapp.widgets.safe_text import safe_text
+from fieldapp.widgets.wrapping import wrap
 
 if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
@@ -23,7 +26,7 @@ def device_words(field: FieldApp, job: JobState) -> str:
     if not job.assignee or job.status in ("unassigned", "declined"):
         return _("Nobody has the job now.")
     if job.assignee == session.identity.person:
-        count = unsent_about(session.reader, f"job:{job.id}" if not job.id.startswith("job:") else job.id)
+        count = unsent_about(session.reader, f"job:{job.id}")
         if not count:
             return _("You have it now, and everything recorded about it here is sent.")
         words = plural("You have it now; {count} record is only here.", "You have it now; {count} records are only here.", count)
@@ -39,3 +42,8 @@ def device_words(field: FieldApp, job: JobState) -> str:
     if job.status in _UNDER_WAY:
         words += " " + _("The work is under way: call {name} first.").format(name=name)
     return words + " " + _("Nothing is lost: it comes in with the next sync.")
+
+
+def told_of_device(field: FieldApp, job: JobState, width: int) -> Content:
+    """The same in lines of `width` columns."""
+    return Content("\n").join(wrap(Content(device_words(field, job)), width))

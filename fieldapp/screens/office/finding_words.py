@@ -9,6 +9,7 @@ from textual.content import Content
 from fieldapp.domain.review import Finding, FindingCode
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, plural
+from fieldapp.screens.jobcards import hanging
 from fieldapp.screens.states import PROMISE, VERDICT
 from fieldapp.screens.values import reason_words
 from fieldapp.store.queries.documents import Documents
@@ -27,6 +28,7 @@ _LOOKS: dict[FindingCode, tuple[str, str]] = {
     "doubtful_clock": ("◷", "$text-muted"),
     "unsigned": ("✎", "$text-muted"),
 }
+_GAP = "   "
 _SCALES = {"csat": ("CSAT", 5), "nps": ("NPS", 10), "ces": ("CES", 7)}
 
 
@@ -36,10 +38,35 @@ def finding_words(finding: Finding, documents: Documents) -> Content:
     return Content.styled(f"{glyph} {safe_text(_text(finding, documents)).plain}", colour)
 
 
-def findings_line(found: Iterable[Finding], documents: Documents) -> Content:
-    """All findings of a job in one line; that there is none, where there is none."""
+def findings_lines(found: Iterable[Finding], documents: Documents, width: int) -> list[Content]:
+    """All findings of a job in lines of `width` columns, none of them parted; that there is none, where there is none."""
     parts = [finding_words(finding, documents) for finding in found]
-    return Content("   ").join(parts) if parts else Content.styled("✓ " + _("nothing stands out"), "$text-success")
+    lines: list[Content] = []
+    for part in parts or [Content.styled("✓ " + _("nothing stands out"), "$text-success")]:
+        if lines and lines[-1].cell_length + len(_GAP) + part.cell_length <= width:
+            lines[-1] = Content.assemble(lines[-1], _GAP, part)
+        else:
+            lines += hanging(part, width, 2)
+    return lines
+
+
+def findings_line(found: Iterable[Finding], documents: Documents, width: int) -> Content:
+    """All findings in one line: where they are too many for it, broken promises are counted and not named."""
+    found = tuple(found)
+    lines = findings_lines(found, documents, width)
+    if len(lines) == 1:
+        return lines[0]
+    broken = sum(finding.code == "broken_promise" for finding in found)
+    parts: list[Content] = []
+    for finding in found:
+        if finding.code != "broken_promise":
+            parts.append(finding_words(finding, documents))
+        elif broken:
+            glyph, colour = _LOOKS["broken_promise"]
+            words = plural("{count} promise broken", "{count} promises broken", broken).format(count=broken)
+            parts.append(Content.styled(f"{glyph} {words}", colour))
+            broken = 0
+    return Content(_GAP).join(parts)
 
 
 def _text(finding: Finding, documents: Documents) -> str:

@@ -17,7 +17,8 @@ from fieldapp.domain.problem import Problem
 from fieldapp.language import _
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
-from fieldapp.screens.office.device_words import device_words
+from fieldapp.screens.office.device_words import told_of_device
+from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
 
 
@@ -58,7 +59,7 @@ class RescheduleScreen(FieldModal[tuple[str, str]]):
             yield Static(window_words(now, self._zone) if now else Content(_("No time is agreed yet.")), id="means", markup=False)
             yield Static(_("Reason (may be left out)"), markup=False)
             yield Input(id="reason", max_length=1000)
-            yield Static(device_words(self.field, job), markup=False, classes="muted")
+            yield Paragraphs(lambda width: told_of_device(self.field, job, width), classes="muted")
 
     def on_mount(self) -> None:
         self.query_one("#when", Input).focus()

@@ -96,7 +96,9 @@ class ReviewScreen(JobListScreen):
         if room > title_width:
             parts.append(Content(" ") + _cell(safe_text(customer_name, "$text-muted"), room - title_width - 1))
         parts += [Content(" "), _cell(Content(person_word(row.assignee, self._names)), name_width), Content(" "), Content(finished)]
-        why = Content.assemble("   ", findings_line(row.found, self.field.session.documents)).truncate(width - 1, ellipsis=True)
+        why = Content.assemble("   ", findings_line(row.found, self.field.session.documents, width - 4)).truncate(
+            width - 1, ellipsis=True
+        )
         return Content.assemble(*parts, "\n", why)
 
     def summary(self, row: object, job: JobState | None) -> Content:

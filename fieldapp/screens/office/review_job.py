@@ -20,7 +20,7 @@ from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldScreen
-from fieldapp.screens.office.finding_words import findings_line
+from fieldapp.screens.office.finding_words import findings_lines
 from fieldapp.screens.office.open_points import open_points
 from fieldapp.screens.office.step_rows import draw_step, step_detail, step_rows
 from fieldapp.screens.states import status
@@ -33,6 +33,7 @@ from fieldapp.store.queries.log import LogLine, log_of
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
+_CONFIRM_WIDTH = 60
 _MOVES = {"approve": "job.approved", "send_back": "job.sent_back"}
 
 
@@ -120,7 +121,8 @@ class ReviewJobScreen(FieldScreen):
         entries = plural("Log: {count} entry", "Log: {count} entries", len(self._lines)).format(count=len(self._lines))
         other = "" if self.has_class("-wide") else "   " + _("(Tab: {other})")
         steps_title, log_title = self.query_one("#steps-title", Static), self.query_one("#log-title", Static)
-        steps_title.update(Content(f"{steps}, {order}{marked}{other.format(other=_('the log'))}"))
+        steps = _("{steps}, {order}").format(steps=steps, order=order)
+        steps_title.update(Content(f"{steps}{marked}{other.format(other=_('the log'))}"))
         log_title.update(Content(f"{entries}{other.format(other=_('the steps'))}"))
         steps_title.set_class(self._steps.has_focus, "-here")
         log_title.set_class(self._log.has_focus, "-here")
@@ -128,7 +130,13 @@ class ReviewJobScreen(FieldScreen):
     def on_resize(self) -> None:
         """With room for both sides there is no other side to be named."""
         if self._places or self.is_mounted:
-            self.call_after_refresh(self._titles)
+            self.call_after_refresh(self._resized)
+
+    def _resized(self) -> None:
+        job = self.job()
+        if job is not None:
+            self.query_one("#about", Static).update(self._about(job, self.field.now()))
+        self._titles()
 
     def on_descendant_focus(self) -> None:
         if self._places or self.is_mounted:
@@ -143,8 +151,10 @@ class ReviewJobScreen(FieldScreen):
                 safe_text(f"{job.number}  {say(job.title, lang)}", "bold"), "  ", status(job.status), "  ", safe_text(who),
                 "  ", safe_text(say(customer.name, lang) if customer else job.customer, "$text-muted"),
             ),
-            findings_line(findings(job, now), documents),
         ]  # fmt: skip
+        found = findings(job, now)
+        if found or job.status in ("completed", "cannot_complete", "approved"):
+            lines += findings_lines(found, documents, max(20, self.size.width - 2))
         voice = [
             Content.assemble(
                 ("★ ", "$text-accent"), safe_text(_scores(given.csat, given.nps, given.ces)), safe_text(_quoted(given.comment))
@@ -228,7 +238,8 @@ class ReviewJobScreen(FieldScreen):
                 return
             from fieldapp.screens.asking import ConfirmScreen
 
-            text = Content("\n\n").join([findings_line(found, self.field.session.documents), Content(_("Approve it as it is?"))])
+            lines = findings_lines(found, self.field.session.documents, _CONFIRM_WIDTH)
+            text = Content("\n").join([*lines, Content(""), Content(_("Approve it as it is?"))])
             title = _("Approve {number}").format(number=safe_text(number).plain)
             self.app.push_screen(ConfirmScreen(title, text, _("approve")), lambda yes: self._approve(number, told) if yes else None)
             return

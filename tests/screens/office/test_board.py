@@ -20,6 +20,7 @@ from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.states import STATUS, span
 from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.lists import JobCard
+from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import FieldHome
 from tests.screens.until import press_text, shown, text_of, until
@@ -52,7 +53,9 @@ async def go_to(pilot: Pilot[None], number: str) -> None:
 
 def said(app: FieldApp) -> str:
     """The texts of the window in front, unwrapped."""
-    return " ".join(str(part.content) for part in app.screen.query(Static))
+    texts = [str(part.content) for part in app.screen.query(Static)]
+    texts += [str(part.render()).replace("\n", " ") for part in app.screen.query(Paragraphs)]
+    return " ".join(texts)
 
 
 def job(app: FieldApp, number: str) -> JobState:
@@ -122,7 +125,7 @@ async def test_what_is_unsent_is_counted_where_the_job_is_ones_own(field_home: H
     async with app.run_test(size=(80, 24)) as pilot:
         await go_to(pilot, "J-1078")
         await pilot.press("a")
-        assert "You have it now; 1 record is only here." in shown(app)
+        assert "You have it now; 1 record is only here." in said(app)
 
 
 async def test_filter_by_state_and_technician_and_back_with_escape(field_home: Homes) -> None:

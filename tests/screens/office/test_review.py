@@ -132,7 +132,9 @@ async def test_steps_are_sorted_by_risk_or_in_order_and_the_story_follows(field_
         app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1030").stream))
         await pilot.pause()
         assert "what failed first" in text_of(app, "#steps-title")
-        assert "Condensing pressure" in shown(app).splitlines()[5]
+        lines = shown(app).splitlines()
+        title = next(number for number, line in enumerate(lines) if "what failed first" in line)
+        assert "Condensing pressure" in lines[title + 1]
         assert "asked: between" in text_of(app, "#detail")
         await pilot.press("enter")  # to its entry in the log
         log = app.screen.query_one("#log", WindowList)
