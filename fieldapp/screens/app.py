@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
@@ -376,11 +377,16 @@ class FieldApp(App[None]):
             return self._network is not None
         return super().check_action(action, parameters)
 
+    def action_command_palette(self) -> None:
+        if self.use_command_palette and not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            self.push_screen(CommandPalette(id="--command-palette", placeholder=_("Find what to do by its name ...")))
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the screen, as `Noun: label`, for the command palette."""
-        for active in screen.active_bindings.values():
-            action = ACTIONS.get(active.binding.id or "")
-            if action is None or not active.enabled:
+        offered = {active.binding.id: active for active in screen.active_bindings.values() if active.enabled}
+        for name, active in offered.items():  # once each, whatever number of keys it has
+            action = ACTIONS.get(name or "")
+            if action is None:
                 continue
             run = active.binding.action
 
