@@ -334,11 +334,9 @@ class DeviceReplica:
     def doubted(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
         """(log, stream, after, upto) of streams that were said to have left and are to be asked for whole once more: the server
         says so again, or sends them."""
-        query = select(col(ScopeRow.log), col(DoubtRow.stream), col(DoubtRow.since)).join(
-            ScopeRow, col(ScopeRow.stream) == col(DoubtRow.stream)
-        )
+        query = "SELECT s.log, d.stream, d.since FROM doubts d JOIN scope s ON s.stream = d.stream ORDER BY d.stream"
         with self._db.read() as conn:
-            rows = conn.execute(query.order_by(col(DoubtRow.stream))).all()
+            rows = plain(conn).execute(query).fetchall()  # text: it is asked at every pass
         now = self._clock.now()
         due = [(log, stream) for log, stream, since in rows if is_due(since, now)][:limit]
         read = {log: int(cursor.partition(":")[0]) for log, cursor in self.cursors().items()} if due else {}

@@ -313,6 +313,25 @@ def test_a_stream_is_fetched_first_and_followed_then(
     assert lin.findings() == ()
 
 
+def test_what_was_leaving_while_history_is_read_again_comes_back_whole(
+    lin: Device, server: ServerReplica, sqlite_server: Database, boss: Pen, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1", "customer:c1", "asset:a1")
+    lin.say(steps.NoteAdded("still only here"))
+    lin.replica.receive(Page(removed=(("b1", "job:1"),)))
+    lin.replica.forget_cursors()
+    upto = head_of(sqlite_server)
+    lin.replica.receive(Page((), {"b1": f"{upto}:"}, added(sqlite_server, "job:1", "customer:c1", "asset:a1")))
+    asked = {stream: after for _, stream, after, _ in lin.replica.backfills(10)}
+    assert asked == {"job:1": 0, "customer:c1": 0, "asset:a1": 0}
+    rows = rows_of(sqlite_server, "b1", keep=of(*asked))  # type: ignore[arg-type]
+    lin.replica.receive(Page(tuple(rows), {}, backfilled=tuple((stream, upto, True) for stream in asked)))
+    view = lin.view()
+    assert view is not None
+    assert (view.status, [note.text for note in view.notes]) == ("assigned", ["still only here"])
+    assert lin.findings() == ()
+
+
 def test_cursors_and_rows_come_together_or_not_at_all(
     lin: Device, sqlite_server: Database, job: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
