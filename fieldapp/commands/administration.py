@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fieldapp.commands.calling import OK, Command
+from fieldapp.commands.calling import FAILED, OK, Command
 from fieldapp.commands.output import Output
 from fieldapp.commands.serving import server_options, settings_of, shown_database
 
@@ -231,6 +231,38 @@ def _backup(arguments: argparse.Namespace, out: Output) -> int:
     return OK
 
 
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    server_options(parser)
+    parser.add_argument("file", metavar="FILE", help="what `fieldapp export unsent`, or the sync centre, wrote")
+
+
+def _import(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.server.importing import import_export
+
+    source = Path(arguments.file).expanduser().absolute()
+    with opened(arguments) as services:
+        found = import_export(services, source)
+    if arguments.json:
+        out.json(
+            {
+                "held": found.held,
+                "known": found.known,
+                "files": found.files,
+                "broken_files": list(found.broken_files),
+                "damaged_lines": list(found.damaged),
+            }
+        )
+        return OK if found.whole else FAILED
+    out.line(f"{found.held} entries and {found.files} files taken in from {source}; {found.known} were here already.")
+    for line in found.damaged[:20]:
+        out.line(f"  Not taken: line {line} is damaged")
+    for name in found.broken_files[:20]:
+        out.line(f"  Not taken: the file {name} is not whole in it")
+    if found.held:
+        out.line("  They wait at the desk until their own device sends them or the office decides: fieldapp desk")
+    return OK if found.whole else FAILED
+
+
 def _verify(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.commands.findings import show_findings
     from fieldapp.server.file_storage import FolderStorage
@@ -319,6 +351,14 @@ COMMANDS = {
         description="Erase the personal data of a customer, here and on every device. Done again it erases what has come since",
     ),
     "admin backup": Command(_backup, "fieldapp admin backup /mnt/disk/fieldapp.zip", _file_arguments, device=False),
+    "admin import": Command(
+        _import,
+        "fieldapp admin import /media/stick/fieldapp-unsent-A1-20261122-0900.jsonl",
+        _import_arguments,
+        device=False,
+        description="Take in what a device exported, with its files. The entries wait at the desk until their own device sends "
+        "them or the office decides. The same file twice adds nothing",
+    ),
     "admin verify": Command(
         _verify,
         "fieldapp admin verify",

@@ -74,6 +74,7 @@ COMMANDS = (
     Listed("admin erase", "administration", "erase the personal data of a customer"),
     Listed("admin files", "administration", "list files that have not arrived yet, by job"),
     Listed("admin backup", "administration", "write a verified backup of the server"),
+    Listed("admin import", "administration", "take in what a device exported to a file"),
     Listed("admin verify", "administration", "compute every hash and chain of the server again, and name what does not fit"),
     Listed("admin restore", "administration", "restore the server from a backup"),
 )

@@ -23,7 +23,7 @@ from fieldapp.server.frame import Frame
 from fieldapp.server.health import app_version, database_answers, may_read_metrics
 from fieldapp.server.openapi import describe, document
 from fieldapp.server.reach import Session
-from fieldapp.server.receiving import read_run, writer
+from fieldapp.server.receiving import read_lines, read_run, writer
 from fieldapp.server.services import ServerServices
 from fieldapp.sync.protocol import (
     PART_BYTES,
@@ -31,6 +31,8 @@ from fieldapp.sync.protocol import (
     EnrolAnswer,
     EnrolRequest,
     FileState,
+    ImportAnswer,
+    ImportRequest,
     PullAnswer,
     PullRequest,
     PushAnswer,
@@ -183,6 +185,17 @@ def desk(request: Request, services: Services, who: Caller) -> Response:
     """What the office has to know and no log says: bytes in quarantine, devices not heard from, files missing."""
     services.accounts.flush_seen()
     return answer(request, services.desk.answer(who))
+
+
+@router.post("/v1/import", **describe(ImportRequest, ImportAnswer))
+def import_lines(request: Request, services: Services, who: Caller, body: SyncBody) -> Response:
+    """Bring what a device exported to a file: content, never positions. What the caller's person did not record is put aside."""
+    lines, damaged = read_lines(decoded(body, ImportRequest))
+    for device in {line.entry.envelope.device for line in lines}:
+        services.check_quarantine_room(device)
+    taken = services.replica.take_in(lines, writer(who), services.known_logs(who))
+    services.hints.publish(taken.moved)
+    return answer(request, ImportAnswer(taken.taken, taken.held, taken.known, damaged, taken.wanted))
 
 
 @router.get("/v1/events", **describe(None, None, stream="text/event-stream"))

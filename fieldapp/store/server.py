@@ -8,7 +8,7 @@ that commit late.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Literal
 
@@ -30,6 +30,8 @@ from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import Erased, carry_out, concerned, lock_streams
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
+from fieldapp.store.import_words import ARRIVED, IMPORTED
+from fieldapp.store.importing import Line, TakenIn, keys_of, sort_out
 from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
 from fieldapp.store.scope import ScopeChanges, closed_long_ago, needs_of
@@ -99,6 +101,7 @@ class ServerReplica:
             head = self._lock_epoch(conn, who, run)
             fresh, statuses, head = self._take_positions(conn, who, run, head, now)
             moved = self._place(conn, run.log, _groups(fresh, who), who, now) if fresh else {}
+            self._arrived(conn, fresh, now)
             wanted = self._wanted(conn, run.entries)
             self._save_epoch(conn, head)
         return Receipted(head, statuses, wanted, moved)
@@ -138,6 +141,35 @@ class ServerReplica:
                     if groups:
                         moved |= self._place(conn, log, groups, None, self._clock())
         return moved
+
+    def take_in(self, lines: Sequence[Line], who: Writer | None, logs: Collection[str]) -> TakenIn:
+        """Take entries from a file that a device exported: their content, never their positions. Done twice it changes nothing.
+
+        Args:
+            who: the device that sends them; None for an administrator. logs: those there are.
+        """
+        now, moved = self._clock(), dict[str, int]()
+        with self._db.write() as conn:
+            found = sort_out(conn, lines, who, logs)
+            self._store(conn, found.vouched)
+            for log in sorted({entry.envelope.log for entry in found.vouched}):
+                assert who is not None  # nobody else vouches
+                groups = _groups([entry for entry in found.vouched if entry.envelope.log == log], who)
+                moved |= self._place(conn, log, groups, who, now)
+            for line, reason in found.aside:
+                named = line.entry.envelope
+                self._quarantine_row(conn, line.key, named.device, named.log, line.epoch, line.seq, reason, line.raw, now)
+                self._want_files(conn, line.raw)
+            wanted = self._wanted(conn, [line.entry for line in lines])
+        return TakenIn(len(found.vouched), len(found.aside), found.known, wanted, moved)
+
+    def _arrived(self, conn: Connection, fresh: Sequence[Entry], now: int) -> None:
+        """What was put aside from a file, and now comes from its own device, waits for nobody any more."""
+        waits = select(col(QuarantineRow.id)).where(col(QuarantineRow.reason) == IMPORTED, col(QuarantineRow.decided) == "")
+        if fresh and conn.execute(waits.limit(1)).first() is not None:
+            for keys in chunks(keys_of(fresh)):
+                arrived = update(QuarantineRow).where(col(QuarantineRow.id).in_(keys), col(QuarantineRow.decided) == "")
+                conn.execute(arrived.values(decided=ARRIVED, decided_at=now))
 
     def quarantine(
         self, who: Writer, *, epoch: str, log: str, seq: int, prev_hash: str, chain: str, raw: bytes, reason: str

@@ -271,6 +271,24 @@ class QuarantineRequest(msgspec.Struct, frozen=True):
     reason: Annotated[str, msgspec.Meta(max_length=2000)] = ""
 
 
+class ImportRequest(msgspec.Struct, frozen=True):
+    """Lines of an exported journal, each as it stands there (`checksum json`), without its line feed."""
+
+    lines: tuple[Annotated[str, msgspec.Meta(max_length=512 * 1024)], ...]
+
+
+class ImportAnswer(msgspec.Struct, frozen=True):
+    """What became of imported lines. taken: in the log now; held: put aside until their own device sends them or the office
+    decides; known: were here already; damaged: numbers (from 1) of lines that cannot be read; wanted: files the server has not
+    got."""
+
+    taken: int
+    held: int
+    known: int
+    damaged: tuple[int, ...] = ()
+    wanted: tuple[str, ...] = ()
+
+
 class AsideBytes(msgspec.Struct, frozen=True):
     """Bytes in quarantine that wait for a decision. id: their SHA-256; text: their beginning, as text; why_not: why they cannot be
     released, '' where they can."""

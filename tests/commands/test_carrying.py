@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from fieldapp.store.home import Home
-from tests.commands.runs import Device
+from tests.commands.runs import Commands, Device
 from tests.commands.test_shapes import documented
 from tests.commands.work import JOB
 from tests.live_server import LiveServer
@@ -57,3 +57,17 @@ def test_a_damaged_stick_is_named_and_the_rest_is_taken(technician: Device, tmp_
     assert "1 entries and 0 files taken in" in said.out
     assert technician("outbox", "--json").json["unsent"] == 1
     technician("import", str(tmp_path / "nothing")).refused("cannot be read")
+
+
+def test_the_server_takes_a_stick_in_and_holds_it_for_the_office(server: LiveServer, technician: Device, tmp_path: Path) -> None:
+    admin = Commands("--server-home", str(server.settings.home))
+    technician("note", JOB, "from a broken laptop").good()
+    file = tmp_path / "unsent.jsonl"
+    technician("export", "unsent", "--to", str(file)).good()
+    taken = documented("admin import", admin("admin", "import", str(file), "--json").json)
+    assert (taken["held"], taken["known"]) == (1, 0)
+    assert "0 entries and 0 files" in admin("admin", "import", str(file)).good().out
+    technician("sync").good()
+    assert [line["outcome"] for line in technician("log", JOB, "--json").json if line["type"] == "note.added"] == ["applied"]
+    file.write_bytes(b"nothing of ours")
+    admin("admin", "import", str(file)).refused("nothing that a device of Fieldapp exported")

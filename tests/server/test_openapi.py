@@ -56,7 +56,7 @@ def document(device: Client) -> Any:
 
 CALLS = (
     "GET /health", "GET /v1/desk", "POST /v1/enrol", "POST /v1/token", "POST /v1/push", "POST /v1/pull", "POST /v1/quarantine",
-    "GET /v1/files/{sha256}", "GET /v1/files/{sha256}/parts", "HEAD /v1/files/{sha256}/parts/{part}",
+    "POST /v1/import", "GET /v1/files/{sha256}", "GET /v1/files/{sha256}/parts", "HEAD /v1/files/{sha256}/parts/{part}",
     "PUT /v1/files/{sha256}/parts/{part}", "POST /v1/files/{sha256}/complete",
 )  # fmt: skip
 ENDLESS = "GET /v1/events"
