@@ -38,6 +38,8 @@ from fieldapp.sync.protocol import (
     EpochHead,
     EpochParent,
     FileState,
+    ImportAnswer,
+    ImportRequest,
     PullAnswer,
     PullRequest,
     PushAnswer,
@@ -396,6 +398,7 @@ def _office(scribe: Scribe, ann: Told, boss: Told, job: str) -> None:
     boss.pull("pull-office", "The office reads its logs whole")
     desk = scribe.call("desk", "What only the server knows", "GET", "/desk", token=boss.token)
     scribe.call("events", "Where the logs stand, then a hint when one moves", "GET", "/events", token=boss.token, lines=6)
+    _importing(scribe, ann, boss, job)
     boss.push("push-office", "The office gives the job to somebody else", _draft(job, lifecycle.JobAssigned("tech-2")))
     note = _draft(job, steps.NoteAdded("written in the cellar"))
     ann.push("push-late", "What the old technician recorded before he knew", note)
@@ -405,6 +408,22 @@ def _office(scribe: Scribe, ann: Told, boss: Told, job: str) -> None:
     released = _draft(f"desk:{LOG}", EntryReleased(about, "it can be read after all"))
     boss.push("push-decision", "The office lets the bytes in quarantine stand", released)
     ann.pull("pull-decided", "The entry has its place now, and its author hears of it")
+
+
+def _importing(scribe: Scribe, ann: Told, boss: Told, job: str) -> None:
+    ann.device.replica.append([_draft(job, steps.NoteAdded("carried by hand"))])
+    (line,) = ann.device.journal.content().decode().splitlines()
+    damaged = ImportRequest((line, line[:-9]))
+    scribe.ask("import", "Its own person brings it, with a damaged line", "import", damaged, ImportAnswer, ann.token)
+    scribe.ask("import-again", "The same again", "import", ImportRequest((line,)), ImportAnswer, ann.token)
+    ann.device.replica.append([_draft(job, steps.NoteAdded("carried by somebody else"))])
+    other = ann.device.journal.content().decode().splitlines()[1]
+    of_ann = ImportRequest((other,))
+    scribe.ask(
+        "import-foreign", "The office brings what another person exported: put aside", "import", of_ann, ImportAnswer, boss.token
+    )
+    more = _draft(job, steps.NoteAdded("and one more"))
+    ann.push("push-imported", "The device sends what was carried by hand: it is there, and takes its position", more)
 
 
 def _refusals(scribe: Scribe, ann: Told) -> None:
