@@ -357,7 +357,7 @@ class DeviceReplica:
         with many_at_once(), self._db.write() as conn:
             receiver = Receiver(self._db, conn, self.identity.device, self.identity.role, self._clock.now())
             changed = receiver.receive(page)
-        self._follow_person(page)
+            self._follow_person(page)  # before the commit: a page that is not kept comes again
         if receiver.erased.entries:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()
@@ -501,7 +501,7 @@ class DeviceReplica:
             select(col(EntryRow.stream), col(EntryRow.log)).join(OwnEntryRow, col(OwnEntryRow.entry_id) == col(EntryRow.id))
         )
         shown = {**{s: log for s, log in own}, **logs}
-        gone = set(conn.execute(select(col(JobRow.stream))).scalars()) - set(shown)
+        gone = set(conn.execute(select(col(JobRow.stream))).scalars()) - set(shown) - waiting
         for names in chunks(sorted(gone)):
             conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
         refresh_jobs(self._db, conn, shown, self.identity.role)

@@ -332,6 +332,41 @@ def test_what_was_leaving_while_history_is_read_again_comes_back_whole(
     assert lin.findings() == ()
 
 
+def test_a_new_fold_does_not_hide_what_is_being_read_again(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1", "customer:c1", "asset:a1")
+    lin.replica.forget_cursors()
+    lin.replica.rebuild()
+    view = lin.view()
+    assert view is not None
+    assert view.status == "assigned"
+
+
+def test_a_server_that_knows_nothing_any_more_is_asked_twice(
+    lin: Device, server: ServerReplica, sqlite_server: Database, boss: Pen, job: str
+) -> None:
+    for number in (2, 3):
+        boss.push(server, boss.entry(created(f"J-{number}"), f"job:{number}"))
+        boss.say(server, lifecycle.JobAssigned(person="p-lin"), f"job:{number}")
+    streams = ("job:1", "job:2", "job:3", "customer:c1", "asset:a1")
+    fetch(lin, sqlite_server, *streams)
+    lin.replica.forget_cursors()  # it was restored
+    lin.replica.receive(Page((), {"b1": "0:"}))  # and has nothing
+    lin.replica.receive(Page((), {"b1": "0:"}))
+    assert lin.replica.doubts() == 5
+    assert {row["stream"] for row in everything(lin.db, JobRow)} == {"job:1", "job:2", "job:3"}
+    assert lin.replica.doubted(10) == ()
+    lin.restart()
+    lin.clock.at += 60_001
+    asked = lin.replica.doubted(10)
+    assert {stream for _, stream, _, _ in asked} == set(streams)
+    removed = tuple((log, stream) for log, stream, _, _ in asked)
+    lin.replica.receive(Page(removed=removed, backfilled=tuple((stream, upto, True) for _, stream, _, upto in asked)))
+    assert everything(lin.db, JobRow) == everything(lin.db, ScopeRow) == []
+    assert lin.findings() == ()
+
+
 def test_cursors_and_rows_come_together_or_not_at_all(
     lin: Device, sqlite_server: Database, job: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
