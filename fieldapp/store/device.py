@@ -42,7 +42,6 @@ from fieldapp.store.lines import Lines
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
-from fieldapp.store.taking_over import TakenOver, sort_out
 from fieldapp.store.sealing import sealed
 from fieldapp.store.tables import (
     CursorRow,
@@ -60,6 +59,7 @@ from fieldapp.store.tables import (
     StreamStateRow,
     table_of,
 )  # fmt: skip
+from fieldapp.store.taking_over import TakenOver, sort_out
 
 _JOB_COLUMNS = tuple(column.name for column in table_of(JobRow).columns)
 _JOB = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs WHERE stream = ?"
@@ -267,7 +267,7 @@ class DeviceReplica:
 
     def outgoing(self, entries: int, size: int) -> Run | None:
         """The next run of unsent entries of one log: at most so many entries and bytes, whole groups, at least one group."""
-        with self._db.read() as conn:
+        with many_at_once(), self._db.read() as conn:
             return self._lines.outgoing(conn, entries, size)
 
     def heads(self) -> tuple[Head, ...]:
@@ -313,7 +313,7 @@ class DeviceReplica:
 
     def entry_at(self, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
         """(entry, chain before it, chain at it) of an own position, for handing it over as quarantine."""
-        with many_at_once(), self._db.read() as conn:
+        with self._db.read() as conn:
             return self._lines.entry_at(conn, epoch, seq)
 
     # --- Reading ----------------------------------------------------------------------------------------------------
@@ -473,6 +473,7 @@ class DeviceReplica:
         return [entry for entry in wanted.values() if entry.envelope.author == self.identity.person]
 
     def _rewrite_journal(self) -> None:
+        self._keeping.write()  # before the journal lets go of it
         with self._db.read() as conn:
             lines = [journal_line(epoch, seq, entry) for epoch, seq, entry in self._lines.unsent(conn)]
         if b"".join(lines) != self._journal.content():

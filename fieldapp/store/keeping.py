@@ -49,6 +49,14 @@ class Keeping:
                 if not self._has_unsent():
                     self._journal.replace(())
 
+    def write(self) -> None:
+        """Write what left the outbox and is only in the journal so far: to be called before the journal is written anew.
+
+        Raises:
+            Problem: `journal-failed`.
+        """
+        self._kept.append((), 0)
+
     def _has_unsent(self) -> bool:
         with self._db.read() as conn:
             return self._lines.has_unsent(conn)

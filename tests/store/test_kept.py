@@ -93,6 +93,38 @@ def test_a_restored_server_and_a_lost_database_lose_nothing_together(
     assert device.findings() == ()
 
 
+def received_in_part(device: Device, server: ServerReplica) -> list[str]:
+    """Two entries, the first of which a receipt names: it is not written to a segment before the second one is received too."""
+    ids = [*device.say(created()).entries, *note(device, "unsent")]
+    run = device.replica.outgoing(1, 1 << 20)
+    assert run is not None
+    assert [entry.id for entry in run.entries] == ids[:1]
+    device.replica.acknowledge(server.receive(device.who, run).head, START_MS)
+    assert kept(device) == []
+    assert [entry.id for entry in parse_journal(device.home.journal_file.read_bytes()).entries] == ids
+    return ids
+
+
+def test_a_new_journal_lets_go_of_nothing_that_no_segment_holds(device: Device, new_server: Callable[[], ServerReplica]) -> None:
+    ids = received_in_part(device, new_server())
+    device.replica.fork("b1")
+    assert kept(device) == ids[:1]
+    assert [entry.id for entry in parse_journal(device.home.journal_file.read_bytes()).entries] == ids[1:]
+    device.put_database(None)
+    server = new_server()
+    device.push(server)
+    assert placed(server) == ids
+
+
+def test_a_database_lost_before_the_outbox_was_empty_loses_nothing(device: Device, new_server: Callable[[], ServerReplica]) -> None:
+    ids = received_in_part(device, new_server())
+    device.put_database(None)
+    server = new_server()
+    device.push(server)
+    assert placed(server) == ids
+    assert kept(device) == ids
+
+
 def test_entries_handed_over_as_quarantine_are_kept_too(device: Device, new_server: Callable[[], ServerReplica]) -> None:
     ids = [*device.say(created()).entries, *note(device, "poison")]
     run = device.replica.outgoing(10, 1 << 20)
