@@ -27,7 +27,7 @@ def _desk(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
     from fieldapp.domain.instant import iso_utc
     from fieldapp.store.queries.desk import desk_items, own_decisions
-    from fieldapp.sync.desk import silent
+    from fieldapp.sync.asked import silent
 
     with reading(arguments.home) as device:
         _check_office(device)
@@ -311,7 +311,8 @@ def _check_office(device: DeviceView) -> None:
 def _asked(device: DeviceView, arguments: argparse.Namespace) -> Any:
     from fieldapp.settings import device_settings
     from fieldapp.store.queries.outbox import setting
-    from fieldapp.sync.desk import Asked, ask_desk, kept_desk
+    from fieldapp.sync.asked import Asked, kept_desk
+    from fieldapp.sync.desk import ask_desk
 
     if arguments.offline:
         return Asked(kept_desk(device.home), "you said --offline")
@@ -320,7 +321,7 @@ def _asked(device: DeviceView, arguments: argparse.Namespace) -> Any:
 
 def _bytes_named(device: DeviceView, typed: str) -> AsideBytes | None:
     """Bytes in quarantine that the text names, of what the server said when it was last asked."""
-    from fieldapp.sync.desk import kept_desk
+    from fieldapp.sync.asked import kept_desk
 
     answer, wanted = kept_desk(device.home), typed.strip().casefold()
     found = [one for one in (answer.aside if answer else ()) if len(wanted) >= SHOWN_ID and one.id.startswith(wanted)]

@@ -43,6 +43,7 @@ _ALL = (
     Action("sync_centre", "s", L("sync"), L("What is saved here, what is sent, and whether it is safe to leave."), L("Sync")),
     Action("today", "f2", L("today"), L("The jobs of the day."), L("Go to"), show=False),
     Action("board", "f3", L("board"), L("All jobs by state and promise."), L("Go to"), show=False),
+    Action("desk", "f5", L("desk"), L("What waits for a decision, silent devices, missing files."), L("Go to"), show=False),
     Action("review_queue", "f4", L("review"), L("Finished jobs that wait for a review."), L("Go to"), show=False),
     # A job
     Action("open", "enter", L("open"), L("Open what the cursor is on."), L("Job")),
@@ -94,6 +95,12 @@ _ALL = (
     Action("new_job", "n", L("new job"), L("A new job for a customer."), L("Office")),
     Action("step_order", "o", L("order"), L("Steps in their order, or what failed first."), L("Review")),
     Action("other_side", "tab", L("side"), L("Between the steps and the job's log."), L("Review")),
+    # Desk
+    Action("desk_theirs", "t", L("second stands"), L("The record that came second stands, with the reason."), L("Desk")),
+    Action("desk_ours", "o", L("keep"), L("What stands is kept, with the reason."), L("Desk")),
+    Action("desk_merge", "m", L("other value"), L("Neither: another value for the step, with the reason."), L("Desk")),
+    Action("desk_release", "r", L("let stand"), L("Let the record stand after all."), L("Desk")),
+    Action("desk_dismiss", "x", L("put aside"), L("Put the record aside for good; it stays in the log."), L("Desk")),
     # The customer's turn
     Action("page_on", "enter,f8", L("next"), L("The next page. Every question can be left out."), L("Handover")),
     Action("page_back", "f7", L("back"), L("The page before. What was entered stays."), L("Handover")),

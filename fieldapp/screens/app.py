@@ -40,6 +40,7 @@ from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
+    from fieldapp.sync.asked import Asked
     from fieldapp.sync.loop import SyncLoop
     from fieldapp.sync.status import SyncStatus
 
@@ -47,7 +48,7 @@ ResultT = TypeVar("ResultT")
 WARM_S = 0.1
 """Between the first frame and the import of what writes: both together would make the frame wait."""
 _TECHNICIAN_SCREENS = ("technician.job", "technician.step_runner", "technician.complete_check", "customer.handover")
-_OFFICE_SCREENS = ("office.review_job", "office.review", "office.entry")
+_OFFICE_SCREENS = ("office.review_job", "office.review", "office.entry", "office.desk")
 _BOTH = ("technician.sync_centre", "search", "help")
 _EXPRESSIONS = "fieldapp.domain.expression.language"
 _WHILE_LOCKED = frozenset({"focus_next", "focus_previous"})
@@ -60,6 +61,7 @@ class FieldApp(App[None]):
     Args:
         session: the enrolled home. loop: makes the object that keeps in step with the server (None: this device stays offline).
         network: for the demo, a switch that cuts and restores the network. scanner_prefix: what a code scanner sends first.
+        ask_desk: asks the server what only it knows of what is not as it should be; it waits for the network.
     """
 
     TITLE = "Fieldapp"
@@ -74,12 +76,13 @@ class FieldApp(App[None]):
         *,
         loop: Callable[[DeviceServices, Callable[[SyncStatus], None]], SyncLoop] | None = None,
         network: Callable[[], bool] | None = None,
+        ask_desk: Callable[[], Asked] | None = None,
         scanner_prefix: str = "",
     ) -> None:
         super().__init__()
         self.session = session
         self.sync_line = SyncLine()
-        self._make_loop, self._network = loop, network
+        self._make_loop, self._network, self.ask_desk = loop, network, ask_desk
         self._tidying = Tidying()
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None

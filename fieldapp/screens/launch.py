@@ -13,11 +13,14 @@ from fieldapp.language import language, language_of_environment, set_language
 from fieldapp.opening import Opening
 from fieldapp.settings import DeviceSettings, device_settings
 from fieldapp.store.home import Home, Identity
+from fieldapp.store.queries.outbox import setting
+from fieldapp.store.queries.reader import Reader
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.app import FieldApp
     from fieldapp.screens.session import Session
+    from fieldapp.sync.asked import Asked
     from fieldapp.sync.loop import SyncLoop
     from fieldapp.sync.status import SyncStatus
 
@@ -98,8 +101,20 @@ def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSe
 
         return sync_loop(services, settings, publish, opening.url)
 
+    session = Session(home, identity)
+
+    def ask() -> Asked:
+        from fieldapp.sync.desk import ask_desk
+
+        reader = Reader(home.database_file)
+        try:
+            return ask_desk(home, identity, settings, setting(reader, "token") or "", opening.url)
+        finally:
+            reader.close()
+
     return FieldApp(
-        Session(home, identity),
+        session,
+        ask_desk=None if opening.offline else ask,
         loop=None if opening.offline else loop,
         network=opening.network,
         scanner_prefix=settings.scanner_prefix,

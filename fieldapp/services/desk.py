@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from fieldapp.domain.decided import why_not_released
-from fieldapp.domain.entry_types import office, steps
+from fieldapp.domain.entry_types import office
 from fieldapp.domain.entry_types.base import Body, read_body
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
@@ -17,7 +17,7 @@ from fieldapp.domain.recording import plan_record
 from fieldapp.domain.roles import FIELD, OFFICE
 from fieldapp.services.work import also_of
 from fieldapp.store.device import DeviceReplica
-from fieldapp.store.queries.desk import DeskItem, desk_items, item_named, own_decisions
+from fieldapp.store.queries.desk import DeskItem, desk_items, item_named, own_decisions, step_of
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.reader import Reader
@@ -210,19 +210,6 @@ def named(items: Sequence[DeskItem], name: str) -> DeskItem:
             "Give more of the id: " + ", ".join(item.id for item in found[:4]) + ".",
         )  # fmt: skip
     return found[0]
-
-
-def step_of(item: DeskItem) -> str:
-    """Key of the step that a conflict is about, '' where it is about something else or about several."""
-    keys = set()
-    for line in item.lines:
-        try:
-            body = read_body(line.entry)
-        except Problem:
-            return ""
-        if isinstance(body, steps.StepResult) and not getattr(body, "calculated", False):
-            keys.add(body.step)
-    return keys.pop() if len(keys) == 1 else ""
 
 
 def _decided() -> Problem:

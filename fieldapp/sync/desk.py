@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from contextlib import suppress
-
-import msgspec
 
 from fieldapp.store.home import Home, Identity
 from fieldapp.sync import messages as m
+from fieldapp.sync.asked import Asked, keep_desk, kept_desk
 from fieldapp.sync.once import Settings, app_version
-from fieldapp.sync.protocol import DeskAnswer, KnownDevice, TokenAnswer
+from fieldapp.sync.protocol import DeskAnswer, TokenAnswer
 from fieldapp.sync.transport import Timeouts, Transport
 
 PATIENCE = Timeouts(connect=4, read=8, total=12)
 """Seconds: somebody is waiting for it."""
-
-SILENT_MS = 24 * 3_600_000
-"""A device that has not called for a day is named."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What the server says, now or when it was last asked (`answer.time`); None where it never was. `problem`: why not now."""
-
-    answer: DeskAnswer | None
-    problem: str = ""
 
 
 def ask_desk(home: Home, identity: Identity, settings: Settings, token: str, url: str = "") -> Asked:
@@ -50,30 +37,7 @@ def ask_desk(home: Home, identity: Identity, settings: Settings, token: str, url
     finally:
         transport.close()
     if isinstance(found, DeskAnswer):
-        _keep(home, found)
+        keep_desk(home, found)
         return Asked(found)
     words = found.words if isinstance(found, m.Fault) else found.detail.detail or found.detail.title
     return Asked(kept_desk(home), words)
-
-
-def silent(answer: DeskAnswer | None, now_ms: int) -> tuple[KnownDevice, ...]:
-    """Devices that have not called for a day, the longest silent first."""
-    devices = answer.devices if answer else ()
-    return tuple(one for one in devices if now_ms - (one.last_seen or one.enrolled_at) > SILENT_MS)
-
-
-def kept_desk(home: Home) -> DeskAnswer | None:
-    """What the server said when it was last asked."""
-    try:
-        return msgspec.json.decode((home.path / "desk.json").read_bytes(), type=DeskAnswer)
-    except (OSError, msgspec.MsgspecError):
-        return None
-
-
-def _keep(home: Home, found: DeskAnswer) -> None:
-    place = home.path / "desk.json"
-    fresh = place.with_name(f"desk.{os.getpid()}.{secrets.token_hex(4)}.new")
-    with suppress(OSError):  # nothing is lost: the server is asked again
-        fresh.write_bytes(msgspec.json.encode(found))
-        fresh.chmod(0o600)
-        fresh.replace(place)

@@ -42,7 +42,8 @@ class BoardScreen(JobListScreen, PlansJobs):
     TITLE_TEXT = later("Board")
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(
-            "open", "assign", "reschedule", "new_job", "filter", "group", "sync_centre", "search", "cancel_job", "review_queue"
+            "open", "assign", "reschedule", "new_job", "filter", "group", "sync_centre", "search", "cancel_job", "review_queue",
+            "desk",
         )
     ]  # fmt: skip
     CSS_PATH = "board.tcss"
@@ -139,6 +140,11 @@ class BoardScreen(JobListScreen, PlansJobs):
         self.grouping = names[(names.index(self.grouping) + 1) % len(names)]
         self._fill(self._ordered)
 
+    def action_desk(self) -> None:
+        from fieldapp.screens.office.desk import DeskScreen
+
+        self.app.push_screen(DeskScreen())
+
     def action_review_queue(self) -> None:
         from fieldapp.screens.office.review import ReviewScreen
 
@@ -156,6 +162,8 @@ class BoardScreen(JobListScreen, PlansJobs):
         if action in _MOVES:
             moves = isinstance(row, JobCard) and allowed(row.status, _MOVES[action], self.field.session.identity.role)
             return True if moves else None
+        if action == "desk":
+            return self.field.session.identity.role in OFFICE
         if action == "new_job" and self.field.session.identity.role not in OFFICE:
             return None
         if action == "back":

@@ -9,6 +9,7 @@ import msgspec
 
 from fieldapp.domain.decision_words import read_decision
 from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.entry_types import steps
 from fieldapp.domain.entry_types.base import read_body
 from fieldapp.domain.problem import Problem
 from fieldapp.store.queries.log import LogLine
@@ -152,3 +153,16 @@ def item_named(items: Sequence[DeskItem], typed: str) -> list[DeskItem]:
     return [
         item for item in items if any(line.entry.id.endswith(wanted) or line.entry.id.startswith(wanted) for line in item.lines)
     ]  # fmt: skip
+
+
+def step_of(item: DeskItem) -> str:
+    """Key of the step that a conflict is about, '' where it is about something else or about several."""
+    keys = set()
+    for line in item.lines:
+        try:
+            body = read_body(line.entry)
+        except Problem:
+            return ""
+        if isinstance(body, steps.StepResult) and not getattr(body, "calculated", False):
+            keys.add(body.step)
+    return keys.pop() if len(keys) == 1 else ""
