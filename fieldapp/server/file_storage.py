@@ -87,12 +87,13 @@ class FolderStorage:
             there = self.began(sha256, part)
             if offset > there:
                 return
-            with path.open("r+b" if there else "ab") as file:
-                file.seek(offset)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
             with contextlib.suppress(FileNotFoundError):  # somebody else has just brought the rest of it
+                make = 0 if there else os.O_CREAT  # what had begun and is gone is whole by now: no second one with a hole in it
+                with os.fdopen(os.open(path, os.O_RDWR | make | getattr(os, "O_BINARY", 0), 0o600), "r+b") as file:
+                    file.seek(offset)
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
                 if path.stat().st_size >= size:
                     path.replace(path.with_name(str(part)))
             sync_folder(path.parent)
