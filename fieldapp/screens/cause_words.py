@@ -40,6 +40,9 @@ _TEMPLATES = (
     later("the file {name} cannot be read here ({error})"),
     later("the file {name} is not what it was when it was recorded"),
     later("the server does not keep what it is sent"),
+    # What the office should know of what it has just done
+    later("{name} is not known to have: {skills}."),
+    later("The calendar {code} is not known here; the clock on the wall counts for its promises."),
     # Why an entry does not stand
     later("it could not be understood ({error})"),
     later("the group it belongs to is not complete"),

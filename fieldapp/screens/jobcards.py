@@ -9,7 +9,7 @@ from textual.content import Content
 
 from fieldapp.domain.coverage import coverage_words
 from fieldapp.domain.job import JobState
-from fieldapp.domain.promise import Clock, clocks
+from fieldapp.domain.promise import Clock, clocks, owed_actions
 from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
@@ -174,6 +174,10 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
     ]
     for clock in clocks(job, field.now()):
         lines += hanging(promise_line(clock), width, 2)
+    for owed in owed_actions(job, field.now()):
+        due = time.strftime("%m-%d %H:%M", time.localtime(owed.due_ms / 1000))
+        told = _("owed: {title} ({owner}), by {due}").format(title=say(owed.title, lang), owner=owed.owner, due=due)
+        lines += hanging(safe_text(f"→ {told}", "$text-warning"), width, 2)
     return Content("\n").join(lines)
 
 

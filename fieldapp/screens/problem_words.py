@@ -38,6 +38,7 @@ BY_CODE = {
     "constraint": later("The value breaks a rule of the procedure. Nothing was recorded."),
     "customer-ambiguous": later("This can mean several customers. Name one of them."),
     "customer-elsewhere": later("The customer belongs to another branch."),
+    "customer-has-open-jobs": later("The customer still has open jobs. Nothing was erased; close them first."),
     "customer-unknown": later("There is no such customer on this device."),
     "database-away": later("The database cannot be reached. What was saved is safe; try again."),
     "database-busy": later("Another program is writing. What was saved is safe; try again."),
@@ -65,6 +66,7 @@ BY_CODE = {
     "enrol-code-unknown": later("This code is not known at that server. Check each character, or ask for a new one."),
     "enrol-code-used": later("This code was used already. Ask the office for a new one."),
     "expression-too-heavy": later("A rule of the procedure takes too long to work out. The value is kept, unjudged."),
+    "export-unreadable": later("The file is no export of unsent work, or cannot be read. Nothing was changed."),
     "extra-missing": later(
         "A part of the program is not installed on this device. Nothing recorded is lost; ask whoever looks after it."
     ),

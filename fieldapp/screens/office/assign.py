@@ -92,13 +92,13 @@ class AssignScreen(FieldModal[str]):
             fits = Content.styled(_("has it now"), "$text-muted")
         elif row.missing:
             fits = Content.styled(
-                "▲ " + _("not known to have: {skills}").format(skills=safe_text(", ".join(row.missing)).plain), "$text-warning"
+                "▲ " + _("without {skills}").format(skills=safe_text(", ".join(row.missing)).plain), "$text-warning"
             )
         else:
             fits = Content.styled("✓ " + _("skills fit"), "$text-success") if self._job.skills else Content("")
         return Content.assemble(
-            " ", safe_text(row.person.name, "bold").truncate(20, ellipsis=True, pad=True), " ",
-            Content(load).truncate(13, ellipsis=True, pad=True), " ", fits.truncate(max(8, width - 37), ellipsis=True),
+            " ", safe_text(row.person.name, "bold").truncate(18, ellipsis=True, pad=True), " ",
+            Content(load).truncate(13, ellipsis=True, pad=True), " ", fits.truncate(max(8, width - 35), ellipsis=True),
         )  # fmt: skip
 
     @on(WindowList.Chosen)

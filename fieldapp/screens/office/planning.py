@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from fieldapp.domain.job import JobState
 from fieldapp.language import _
+from fieldapp.screens.cause_words import cause_words
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -92,5 +93,5 @@ class PlansJobs:
 
 
 def _say(screen: FieldScreen, words: str, warnings: tuple[str, ...]) -> None:
-    text = safe_text(" ".join((words, *(_(warning) for warning in warnings)))).plain
+    text = safe_text(" ".join((words, *(cause_words(warning) for warning in warnings)))).plain
     screen.notify(text, severity="warning" if warnings else "information", timeout=8 if warnings else 4, markup=False)
