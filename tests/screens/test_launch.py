@@ -210,3 +210,25 @@ def test_an_app_that_is_left_ends_well(home: Home) -> None:
 
     app.run(headless=True, auto_pilot=leave)
     assert ended(app) == 0
+
+
+async def test_a_revoked_device_closes_its_app_and_says_why(company: LiveServer, home: Home) -> None:
+    identity = home.identity()
+    assert identity is not None
+    app = app_of(home)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await app.session.write(note)
+        company.services.accounts.revoke(identity.device)
+        app.hurry()
+        await until(pilot, lambda: (home.identity() or identity).sealed)
+        await until(pilot, lambda: app._exit)
+    with pytest.raises(Problem, match="revoked by the office") as said:
+        ended(app)
+    assert said.value.code == "device-sealed"
+    assert "--again" in said.value.hint
+    assert list(home.database_file.parent.iterdir()) == []
+    with pytest.raises(Problem, match="revoked by the office"):
+        app_of(home)
+    with company.services.db.read() as conn:
+        query = "SELECT raw FROM quarantine WHERE device = ?"
+        assert b"Said at the gate" in b"".join(conn.exec_driver_sql(query, (identity.device,)).scalars())
