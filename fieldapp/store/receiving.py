@@ -17,6 +17,7 @@ from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import ERASED, Erased, drop_bodies
 from fieldapp.store.heads import StreamHeads
+from fieldapp.store.judge import home_of
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.rows import WHOLE_LOG, Page, Row
 from fieldapp.store.tables import (
@@ -67,6 +68,7 @@ class Receiver:
     def __init__(self, db: Database, conn: Connection, device: str, role: str, now: int) -> None:
         self._db, self._conn, self._device, self._role = db, conn, device, role
         self._doubts, self._agreement = Doubts(db, conn, now), Agreement(db, conn, now)
+        self._strays: frozenset[tuple[str, str]] = frozenset()
         self.erased = Erased()
         """What lost its content with this page: beside the database it has to go as well."""
         self._scope: dict[str, Held] = {}
@@ -78,6 +80,7 @@ class Receiver:
         changed = self._remove(self._told_to_leave(page))
         self._add(page.added)
         rows = sorted(page.rows, key=lambda row: (row.log, row.pos))
+        self._strays = self._find_strays(rows)
         self._agreement.make_room(rows)
         self._store(rows)
         heads = StreamHeads(self._db, self._conn)
@@ -121,6 +124,8 @@ class Receiver:
             self._scope[stream] = Held(log, after, upto, bool(live))
 
     def _holds(self, log: str, stream: str) -> bool:
+        if (log, stream) in self._strays:
+            return False
         return stream in self._scope or whole_log(log) in self._scope
 
     def _add(self, added: Iterable[tuple[str, str, int]]) -> None:
@@ -278,10 +283,7 @@ class Receiver:
         """(stream, log) where its rows are folded here."""
         log = self._conn.execute(select(col(StreamRow.log)).where(col(StreamRow.stream) == stream).limit(1)).scalar()
         waits = select(col(ScopeRow.stream)).where(col(ScopeRow.stream) == stream, col(ScopeRow.live).is_(False))
-        if stream in self._scope:
-            waiting = not self._scope[stream].live
-        else:
-            waiting = self._conn.execute(waits).first() is not None
+        waiting = not self._scope[stream].live if stream in self._scope else self._conn.execute(waits).first() is not None
         return None if log is None or waiting else (stream, str(log))
 
     def _still_named(self, sha256: str, streams: frozenset[str]) -> bool:
@@ -325,6 +327,17 @@ class Receiver:
             files += [row for entry in part for row in self._file_rows(entry)]
         self._db.insert_new(self._conn, FileRow, files)
 
+    def _find_strays(self, rows: list[Row]) -> frozenset[tuple[str, str]]:
+        """(log, stream) of streams that rows of this page name though they belong to another log: the server kept such entries,
+        but they stand in no stream there, nor may they here."""
+        suspects = [row for row in rows if row.outcome == "quarantined" or row.kind == "outcome"]
+        known: dict[str, str] = {}
+        for names in chunks(sorted({stream for row in suspects for stream in row.entry.envelope.streams})):
+            query = select(col(StreamStateRow.stream), col(StreamStateRow.log)).where(col(StreamStateRow.stream).in_(names))
+            known |= {stream: log for stream, log in self._conn.execute(query)}
+        pairs = {(row.log, stream) for row in suspects for stream in row.entry.envelope.streams}
+        return frozenset((log, stream) for log, stream in pairs if known.get(stream, home_of(stream, log)) != log)
+
     def _file_rows(self, row: Row) -> list[dict[str, Any]]:
         """Files to fetch; and those of own entries, which a database that was lost and is made anew does not know: they may be
         only here."""
@@ -351,6 +364,8 @@ class Receiver:
 
     def _shows(self, log: str, stream: str) -> bool:
         """Whether the stream's rows are folded as they come; those of a stream that is still being fetched wait."""
+        if (log, stream) in self._strays:
+            return False
         held = self._scope.get(stream)
         return held.live if held else whole_log(log) in self._scope
 

@@ -13,7 +13,7 @@ from fieldapp.store.rows import Head, Page, Row
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import CursorRow, DocumentRow, EntryRow, EpochRow, JobRow, LogRow, OwnEntryRow, ScopeRow, StreamRow
 from tests.store.devices import Device, MakeDevice, head_of, rows_of, state_digests
-from tests.store.pens import START_MS, Pen, created, everything, later, outcomes_of, step
+from tests.store.pens import START_MS, Pen, created, everything, later, outcomes, outcomes_of, step
 
 
 @pytest.fixture
@@ -365,6 +365,28 @@ def test_a_server_that_knows_nothing_any_more_is_asked_twice(
     lin.replica.receive(Page(removed=removed, backfilled=tuple((stream, upto, True) for _, stream, _, upto in asked)))
     assert everything(lin.db, JobRow) == everything(lin.db, ScopeRow) == []
     assert lin.findings() == ()
+
+
+def test_what_names_another_log_s_stream_hides_nothing_of_it(
+    make_device: MakeDevice, server: ServerReplica, sqlite_server: Database, boss: Pen, job: str
+) -> None:
+    office = make_device("d-root", "p-root", "admin")
+    south = Pen("d-south", "p-south", "supervisor", log="b2", branch="b2")
+    south.push(server, south.entry(created("S-1"), "job:s"))
+    for number in range(20):  # positions of one log say nothing about those of another
+        boss.say(server, steps.NoteAdded(f"{number}"), base=job)
+    lin = Pen("d-lin", "p-lin", "technician")
+    stray = lin.say(server, steps.NoteAdded("where it does not belong"), "job:s", also=("person:p-root",))
+    assert outcomes(sqlite_server, stray) == ["quarantined"]
+    for log in ("b2", "b1"):
+        office.replica.receive(Page(tuple(rows_of(sqlite_server, log)), {log: f"{head_of(sqlite_server, log)}:"}, ((log, "*", 0),)))
+    south.say(server, steps.NoteAdded("after that"), "job:s")
+    rows = tuple(rows_of(sqlite_server, "b2", after=1))
+    office.replica.receive(Page(rows, {"b2": f"{head_of(sqlite_server, 'b2')}:"}))
+    view = office.view("job:s")
+    assert view is not None
+    assert ([note.text for note in view.notes], view.unresolved) == (["after that"], ())
+    assert office.findings() == ()
 
 
 def test_cursors_and_rows_come_together_or_not_at_all(
