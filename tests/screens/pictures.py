@@ -18,8 +18,9 @@ from tests.screens.conftest import NOW, FieldHome, _build
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PICTURES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("today", "tech-anna", "en", ()),
-    ("step", "tech-anna", "en", ("down", "down", "down", "enter", "enter")),
-    ("step-zh", "tech-anna", "zh_CN", ("down", "down", "down", "enter", "enter")),
+    ("step", "tech-anna", "en", ("down", "down", "enter", "enter", "f8", "1", "2")),
+    ("step-zh", "tech-anna", "zh_CN", ("down", "down", "enter", "enter", "f8", "1", "2")),
+    ("board", "sup-petra", "en", ()),
     ("review", "sup-petra", "en", ("f4", "enter")),
 )
 """Name, person, language, keys pressed from the first screen on."""
@@ -40,7 +41,7 @@ async def take(home: FieldHome, keys: tuple[str, ...]) -> str:
 
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, time_machine.travel(NOW, tick=True):
+    with tempfile.TemporaryDirectory() as folder, time_machine.travel(NOW, tick=False):
         for name, person, language, keys in PICTURES:
             set_language(language)
             home = FieldHome(_build(Path(folder) / name, person))
