@@ -192,6 +192,35 @@ def test_own_outcomes_come_even_out_of_scope(office: Office) -> None:
     assert late.id in {entry.id for entry in lost.rows.values()}
 
 
+@pytest.mark.parametrize("person", ["tech-1", "super"])
+def test_who_left_a_branch_gets_own_rows_of_it_and_nothing_else(office: Office, person: str) -> None:
+    stream = office.job(1, "tech-1")
+    reader = Reader(office, office.enrol(person))
+    reader.drain()
+    mine = entry_of(reader.who, stream, steps.NoteAdded("written before"), base=None)
+    office.push(reader.who, mine)
+    office.note(stream, "not theirs any more")
+    office.services.people.add_branch("south", "South")
+    at_home, known = reader.who, set(reader.rows)
+    reader.who = msgspec.structs.replace(at_home, branch="south")
+    page = reader.pull()
+    assert page.logs == ("org", "south")
+    assert [entry.id for place, entry in reader.rows.items() if place not in known and place[0] == LOG] == [mine.id]
+    assert reader.cursors[LOG].endswith("o")
+    assert not [added for added in page.added if added.log == LOG]
+    again = office.pull(reader.who, cursors=reader.cursors, backfills=(Backfill(LOG, stream, 0, 10**6),))
+    assert [gone.stream for gone in again.removed] == [stream]
+    assert not again.rows
+    stranger = office.enrol("tech-2")
+    assert LOG not in office.pull(msgspec.structs.replace(stranger, branch="south"), cursors=reader.cursors).cursors
+    reader.who = at_home
+    page = reader.pull()
+    expected = {stream, "customer:c-1", "asset:a-1"} if person == "tech-1" else {"*"}
+    assert {added.stream for added in page.added if added.log == LOG} == expected
+    reader.drain()
+    assert "not theirs any more" in str(reader.rows)
+
+
 def test_a_later_outcome_comes_with_its_entry(office: Office) -> None:
     reader = Reader(office, office.enrol("super"))
     held = entry_of(reader.who, "job:j-5", lifecycle.JobAssigned("tech-1"))
