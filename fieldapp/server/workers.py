@@ -220,6 +220,7 @@ def _work(settings: ServerSettings, number: int, sock: socket.socket, line: Conn
     try:
         services = open_server(settings)
     except Problem as problem:
+        log.error("this worker cannot start: %s", problem)
         line.send((problem.code, problem.message, problem.hint))
         return
     try:
