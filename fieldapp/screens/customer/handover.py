@@ -25,11 +25,10 @@ from fieldapp.language import LANGUAGES, _, language, later, set_language
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.customer import pages
 from fieldapp.screens.customer.answers import STEP, Answers, kept, read_answers
-from fieldapp.screens.customer.pin import NewPinScreen, PinScreen, Tries
+from fieldapp.screens.customer.lock import Locking
 from fieldapp.screens.customer.questions import Scale, Tick
 from fieldapp.screens.technician.drafting import DraftKeeper
 from fieldapp.screens.technician.moving import NOTHING_TO_RATE
-from fieldapp.services.pin import has_pin, set_pin
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.widgets.drawing import Drawing
 from fieldapp.widgets.footer import KeyFooter
@@ -43,7 +42,7 @@ _STAFF = ("ready",)
 """Pages in the technician's language."""
 
 
-class HandoverScreen(Screen[None]):
+class HandoverScreen(Locking, Screen[None]):
     """Locked from the first of the customer's pages until the PIN is typed.
 
     Args:
@@ -65,9 +64,6 @@ class HandoverScreen(Screen[None]):
         self._stream = stream
         self._drafts: DraftKeeper | None = None
         self.page = "ready"
-        self.locked = False
-        self._staff_language = language()
-        self._tries = Tries()
         self._texts: dict[str, str] = {}
         self._shown: str = ""
         self._recording = False
@@ -92,7 +88,7 @@ class HandoverScreen(Screen[None]):
     def _body(self) -> Iterable[Widget]:
         match self.page:
             case "ready":
-                yield from pages.ready(self._title, self._customer, self._spoken, unfinished=self._unfinished)
+                yield from pages.ready(self._title, self._customer, self.spoken, unfinished=self._unfinished)
             case "text":
                 yield from pages.text(self._shown)
             case "scores":
@@ -107,7 +103,8 @@ class HandoverScreen(Screen[None]):
                 yield from pages.thanks(self.answers)
 
     @property
-    def _spoken(self) -> str:
+    def spoken(self) -> str:
+        """The language of the customer's pages."""
         return self.answers.language if self.answers.language in LANGUAGES else "en"
 
     async def on_mount(self) -> None:
@@ -136,12 +133,12 @@ class HandoverScreen(Screen[None]):
     def on_unmount(self) -> None:
         if self._drafts is not None:
             self._drafts.flush()
-        set_language(self._staff_language)
+        set_language(self.staff_language)
 
     async def _go(self, page: str) -> None:
         """Show a page, in the language that it is for."""
         self.page = page
-        set_language(self._staff_language if page in _STAFF else self._spoken)
+        set_language(self.staff_language if page in _STAFF else self.spoken)
         job = view_of_job(self.field.session.reader, self._stream)
         if job is not None:
             self._title = f"{job.number}  {say(job.title, language())}"
@@ -151,9 +148,9 @@ class HandoverScreen(Screen[None]):
         self.refresh_bindings()
 
     @work(group="handover", exclusive=True, exit_on_error=False)
-    async def _show_text(self) -> None:
+    async def show_text(self) -> None:
         """The page that is read and signed. The same language shows the same bytes as long as this screen is open."""
-        spoken, number = self._spoken, self._number
+        spoken, number = self.spoken, self._number
         if spoken not in self._texts:
             try:
                 self._texts[spoken] = await self.field.session.write(lambda services: services.work.handover_text(number, spoken))
@@ -206,7 +203,7 @@ class HandoverScreen(Screen[None]):
     async def action_page_on(self) -> None:
         match self.page:
             case "ready":
-                self._lock()
+                self.lock_up()
             case "sign":
                 wrong = self._unsigned()
                 if wrong:
@@ -233,9 +230,9 @@ class HandoverScreen(Screen[None]):
 
     async def action_customer_language(self) -> None:
         codes = list(LANGUAGES)
-        self.answers.language = codes[(codes.index(self._spoken) + 1) % len(codes)]
+        self.answers.language = codes[(codes.index(self.spoken) + 1) % len(codes)]
         if self.page == "text":
-            self._show_text()
+            self.show_text()
         else:
             await self._go(self.page)
         if self.locked:
@@ -243,39 +240,6 @@ class HandoverScreen(Screen[None]):
 
     def action_clear_drawing(self) -> None:
         self.query_one(Drawing).clear()
-
-    def action_new_pin(self) -> None:
-        self.app.push_screen(NewPinScreen(), self._pin_chosen)
-
-    def _lock(self) -> None:
-        if not has_pin(self.field.session.reader):
-            self.app.push_screen(NewPinScreen(), self._first_pin)
-            return
-        self.locked = True
-        self._show_text()
-
-    def _pin_chosen(self, pin: str | None) -> None:
-        if pin is not None:
-            self.field.record(lambda services: set_pin(services.replica, pin), told=_("The PIN is saved."))
-
-    def _first_pin(self, pin: str | None) -> None:
-        if pin is not None:
-            self.field.record(lambda services: set_pin(services.replica, pin), then=lambda _done: self._lock())
-
-    def action_unlock(self) -> None:
-        set_language(self._staff_language)
-        self.app.push_screen(PinScreen(self._tries), self._pin_given)
-
-    def _pin_given(self, right: bool | None) -> None:
-        if right:
-            self.action_leave()
-        else:
-            set_language(self._spoken)
-
-    def action_leave(self) -> None:
-        self.locked = False
-        set_language(self._staff_language)
-        self.app.pop_screen()
 
     # --- Recording ----------------------------------------------------------------------------------------------------------------
 

@@ -58,8 +58,8 @@ class PlansJobs:
         screen.app.push_screen(RescheduleScreen(job), chosen)
 
     def action_cancel_job(self) -> None:
-        from fieldapp.screens.asking import ReasonScreen
         from fieldapp.screens.office.device_words import device_words
+        from fieldapp.screens.reasons import ReasonScreen
 
         screen, job = cast("FieldScreen", self), self.job()
         if job is None:

@@ -12,7 +12,8 @@ from fieldapp.domain.entry_types.steps import FollowUpOpened
 from fieldapp.domain.progress import StepPlace
 from fieldapp.domain.words import say
 from fieldapp.language import _, language
-from fieldapp.screens.asking import ConfirmScreen, NoteScreen, ReasonScreen
+from fieldapp.screens.asking import ConfirmScreen, NoteScreen
+from fieldapp.screens.reasons import ReasonScreen
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:

@@ -65,7 +65,7 @@ class MovesJobs:
         if action not in _WITH_REASON:
             screen.field.record(lambda services: services.work.move(number, verb), told=told)
             return
-        from fieldapp.screens.asking import ReasonScreen
+        from fieldapp.screens.reasons import ReasonScreen
 
         def given(answer: tuple[str, str] | None) -> None:
             if answer is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -20,7 +20,6 @@ from fieldapp.domain.progress import StepPlace, by_person
 from fieldapp.domain.signing import signature_text
 from fieldapp.language import _, language, later
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.asking import ReasonScreen
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.technician.around_step import AroundStep
 from fieldapp.screens.technician.between_steps import BetweenSteps
@@ -30,6 +29,7 @@ from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.judging import Live, live
 from fieldapp.screens.technician.last_time import LastTime
 from fieldapp.screens.technician.outline import OutlineList, StepRow
+from fieldapp.screens.technician.recording import RecordsSteps
 from fieldapp.screens.technician.step_facts import above, below, judged_line, progress_line, saved_line
 from fieldapp.screens.values import value_words
 from fieldapp.store.queries.drafts import drafted_steps
@@ -37,11 +37,10 @@ from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.window_list import WindowList
 
 if TYPE_CHECKING:
-    from fieldapp.bootstrap import DeviceServices
-    from fieldapp.services.work import Recorded
+    pass
 
 
-class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
+class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
     """Runs the steps of one job.
 
     Args:
@@ -65,12 +64,12 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
         self.stream, self._wanted = stream, key
         self.steps: JobSteps | None = None
         self.place: StepPlace | None = None
-        self._standing = ""
-        self._trouble = False
+        self.standing = ""
+        self.trouble = False
         self.saved: StepPlace | None = None
         self._opened: tuple[object, ...] = ()
         self._opening = asyncio.Lock()
-        self._recording = False
+        self.recording = False
         self.input: StepInput | None = None
 
     def body(self) -> Iterable[Widget]:
@@ -115,7 +114,7 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
                 lambda width: Content(_("No steps are on this device for this job yet. Sync first."))
             )
             return
-        if self._look(place) == self._opened or self._recording:
+        if self._look(place) == self._opened or self.recording:
             self.place = place
             self._show_texts()
         else:
@@ -156,7 +155,7 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
                 return
             if self.place is None or place.key != self.place.key:
                 self.drafts.flush()
-            self.place, self._trouble, self._opened = place, False, self._look(place)
+            self.place, self.trouble, self._opened = place, False, self._look(place)
             before, self.input = self.input, None  # until the new one is there nothing is asked of it: the exchange may reload now
             made = input_for(self._asked(place), self._text_for(place))
             on_outline = isinstance(self.focused, OutlineList)
@@ -176,11 +175,11 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
         """A draft, else what stands, else the default."""
         assert self.steps is not None
         result = place.state.result if place.state else None
-        self._standing = result.value or "" if result else ""
+        self.standing = result.value or "" if result else ""
         draft = self.drafts.read(place.key, place.procedure.version)
         if draft is not None:
             return draft
-        return self._standing or ("" if result else self.steps.default(place))
+        return self.standing or ("" if result else self.steps.default(place))
 
     def _show_texts(self) -> None:
         steps, place, last = self.steps, self.place, self.last
@@ -191,21 +190,22 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
         self.query_one("#below", Paragraphs).show(lambda width: below(place, documents, width))
         self.query_one("#outline", OutlineList).show_places(steps.places, place.key)
         self._show_progress()
-        self._show_verdict()
+        self.show_verdict()
 
     def _show_progress(self) -> None:
         if self.steps is not None:
             self.query_one("#progress", Paragraphs).show(partial(progress_line, self.steps))
 
-    def _judged(self) -> Live | None:
+    def judged(self) -> Live | None:
         """What is typed, held against the step; None where nothing is to be judged."""
         place, made = self.place, self.input
         if self.steps is None or place is None or made is None or not by_person(place.step) or place.step.type == "file":
             return None
         return live(place, made.text, self.steps.answers(place), now_ms=self.field.now(), zone=self.steps.zone)
 
-    def _show_verdict(self) -> None:
-        found, trouble = self._judged(), self._trouble
+    def show_verdict(self) -> None:
+        """What is typed and what it is worth; with nothing typed, what was saved just before."""
+        found, trouble = self.judged(), self.trouble
         made, saved = self.input, self.saved
         if made is not None and found is not None and not trouble and (not made.settled or (found.wrong and not made.text.strip())):
             found = None  # nothing is typed yet, so nothing is wrong yet
@@ -218,82 +218,12 @@ class StepRunnerScreen(AroundStep, BetweenSteps, FieldScreen):
     @on(StepInput.Edited)
     def _edited(self, event: StepInput.Edited) -> None:
         place = event.place
-        if place is None or self._recording:  # what is being recorded is no draft any more
+        if place is None or self.recording:  # what is being recorded is no draft any more
             return
         self.drafts.typed(place.key, place.procedure.version, event.text)
         if self.place is not None and place.key == self.place.key:
-            self._trouble = False
-            self._show_verdict()
-
-    # --- Recording --------------------------------------------------------------------------------------------------------------
-
-    async def action_record(self) -> None:
-        place, made, found = self.place, self.input, self._judged()
-        if self.steps is None or place is None or made is None:
-            return
-        if found is None:
-            wanting = place.step.type == "file" and len(made.asked.files) < made.asked.wanted
-            if wanting and self.steps.recordable(place):
-                self.action_step_file()
-            else:
-                await self.go_on()
-            return
-        result = place.state.result if place.state else None
-        back = place.state is not None and place.state.sent_back is not None and not place.state.sent_back.corrected
-        if result is not None and found.value == self._standing and found.value and not back and not made.more:
-            self.drafts.forget(place.key, place.procedure.version)
-            await self.go_on()
-        elif result is None and not place.required and not made.text.strip():
-            await self.go_on(past=place.extra)  # an optional step is left empty, or there is no one more
-        elif found.wrong:
-            self._trouble = True
-            self._show_verdict()
-        elif result is not None:
-            self.drafts.flush()
-            self.app.push_screen(ReasonScreen.for_amend(self.field), partial(self._amend, place, made))
-        else:
-            self._write(place, made)
-
-    def _amend(self, place: StepPlace, made: StepInput, answer: tuple[str, str] | None) -> None:
-        if answer is not None:
-            self._write(place, made, *answer)
-
-    def _write(self, place: StepPlace, made: StepInput, reason: str = "", note: str = "") -> None:
-        assert self.steps is not None
-        number, version, typed = self.steps.job.number, place.procedure.version, made.text
-        shown = made.asked.shown if place.step.type == "signature" else ""
-
-        def action(services: DeviceServices) -> Recorded:
-            recorded = services.work.record(number, place.key, typed, reason=reason, note=note, shown=shown)
-            services.drafts.forget(self.stream, place.key, version)
-            return recorded
-
-        def refused(problem: Problem) -> None:
-            self.drafts.typed(place.key, version, typed)
-
-        self.drafts.drop()
-        self.write(action, refused)
-
-    def write(self, action: Callable[[DeviceServices], Recorded], refused: Callable[[Problem], object]) -> None:
-        """Record something about the open step and go on; what is typed meanwhile is meant for the next one."""
-
-        def not_recorded(problem: Problem) -> None:
-            self._recording = False
-            self.field.keys.release()
-            refused(problem)
-
-        self._recording = True
-        self.field.keys.hold()
-        self.field.record(action, then=self._recorded, refused=not_recorded)
-
-    async def _recorded(self, recorded: Recorded) -> None:
-        """Say what follows from a result, and go on."""
-        self._recording = False
-        if self.is_attached and self.steps is not None and self.place is not None:
-            self.saved = self.steps.place(self.place.key)
-            await self.go_on(self.say_consequences(recorded))
-        else:
-            self.field.keys.release()
+            self.trouble = False
+            self.show_verdict()
 
     # --- The outline ------------------------------------------------------------------------------------------------------------
 

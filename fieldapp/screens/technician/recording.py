@@ -1,0 +1,97 @@
+"""Recording what was entered at the open step: at once, with a reason where something stands there already, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from fieldapp.domain.problem import Problem
+from fieldapp.domain.progress import StepPlace
+from fieldapp.screens.reasons import ReasonScreen
+
+if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
+    from fieldapp.screens.technician.inputs import StepInput
+    from fieldapp.screens.technician.step_runner import StepRunnerScreen
+    from fieldapp.services.work import Recorded
+
+
+class RecordsSteps:
+    """Mixed into the step runner: Enter, and what happens until the next step is open."""
+
+    @property
+    def _open(self) -> StepRunnerScreen:
+        return cast("StepRunnerScreen", self)
+
+    async def action_record(self) -> None:
+        runner = self._open
+        place, made, found = runner.place, runner.input, runner.judged()
+        if runner.steps is None or place is None or made is None:
+            return
+        if found is None:
+            wanting = place.step.type == "file" and len(made.asked.files) < made.asked.wanted
+            if wanting and runner.steps.recordable(place):
+                runner.action_step_file()
+            else:
+                await runner.go_on()
+            return
+        result = place.state.result if place.state else None
+        back = place.state is not None and place.state.sent_back is not None and not place.state.sent_back.corrected
+        if result is not None and found.value == runner.standing and found.value and not back and not made.more:
+            runner.drafts.forget(place.key, place.procedure.version)
+            await runner.go_on()
+        elif result is None and not place.required and not made.text.strip():
+            await runner.go_on(past=place.extra)  # an optional step is left empty, or there is no one more
+        elif found.wrong:
+            runner.trouble = True
+            runner.show_verdict()
+        elif result is not None:
+            runner.drafts.flush()
+            runner.app.push_screen(ReasonScreen.for_amend(runner.field), partial(self._amend, place, made))
+        else:
+            self._write(place, made)
+
+    def _amend(self, place: StepPlace, made: StepInput, answer: tuple[str, str] | None) -> None:
+        if answer is not None:
+            self._write(place, made, *answer)
+
+    def _write(self, place: StepPlace, made: StepInput, reason: str = "", note: str = "") -> None:
+        runner = self._open
+        assert runner.steps is not None
+        stream, number, version, typed = runner.stream, runner.steps.job.number, place.procedure.version, made.text
+        shown = made.asked.shown if place.step.type == "signature" else ""
+
+        def action(services: DeviceServices) -> Recorded:
+            recorded = services.work.record(number, place.key, typed, reason=reason, note=note, shown=shown)
+            services.drafts.forget(stream, place.key, version)
+            return recorded
+
+        def refused(problem: Problem) -> None:
+            runner.drafts.typed(place.key, version, typed)
+
+        runner.drafts.drop()
+        self.write(action, refused)
+
+    def write(self, action: Callable[[DeviceServices], Recorded], refused: Callable[[Problem], object]) -> None:
+        """Record something about the open step and go on; what is typed meanwhile is meant for the next one."""
+        runner = self._open
+
+        def not_recorded(problem: Problem) -> None:
+            runner.recording = False
+            runner.field.keys.release()
+            refused(problem)
+
+        runner.recording = True
+        runner.field.keys.hold()
+        runner.field.record(action, then=self._recorded, refused=not_recorded)
+
+    async def _recorded(self, recorded: Recorded) -> None:
+        """Say what follows from a result, and go on."""
+        runner = self._open
+        runner.recording = False
+        if runner.is_attached and runner.steps is not None and runner.place is not None:
+            runner.saved = runner.steps.place(runner.place.key)
+            await runner.go_on(runner.say_consequences(recorded))
+        else:
+            runner.field.keys.release()
