@@ -72,10 +72,12 @@ def refresh_jobs(
     pending = facts_by_stream(pending_facts(conn, role, jobs))
     settled: dict[str, State] = {stream: heads[stream].state for stream in jobs if stream in heads}  # type: ignore[misc]
     settled |= settled_states(conn, [stream for stream in jobs if stream not in settled])
-    waiting: frozenset[str] | None = None
+    waiting = frozenset[str]() if all(stream in heads for stream in jobs) else waiting_streams(conn)
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
     for stream in jobs:
+        if stream not in heads and stream in waiting and _is_shown(conn, stream):
+            continue  # what it folded to before lacks own work whose outcome has come already
         facts = pending.get(stream, [])
         view = view_of(settled.get(stream) or empty_state(stream), stream, facts)
         assert isinstance(view, JobState)
@@ -83,7 +85,6 @@ def refresh_jobs(
             raw = heads[stream].bytes() if stream in heads and not facts else state_bytes(view)
             rows.append(job_row(stream, logs[stream], view, raw))
             continue
-        waiting = waiting_streams(conn) if waiting is None else waiting
         if not shown_as_it_was(stream, settled, facts, waiting):
             gone.append(stream)
     save_jobs(db, conn, rows)
@@ -91,9 +92,13 @@ def refresh_jobs(
         conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
 
 
+def _is_shown(conn: Connection, stream: str) -> bool:
+    return plain(conn).execute("SELECT 1 FROM jobs WHERE stream = ?", (stream,)).fetchone() is not None
+
+
 def waiting_streams(conn: Connection) -> frozenset[str]:
     """Streams in scope whose rows are not all here yet."""
-    return frozenset(conn.execute(select(col(ScopeRow.stream)).where(col(ScopeRow.live).is_(False))).scalars())
+    return frozenset(stream for (stream,) in plain(conn).execute("SELECT stream FROM scope WHERE NOT live"))
 
 
 def shown_as_it_was(stream: str, settled: Mapping[str, State], facts: Sequence[Fact], waiting: Container[str]) -> bool:

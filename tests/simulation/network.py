@@ -117,7 +117,9 @@ def corrupted(reply: Reply, chance: random.Random) -> Reply:
     return Reply(reply.status, reply.headers, bytes(body))
 
 
-def stale(call: Call) -> Reply:
-    """A cache answers with what it gave somebody else."""
+def stale(call: Call, page: Reply | None) -> Reply:
+    """A cache answers with what it gave somebody else: the last page, or some receipt."""
+    if call.name == "pull" and page is not None:
+        return page
     body = _encode(Receipt("another", 99, "0" * 64, 0, 0)) if call.name != "pull" else b'{"incarnation":"1","time":0,"cursors":{}}'
     return Reply(200, {"content-type": MEDIA_TYPE, "fieldapp-nonce": "of another request"}, body)

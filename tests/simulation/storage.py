@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Disk(Database):
         self.raw.execute("PRAGMA temp_store=MEMORY")
         self._thin: Any = ThinConnection(self.raw)
         self.boundary: Boundary = boundary or _nothing
+        self._reading, self._writing = _Reading(self), _Writing(self)
 
     def image(self) -> bytes:
         return self.raw.serialize()
@@ -51,34 +52,57 @@ class Disk(Database):
     def room(self) -> None:
         self.raw.execute(f"PRAGMA max_page_count={_ENOUGH}")
 
-    @contextmanager
-    def write(self) -> Iterator[Any]:
-        raw = self.raw
-        with clear_words():
-            raw.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._thin
-                self.boundary("before commit")
-                raw.execute("COMMIT")
-            except BaseException:
-                if raw.in_transaction:
-                    raw.execute("ROLLBACK")
-                raise
-        self.boundary("after commit")
+    def write(self) -> AbstractContextManager[Any]:
+        return self._writing
 
-    @contextmanager
-    def read(self) -> Iterator[Any]:
-        raw = self.raw
-        with clear_words():
-            raw.execute("BEGIN")
-            try:
-                yield self._thin
-            finally:
-                if raw.in_transaction:
-                    raw.execute("COMMIT")
+    def read(self) -> AbstractContextManager[Any]:
+        return self._reading
 
     def close(self) -> None:
         self.raw.close()
+
+
+class _Reading:
+    """Reads what was committed. One thread: nobody writes meanwhile, so there is nothing to hold still."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    def __enter__(self) -> Any:
+        return self._disk._thin
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            with clear_words():
+                raise error
+
+
+class _Writing(_Reading):
+    """One transaction, with a place to cut the power before and after its commit."""
+
+    def __enter__(self) -> Any:
+        with clear_words():
+            self._disk.raw.execute("BEGIN IMMEDIATE")
+        return self._disk._thin
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        raw = self._disk.raw
+        try:
+            if error is None:
+                self._disk.boundary("before commit")
+                raw.execute("COMMIT")
+        except BaseException as failure:
+            error = failure
+            if not isinstance(failure, sqlite3.Error):
+                raise
+        finally:
+            if raw.in_transaction:
+                raw.execute("ROLLBACK")
+        if isinstance(error, sqlite3.Error):
+            with clear_words():
+                raise error
+        if error is None:
+            self._disk.boundary("after commit")
 
 
 class CutJournal(Journal):

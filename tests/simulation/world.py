@@ -86,7 +86,9 @@ class World:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._order = self._nonce = 0
         self.requests = 0
-        self._restored = False
+        self._restores = 0
+        self._uninformed: set[str] = set()
+        self._page: Reply | None = None
         self._revoked: set[str] = set()
         self._limit = 0  # of the proxy, bytes of a request
         shutil.rmtree(disks.folder / "run", ignore_errors=True)
@@ -322,19 +324,14 @@ class World:
         if not device.up:
             return
         self._on_device(name, lambda: device.hear(lane, event))
-        if (
-            lane == "facts"
-            and isinstance(event, m.Answered)
-            and isinstance(event.answer, m.Good)
-            and device.up
-            and not self._stale()
-        ):
+        if lane == "facts" and device.up and not self._stale(name) and isinstance(event, m.Answered | m.TimerFired):
             self.checks.after_receipt(device)
-            self.checks.after_page(device)
+            if isinstance(event, m.Answered) and isinstance(event.answer, m.Good):
+                self.checks.after_page(device)
 
-    def _stale(self) -> bool:
+    def _stale(self, name: str) -> bool:
         """After a restore, a device believes old receipts until it hears of it."""
-        return self.server.away is not None or self._restored
+        return self.server.away is not None or name in self._uninformed
 
     def _heal(self) -> None:
         """The network comes back, and each device's system says so; disks have room, everything is as it should be."""
@@ -410,7 +407,7 @@ class World:
             return
         if self._happens(plan.stale):
             self.fault("stale answer")
-            self._reply(name, lane, boot, number, net.heard(call, net.stale(call), self._wall(device)), 20)
+            self._reply(name, lane, boot, number, net.heard(call, net.stale(call, self._page), self._wall(device)), 20)
             return
         if self._happens(plan.drop_request):
             self.fault("request lost")
@@ -471,6 +468,8 @@ class World:
         if reply.status in (401, 403, 426, 507):
             self.fault({401: "token refused", 403: "revoked", 426: "upgrade needed", 507: "server full"}[reply.status])
         device = self.devices[name]
+        if call.name == "pull" and reply.status == 200:
+            self._page = reply
         if self._happens(self.plan.drop_answer):
             self.fault("answer lost")
             self._lost(name, lane, boot, number)
@@ -486,7 +485,8 @@ class World:
             self._more[name] = answer.body.more  # type: ignore[union-attr]
         elif isinstance(answer, m.Good) and call.name in ("push", "quarantine"):
             self._more[name] = True  # its outcome is there to read
-        self._reply(name, lane, boot, number, answer, self._latency())
+        informed = self._restores if isinstance(answer, m.Good) and call.name == "pull" and self.server.away is None else -1
+        self._reply(name, lane, boot, number, answer, self._latency(), informed)
 
     def _hint(self, writer: str) -> None:
         """Other devices hear that a log moved."""
@@ -494,7 +494,7 @@ class World:
             if self.plan.hints and name != writer and not self._happens(0.3):
                 self.at(self.now + 50, lambda name=name: self._hear(name, "facts", m.Hurried(self._time(), "hint")))  # type: ignore[misc]
 
-    def _reply(self, name: str, lane: Lane, boot: set[int], number: int, answer: m.Answer, after: int) -> None:
+    def _reply(self, name: str, lane: Lane, boot: set[int], number: int, answer: m.Answer, after: int, informed: int = -1) -> None:
         def arrive() -> None:
             if self._flying[name, lane] is not boot:
                 return  # the device was switched off meanwhile
@@ -502,6 +502,8 @@ class World:
             state = self.devices[name].state if lane == "facts" else self.devices[name].lane
             if state.number != number or state.phase != "asking":
                 self.faults["answer too late"] += 1
+            elif informed == self._restores:
+                self._uninformed.discard(name)
             self.note(f"{name} hears {number} {_short(answer)}")
             self._hear(name, lane, m.Answered(self._time(), number, answer))
 
@@ -542,6 +544,8 @@ class World:
         device = self.devices[name]
         self.fault("database rolled back", name)
         device.db.load(image)
+        if self._restores:
+            self._uninformed.add(name)  # it may have read what the server has forgotten since
         self.checks.forget_device(device)
         self._switch_off(name)
 
@@ -560,6 +564,8 @@ class World:
         self.fault("database cloned", name)
         copy = self._add_device(f"{name}-copy", device.person.id)
         device.copy_home(copy)
+        if name in self._uninformed:
+            self._uninformed.add(copy.name)
         self._boot(copy.name)
         for _ in range(5):
             self.at(self.chance.randrange(self.now, self.plan.faults_ms + 1), lambda: self._work(copy.name))
@@ -712,7 +718,8 @@ class World:
 
     def _restore(self, told: bool) -> None:
         if self.server.restore(told=told):
-            self._restored = True
+            self._restores += 1
+            self._uninformed = set(self.devices)
             self.checks.forget_server()
             self.checks.after_push()
             self.fault("server restored, told" if told else "server restored, not told")

@@ -1,0 +1,319 @@
+"""Deliberate mistakes in protocol, stores and machines. Each must be noticed: a simulation that finds nothing proves nothing.
+
+`python -m tests.simulation.mutants [--seeds 5000] [NAME...]` runs seeds under each mistake until an invariant breaks, and prints
+which. A mistake is the change of a few words in the source of one function, so that it says what it breaks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from multiprocessing import get_context
+from typing import Any
+from unittest.mock import patch
+
+from fieldapp.domain.entry import chain_hash
+from fieldapp.server import feed, file_storage, files
+from fieldapp.store import device, home, journal, keeping, lines, pending, receiving, scope, server
+from fieldapp.store.rows import Head
+from fieldapp.sync import answers, commits, engine, file_lane, machine, replies
+from fieldapp.sync import messages as m
+from fieldapp.sync.machine import State
+from tests.simulation.checks import Broken
+from tests.simulation.world import Disks, World
+
+SEEDS = 5_000
+Patch = tuple[Any, str, Any]
+
+
+def edited(owner: Any, name: str, *changes: str) -> Patch:
+    """A function with words of its source replaced: old, new, old, new ...
+
+    Raises:
+        ValueError: the words are not there any more; the mistake has to be written anew.
+    """
+    function = inspect.unwrap(getattr(owner, name))
+    source = textwrap.dedent(inspect.getsource(function))
+    for old, new in zip(changes[::2], changes[1::2], strict=True):
+        if old not in source:
+            raise ValueError(f"{name} no longer says {old!r}")
+        source = source.replace(old, new)
+    names: dict[str, Any] = dict(function.__globals__)
+    names["end_of"] = end_of
+    exec(compile("from __future__ import annotations\n" + source, f"<{name}, mutated>", "exec"), names)
+    return owner, name, names[name]
+
+
+def end_of(run: Any) -> Head:
+    """Where a run ends, as if a receipt said so."""
+    chain = run.prev_hash
+    for seq, entry in enumerate(run.entries, run.from_seq):
+        chain = chain_hash(chain, seq, entry.hash)
+    return Head(run.epoch, run.from_seq + len(run.entries) - 1, chain)
+
+
+def _consent(kind: str) -> Callable[[], list[Patch]]:
+    """Something that is no receipt counts as one."""
+
+    def make() -> list[Patch]:
+        real = answers._fault
+
+        def fault(state: State, now: int, answer: m.Fault) -> Any:
+            if isinstance(state.request, m.AskPush) and answer.kind == kind:
+                return machine.look(machine.progress(state), m.Acknowledge(end_of(state.request.run), 1))
+            return real(state, now, answer)
+
+        return [(answers, "_fault", fault)]
+
+    return make
+
+
+def _acknowledged_on(status: int) -> Callable[[], list[Patch]]:
+    def make() -> list[Patch]:
+        real = answers._refused
+
+        def refused(state: State, now: int, answer: m.Refused) -> Any:
+            run = state.request.run if isinstance(state.request, m.AskPush) else state.view.run
+            if answer.status == status and run is not None:
+                return machine.back_off(state, now, None, "online", "", m.Acknowledge(end_of(run), 1))
+            return real(state, now, answer)
+
+        return [(answers, "_refused", refused)]
+
+    return make
+
+
+def _cursor_before_rows() -> list[Patch]:
+    real = device.DeviceReplica.receive
+
+    def receive(self: Any, page: Any) -> Any:
+        with self._db.write() as conn:
+            self._db.upsert(conn, device.CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
+        return real(self, page)
+
+    return [(device.DeviceReplica, "receive", receive)]
+
+
+def _positions_before_entries() -> list[Patch]:
+    twice = "self._save_epoch(conn, head)\n        with self._db.write() as conn:\n            moved = self._place"
+    stored = "self._store(conn, [item.entry for of in groups if who for item in of])\n    heads = StreamHeads("
+    return [
+        edited(server.ServerReplica, "_receive", "moved = self._place", twice),
+        edited(server.ServerReplica, "_take_positions", "self._store(conn, list(fresh.values()))", "pass"),
+        edited(server.ServerReplica, "_place", "heads = StreamHeads(", stored),
+    ]
+
+
+def _cursor_at_the_head() -> list[Patch]:
+    real = feed._Page.follow
+
+    def follow(self: Any, log: str, cursor: Any, head: Any) -> None:
+        real(self, log, cursor, head)
+        self.cursors[log] = head.text(filtered=self.cursors[log].endswith("f"))
+
+    return [(feed._Page, "follow", follow)]
+
+
+def _own_rows_only_in_scope() -> list[Patch]:
+    rows = feed._in_order(feed._JOINED.where(feed.col(feed.LogRow.pos).in_(feed._OF_STREAMS)), feed.col(feed.LogRow.pos))
+    return [(feed, "_ROWS_IN_SCOPE", rows)]
+
+
+def _left_streams_served_on() -> list[Patch]:
+    of_streams = feed.select(feed.col(feed.StreamRow.pos)).join(
+        feed.MembershipRow,
+        (feed.col(feed.MembershipRow.log) == feed.col(feed.StreamRow.log))
+        & (feed.col(feed.MembershipRow.stream) == feed.col(feed.StreamRow.stream)),
+    )
+    of_streams = of_streams.where(
+        feed.col(feed.StreamRow.log) == feed._LOG,
+        feed.col(feed.StreamRow.pos) > feed._AFTER,
+        feed.col(feed.StreamRow.pos) <= feed._UPTO,
+        feed.col(feed.MembershipRow.person) == feed._PERSON,
+    )
+    both = feed.union(of_streams, feed._OWN)
+    return [
+        (feed, "_ROWS_IN_SCOPE", feed._in_order(feed._JOINED.where(feed.col(feed.LogRow.pos).in_(both)), feed.col(feed.LogRow.pos)))
+    ]
+
+
+def _old_line_and_no_fork() -> list[Patch]:
+    """The device goes on where its old database stood, and the server takes a known position for a known entry."""
+    blind = ("if known.get(seq) != chain:", "if False:", "if run.prev_hash != ", "if False and run.prev_hash != ")
+    return [
+        (lines.Lines, "is_from_another_time", lambda self, conn, found: False),
+        edited(server.ServerReplica, "_take_positions", *blind),
+        (answers, "_heads", lambda asked, body: ()),
+    ]
+
+
+def one(*change: Any) -> Callable[[], list[Patch]]:
+    return lambda: [edited(*change)]
+
+
+def instead(owner: Any, name: str, value: Any) -> Callable[[], list[Patch]]:
+    return lambda: [(owner, name, value)]
+
+
+R, L, S, D, P = receiving.Receiver, lines.Lines, server.ServerReplica, device.DeviceReplica, feed._Page
+MUTANTS: dict[str, Callable[[], list[Patch]]] = {
+    # receipts
+    "silence is consent": _consent("timeout"),
+    "a sign-in page is consent": _consent("sign_in_page"),
+    "a proxy's error is consent": _consent("busy"),
+    "delete on 401": _acknowledged_on(401),
+    "delete on a full server": _acknowledged_on(507),
+    "positions before entries": _positions_before_entries,
+    "acknowledged beyond the receipt": one(
+        L,
+        "acknowledge",
+        "epoch.acked_seq, head.seq))",
+        "epoch.acked_seq, 10**9))",
+        "acked_seq=head.seq",
+        "acked_seq=epoch.head_seq",
+    ),
+    "any receipt is ours": one(L, "acknowledge", "if self._hash_at(conn, head.epoch, head.seq) != head.hash:", "if False:"),
+    "answers of others are believed": one(replies, "judged", 'if headers.get("fieldapp-nonce") != nonce:', "if False:"),
+    # positions and epochs
+    "dedupe by sequence number": _old_line_and_no_fork,
+    "a gap is not mended": one(
+        answers, "_position", "m.Rewind(Head(head.epoch, head.seq, head.hash, head.safe_seq))", "m.Remember({})"
+    ),
+    "a fork is not mended": instead(D, "fork", lambda self, log: None),
+    "the server's head is not believed": instead(answers, "_heads", lambda asked, body: ()),
+    "a rewind forgets what was decided": one(
+        L, "rewind", '.values(lane="unsent")', '.values(lane="unsent", outcome="", reason="")'
+    ),
+    "a new epoch forgets what was decided": instead(L, "_decided_unsent", lambda self, conn, epochs: []),
+    "a new epoch leaves the old work behind": one(L, "open", 'lane) == "unsent")\n    moving', 'lane) == "nothing")\n    moving'),
+    # the server
+    "received twice": lambda: [
+        (S, "_known", lambda self, conn, entries: {}),
+        edited(S, "_store", "self._db.insert(conn, EntryRow", "self._db.insert_new(conn, EntryRow"),
+    ],
+    "known entries are not placed, nor are their neighbours": one(
+        S, "_take_positions", "return list(fresh.values()), tuple", "return list(fresh.values())[1:], tuple"
+    ),
+    "groups torn apart": one(
+        L, "outgoing", "chosen += [entry for _, _, entry, _ in group]", "chosen += [group[0][2]]\n        break"
+    ),
+    "quarantine keeps nothing": instead(S, "_quarantine_row", lambda self, *values: None),
+    "a poison entry blocks the queue": one(
+        answers,
+        "_not_taken",
+        "return correct(new(state, poison=(run.epoch, seq, words)), now)",
+        "return back_off(state, now, None, 'busy', words)",
+    ),
+    # reading
+    "cursor before rows": _cursor_before_rows,
+    "cursor at the head": _cursor_at_the_head,
+    "complete too early": one(R, "_progress", "if done and row.after >= row.upto:", "if done or row.after:"),
+    "a stream that came back is not fetched": one(R, "_add", "upto <= after or stream == WHOLE_LOG", "True"),
+    "a diverged cursor is kept": one(D, "_forget_cursors", "for table in (CursorRow, ", "for table in ("),
+    "outcomes are not folded": one(R, "_fold_tail", "if streams:", 'if streams and row.kind == "entry":'),
+    "everything stands on a device": one(R, "_fold_tail", "Fact(row.entry, row.outcome", 'Fact(row.entry, "applied"'),
+    "outcomes of own entries are not noticed": instead(R, "_settle", lambda self, own: None),
+    "own rows only in scope": _own_rows_only_in_scope,
+    # scope
+    "what left is served on": _left_streams_served_on,
+    "a backfill is served to anybody": one(P, "_held", "if reads_whole(self._who.role, log):", "if True:"),
+    "nobody is told what left": one(P, "_scope_changes", "self.removed.append(StreamRemoved(log, stream))", "pass"),
+    "nobody is told what came": one(P, "_scope_changes", "self.added.append(StreamAdded(log, stream, upto))", "pass"),
+    "memberships never end": one(scope.ScopeChanges, "write", ".values(until_pos=positions[person])", ".values(until_pos=None)"),
+    "what one job needs goes with another": one(scope.ScopeChanges, "plan", "dropped.append(job)", "pass"),
+    "a stream goes with unsent work on it": instead(R, "_unsent_streams", lambda self: set()),
+    # the view
+    "own pending work is not shown": instead(pending, "pending_facts", lambda conn, role, streams=None: []),
+    "a refused job vanishes": one(pending, "shown_as_it_was", "return bool(facts) or", "return"),
+    "another version does not fold again": instead(D, "_rebuild", lambda self, conn: 0),
+    # second copies
+    "the journal is not written": instead(journal.Journal, "append", lambda self, found: None),
+    "the journal is emptied too early": instead(keeping.Keeping, "_has_unsent", lambda self: False),
+    "what is kept is not read": instead(keeping.Keeping, "entries_for", lambda self, conn, restored: ()),
+    "two programs in one home": instead(home, "try_lock", lambda file: True),
+    # time
+    "a request may hang for ever": lambda: [(machine, "DEADLINE_MS", 10**12), (engine, "DEADLINE_MS", 10**12)],
+    "no poll": instead(engine, "rest", lambda state, now: machine.wait(machine.new(state, fruitless=0), now + 10**9)),
+    "a try in vain arms no timer": one(
+        machine, "wait", "(*before, m.Arm(until))", "(*before,) if state.fruitless else (*before, m.Arm(until))"
+    ),
+    "tries without a pause": lambda: [
+        (machine, "backoff", lambda seed, tries, retry_after=None: (0, seed)),
+        (machine, "MIN_GAP_MS", 0),
+    ],
+    "hints without a pause": instead(answers, "READ_GAP_MS", 0),
+    "a new network wakes nobody": one(
+        engine, "_hurried", 'if event.why == "network":\n        spread', "if False:\n        spread"
+    ),
+    "a full disk is an end": one(commits, "commit", "return m.Troubled(now, str(problem))", "return None"),
+    # revoking and files
+    "a revoked device keeps its work": one(answers, "_revoked", "if state.revoked:", "if True:"),
+    "a file is sent when its parts are": one(file_lane, "_answered", "if state.complete:", "if state.complete or state.parts:"),
+    "any bytes are the file": one(file_storage.FolderStorage, "assemble", "if found.hexdigest() != sha256:", "if False:"),
+    "wrong parts are kept": one(files.Files, "complete", "self._storage.drop_parts(sha256)\n            raise", "raise"),
+}
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """The program with this mistake in it."""
+    with ExitStack() as stack:
+        for target, attribute, value in MUTANTS[name]():
+            stack.enter_context(patch.object(target, attribute, value))
+        yield
+
+
+def killed_by(name: str, seeds: range, disks: Disks) -> tuple[int, str] | None:
+    """(seed, what noticed) of the first seed under which the mistake is noticed; None where none of them notices."""
+    with mutated(name):
+        for seed in seeds:
+            try:
+                World(seed, disks).run()
+            except Broken as broken:
+                return seed, f"{broken.number}"
+            except engine.StuckMachine:
+                return seed, "8 (the machine's own assertion)"
+            except Exception as error:
+                return seed, f"{type(error).__name__}: {str(error)[:60]}"
+    return None
+
+
+def _try(job: tuple[str, int]) -> tuple[str, tuple[int, str] | None, float]:
+    name, seeds = job
+    disks, began = Disks(), time.monotonic()
+    try:
+        return name, killed_by(name, range(seeds), disks), time.monotonic() - began
+    finally:
+        disks.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="of mistakes; all where none is named")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds each is given")
+    parser.add_argument("--jobs", type=int, default=1, help="run in so many processes")
+    chosen = parser.parse_args()
+    unknown = [name for name in chosen.names if name not in MUTANTS]
+    if unknown:
+        parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(MUTANTS)}")
+    names = chosen.names or list(MUTANTS)
+    survived = []
+    print(f"{'mistake':<56}{'seeds':>6}  invariant")
+    with ProcessPoolExecutor(chosen.jobs, mp_context=get_context("spawn")) as pool:
+        for name, found, took in pool.map(_try, [(name, chosen.seeds) for name in names]):
+            seeds, why = (found[0] + 1, found[1]) if found else (chosen.seeds, "SURVIVED")
+            print(f"{name:<56}{seeds:>6}  {why}  ({took:.0f} s)", flush=True)
+            if not found:
+                survived.append(name)
+    print(f"{len(names) - len(survived)} of {len(names)} noticed" + (f"; survived: {', '.join(survived)}" if survived else ""))
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
