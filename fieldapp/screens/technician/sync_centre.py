@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import ClassVar
 
 from textual import on
@@ -19,15 +19,15 @@ from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import hanging, labelled
+from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
 from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Story
+from fieldapp.screens.technician.own_list import Heading, OwnList
 from fieldapp.screens.values import day_time
 from fieldapp.services.names import name_of_person
-from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import setting
-from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_lines, own_places
-from fieldapp.store.queries.reader import Reader
+from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_places
 from fieldapp.store.queries.scope import scope_trouble
 from fieldapp.widgets.header import CONNECTIONS
 from fieldapp.widgets.safe_text import safe_text
@@ -47,43 +47,6 @@ SENTENCES = {
 """How the connection stands: what happened, what is safe, what to do."""
 BAR = 16
 """Columns of a file's progress bar."""
-
-
-class Heading:
-    """A heading between the rows: a section and how many it has."""
-
-    def __init__(self, section: str, count: int) -> None:
-        self.section, self.count = section, count
-
-
-class OwnList:
-    """All sections as rows of one list; entries are read when they come into view."""
-
-    def __init__(self, reader: Reader, places: dict[Section, list[Place]], files: Sequence[OwnFile]) -> None:
-        self._reader = reader
-        self._rows: list[Heading | OwnFile | tuple[Section, Place]] = []
-        for section in SECTIONS:
-            if places[section]:
-                self._rows += [Heading(section, len(places[section])), *((section, place) for place in places[section])]
-            if section == "unsent" and files:
-                self._rows += [Heading("files", len(files)), *files]
-
-    def count(self) -> int:
-        return len(self._rows)
-
-    def window(self, offset: int, limit: int) -> Sequence[object]:
-        part = self._rows[offset : offset + limit]
-        found: dict[Place, OwnLine] = {}
-        for section in SECTIONS:
-            places = [row[1] for row in part if isinstance(row, tuple) and row[0] == section]
-            found |= {line.place: line for line in own_lines(self._reader, section, places)}
-        rows = [found.get(row[1]) if isinstance(row, tuple) else row for row in part]
-        return [row for row in rows if row is not None]
-
-    def key(self, row: object) -> object:
-        if isinstance(row, OwnLine):
-            return row.place
-        return row.sha256 if isinstance(row, OwnFile) else None
 
 
 class SyncCentreScreen(FieldScreen):
