@@ -144,7 +144,7 @@ def test_a_device_that_was_away_for_a_year_forgets_too(rules: Rules, visited: st
 
 
 def test_what_the_power_cut_short_is_finished_at_the_next_start(
-    rules: Rules,
+    rules: Rules,  # noqa: F811
     visited: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
