@@ -47,8 +47,14 @@ COMPRESS_FROM = 500
 """Bytes of a request from which compressing pays."""
 SKEW_TRUST_MS = 10_000
 """An answer that took longer says too little about the clocks."""
-_SOCKET = ((socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024),)
-"""Bytes that the operating system takes before they are sent: on a link that turns slow they go first, whatever is asked then."""
+_WAITING = 16 * 1024
+"""Bytes that the operating system takes from us before they are sent: on a link that turns slow they go first, whatever is asked
+then, and nobody could tell how long they still take."""
+_SOCKET = (
+    ((socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _WAITING),)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT")
+    else ((socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * _WAITING),)  # also bounds what is on its way, so larger
+)
 BLOCK = 16 * 1024
 """Bytes written at a time; between two of them the time is looked at."""
 
