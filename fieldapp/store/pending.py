@@ -15,7 +15,7 @@ from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, st
 from fieldapp.domain.job import JobState
 from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.heads import StreamHead, job_row, save_jobs
-from fieldapp.store.tables import JobRow, ScopeRow, StreamStateRow
+from fieldapp.store.tables import JobRow, StreamStateRow
 
 REFUSED = "the server could not read it; it waits for a decision"
 

@@ -97,6 +97,7 @@ class Receiver:
         self._settle({row.entry.id for row in own})
         logs = {head.stream: head.log for head in heads.changed()}
         logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
+        self._save_scope()  # first: what is to be fetched now stays in view as it is
         refresh_jobs(self._db, self._conn, logs, self._role, {head.stream: head for head in heads.changed()})
         self._save_scope()
         self._part_of_the_whole_again(again)

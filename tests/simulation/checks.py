@@ -100,7 +100,8 @@ class Checks:
         for entry in entries:
             row = device.db.raw.execute("SELECT raw, body, hash FROM entries WHERE id = ?", (entry,)).fetchone()
             keys = {hashlib.sha256(row[0] + b"\n" + (row[1] or b"")).hexdigest(), row[2]} if row else set()
-            if not keys & self._keys:
+            named = "SELECT 1 FROM quarantine WHERE instr(CAST(raw AS TEXT), ?)"  # also where the device has lost its copy
+            if not keys & self._keys and not self._server.execute(named, (entry,)).fetchone():
                 lost.add(entry)
         return lost
 

@@ -420,7 +420,7 @@ class World:
 
     def _carries_on(self, device: SimDevice, lane: Lane, request: m.Request) -> bool:
         if lane == "files":
-            return not device.lane.tries and not device.lane.aside
+            return self._more.get(f"{device.name} files", True)
         if device.state.fruitless:
             return False
         if isinstance(request, m.AskPull):
@@ -499,6 +499,8 @@ class World:
             if self._flying[name, lane] is not boot:
                 return  # the device was switched off meanwhile
             boot.discard(number)
+            if lane == "files":
+                self._more[f"{name} files"] = isinstance(answer, m.Good)
             state = self.devices[name].state if lane == "facts" else self.devices[name].lane
             if state.number != number or state.phase != "asking":
                 self.faults["answer too late"] += 1

@@ -174,6 +174,32 @@ def test_what_a_copy_of_this_device_has_sent_is_settled_when_it_is_chained_anew(
     assert lanes(lin) == ["settled"]
 
 
+def test_own_work_stays_in_view_when_its_outcome_comes_before_its_job_was_fetched_again(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1")
+    lin.say(steps.NoteAdded(text="one"))
+    lin.push(server)
+    head = head_of(sqlite_server)
+    own = [row for row in rows_of(sqlite_server, "b1", keep=of("job:1")) if row.entry.envelope.device == lin.who.device]
+    lin.replica.receive(Page(tuple(own), {"b1": f"{head}:"}, added(sqlite_server, "job:1")))
+    assert lanes(lin) == ["settled"]
+    view = lin.view()
+    assert view is not None
+    assert [note.text for note in view.notes] == ["one"]
+
+
+def test_a_job_whose_first_entry_was_refused_stays_in_view_with_the_work_on_it(lin: Device) -> None:
+    lin.say(created())
+    lin.say(steps.NoteAdded(text="one"))
+    run = lin.replica.outgoing(200, 1 << 20)
+    assert run is not None
+    lin.replica.refuse(run.epoch, 1, "the device was revoked")
+    view = lin.view()
+    assert view is not None
+    assert [note.text for note in view.notes] == ["one"]
+
+
 def test_a_head_this_device_never_had_cannot_be_rewound_to(lin: Device) -> None:
     lin.say(steps.NoteAdded(text="one"))
     epoch = everything(lin.db, EpochRow)[0]["epoch"]
