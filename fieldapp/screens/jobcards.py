@@ -14,6 +14,7 @@ from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
 from fieldapp.screens.states import PROMISE, STATUS, span, status
+from fieldapp.screens.values import owner_words
 from fieldapp.store.queries.lists import JobCard
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.wrapping import wrap
@@ -176,7 +177,9 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
         lines += hanging(promise_line(clock), width, 2)
     for owed in owed_actions(job, field.now()):
         due = time.strftime("%m-%d %H:%M", time.localtime(owed.due_ms / 1000))
-        told = _("owed: {title} ({owner}), by {due}").format(title=say(owed.title, lang), owner=owed.owner, due=due)
+        told = _("owed: {title} ({owner}), by {due}").format(
+            title=say(owed.title, lang), owner=owner_words(documents, owed.owner), due=due
+        )
         lines += hanging(safe_text(f"→ {told}", "$text-warning"), width, 2)
     return Content("\n").join(lines)
 

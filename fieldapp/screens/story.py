@@ -16,7 +16,7 @@ from fieldapp.language import _, language, later
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.outcome_words import decision_told
 from fieldapp.screens.states import VERDICT, span
-from fieldapp.screens.values import day_time, reason_words, value_words
+from fieldapp.screens.values import day_time, owner_words, reason_words, value_words
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.log import LogLine
@@ -273,7 +273,9 @@ _TOLD: dict[str, Callable[[Story, dict[str, Any]], Content]] = {
     "signature.given": lambda story, body: _text(
         later("{name} signed{drawn}"), name=body["name"], drawn=_(" with a drawn signature") if body.get("strokes") else ""
     ),
-    "action.opened": lambda story, body: _text(later("owed: {title} ({owner})"), title=body["title"], owner=body["owner"]),
+    "action.opened": lambda story, body: _text(
+        later("owed: {title} ({owner})"), title=body["title"], owner=owner_words(story._documents, str(body["owner"]))
+    ),
     "action.done": lambda story, body: _text(later("did what was owed: {result}"), result=body["result"]),
     "action.customer_told": lambda story, body: _text(later("told the customer: {note}"), note=body.get("note", "")),
     "report.issued": lambda story, body: _text(later("issued the report {name}"), name=body["name"]),

@@ -7,8 +7,18 @@ import time
 from fieldapp.domain.job import Recorded
 from fieldapp.domain.procedure import Procedure, Step
 from fieldapp.domain.words import say
-from fieldapp.language import _, language, plural
+from fieldapp.language import _, language, later, plural
+from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.documents import Documents
+
+ROLES = {
+    "technician": later("technician"),
+    "dispatcher": later("dispatcher"),
+    "supervisor": later("supervisor"),
+    "expert": later("expert"),
+    "admin": later("administrator"),
+}
+"""The roles that can owe something."""
 
 
 def value_words(procedure: Procedure, step: Step, value: str, unit: str = "") -> str:
@@ -50,6 +60,11 @@ def reason_words(documents: Documents, reason: str) -> str:
             if item.code == reason:
                 return say(item.title, language()) or reason
     return reason
+
+
+def owner_words(documents: Documents, owner: str) -> str:
+    """Who owes something: a role by its word, a person by name. Still foreign text: show it through `safe_text`."""
+    return _(ROLES[owner]) if owner in ROLES else name_of_person(documents, owner)
 
 
 def day_time(instant: int) -> str:

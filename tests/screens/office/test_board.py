@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from fieldapp.domain.instant import parse_window, zone_of
 from fieldapp.domain.job import JobState
+from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.office.assign import AssignScreen
 from fieldapp.screens.office.board import BoardScreen
@@ -115,6 +116,17 @@ async def test_before_a_job_is_moved_or_cancelled_its_technicians_device_is_name
             assert "Anna Behrens has it now. Last record received" in words
             assert "The work is under way: call Anna Behrens first." in words
             await pilot.press("escape")
+
+
+async def test_what_a_broken_promise_asks_for_is_named_with_who_owes_it(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(140, 40)) as pilot:
+        await go_to(pilot, "J-1051")
+        await until(pilot, lambda: "owed: Call the customer" in text_of(app, "#preview"))
+        assert "(dispatcher), by 11-20 09:45" in " ".join(text_of(app, "#preview").split())
+        set_language("zh_CN")
+        app.speak("zh_CN")
+        await until(pilot, lambda: "（调度员）" in text_of(app, "#preview"))
 
 
 async def test_what_is_unsent_is_counted_where_the_job_is_ones_own(field_home: Homes) -> None:
