@@ -6,12 +6,15 @@ from textual.content import Content
 
 from fieldapp.domain.asset import AssetState
 from fieldapp.domain.coverage import coverage_words
+from fieldapp.domain.decision_words import STANDS
 from fieldapp.domain.documents import Asset
 from fieldapp.domain.job import JobState
 from fieldapp.domain.numbers import is_canonical, to_decimal
 from fieldapp.domain.words import say
 from fieldapp.language import _, language
+from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import KINDS, hanging, labelled
+from fieldapp.screens.outcome_words import DECIDED
 from fieldapp.screens.states import status, verdict
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.last_time import LastTime
@@ -81,8 +84,11 @@ def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width:
         lines += labelled(_("Note"), safe_text(f"{day_time(note.by.at)} {note.text}"), width, _LABEL)
     for odd in job.unresolved:
         if not odd.decided:
-            words = safe_text(f"⚠ {odd.summary or odd.type}: {odd.reason}", "$text-error")
+            words = safe_text(f"⚠ {odd.summary or odd.type}: {cause_words(odd.reason)}", "$text-error")
             lines += labelled(_("Not settled"), words, width, _LABEL + 2)
+        elif odd.decided in DECIDED and odd.decided not in STANDS:
+            words = safe_text(f"{odd.summary or odd.type}: {_(DECIDED[odd.decided])}", "$text-muted")
+            lines += labelled(_("Decided"), words, width, _LABEL + 2)
     return Content("\n").join(lines)
 
 

@@ -15,6 +15,7 @@ from fieldapp.screens.office.board import BoardScreen
 from fieldapp.screens.office.desk import DeskScreen
 from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.session import Session
+from fieldapp.screens.technician.job import JobScreen
 from fieldapp.store.home import Home
 from fieldapp.store.queries.desk import DeskItem, desk_items
 from fieldapp.store.queries.own import own_lines, own_places, own_told
@@ -134,6 +135,25 @@ async def test_the_author_sees_the_decision_in_the_sync_centre(desk: BranchOnDis
         words = " ".join(shown(app).split())
         assert "The office decided that the other one stands." in words
         assert "Petra Lindner: the second gauge is broken" in words
+
+
+async def test_the_job_itself_says_what_waits_and_what_was_decided(desk: BranchOnDisk) -> None:
+    set_language("zh_CN")
+    app = app_of(desk.home("tech-anna"))
+    async with app.run_test(size=(80, 40)) as pilot:
+        await pilot.pause()
+        app.push_screen(JobScreen(STREAM))
+        await until(pilot, lambda: "sup-petra已记录step.recorded" in "".join(shown(app).split()), "what waits")
+    with desk.device("sup-petra") as petra:
+        (item, *_) = desk_items(petra.reader)
+        petra.desk.keep(item.id, "ours", "checked")
+    for person in ("sup-petra", "tech-anna"):
+        desk.sync(person)
+    app = app_of(desk.home("tech-anna"))
+    async with app.run_test(size=(80, 40)) as pilot:
+        await pilot.pause()
+        app.push_screen(JobScreen(STREAM))
+        await until(pilot, lambda: "公司已裁定：以另一条为准" in "".join(shown(app).split()), "what was decided")
 
 
 async def test_another_value_from_both(desk: BranchOnDisk) -> None:
