@@ -34,8 +34,9 @@ class State(msgspec.Struct, frozen=True):
     phase: `rest` (timer `wake` armed), `local` (a look or commit is on its way), `asking` (`request` in flight, given up at
     `wake`), `stopped` (revoked, everything handed over).
     fruitless: tries since the last progress. not_before: what Retry-After asked for. pull_after: the server wants a newer version
-    for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before. poison: (epoch,
-    seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that only times out.
+    for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
+    poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that
+    only times out.
     """
 
     seed: int
