@@ -1,4 +1,4 @@
-"""Work that is carried by hand: what is only here goes to a file, and another device of the same person, or the server, takes it in."""
+"""Work that is carried by hand: what is only here goes to a file; another device of the same person, or the server, takes it in."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ COMMANDS = {
         _export,
         "fieldapp export unsent --to /media/stick",
         _export_arguments,
-        description="Write everything that is only on this device, with its files, to one file. It works without a network, beside a "
-        "running app and with a damaged database, and changes nothing here",
+        description="Write everything that is only on this device, with its files, to one file. It works without a network, "
+        "beside a running app and with a damaged database, and changes nothing here",
     ),
     "import": Command(
         _import,
