@@ -99,7 +99,6 @@ class Receiver:
         logs |= {stream: row.log for row in own for stream in row.entry.envelope.streams}
         self._save_scope()  # first: what is to be fetched now stays in view as it is
         refresh_jobs(self._db, self._conn, logs, self._role, {head.stream: head for head in heads.changed()})
-        self._save_scope()
         self._part_of_the_whole_again(again)
         if page.cursors and not (page.rows or page.added or page.backfilled):  # an answer with nothing new: all has been said
             self._forget_what_did_not_come_back()

@@ -67,7 +67,7 @@ class SimDevice:
         self.saved: list[str] = []
         self.said: dict[str, bytes] = {}
         """Entries whose text is looked for in what is shown."""
-        self.lost_database = False
+        self.rot, self.rotted = False, 0
         self.version = "1.0"
         self.state, self.lane = State(0), FileLane(0)
         self.replica: DeviceReplica
@@ -203,6 +203,12 @@ class SimDevice:
             self._note(f"{self.name} not saved: {problem.code}")
             return False
         self.saved += done.entries
+        if self.rot and not drafts[0].stream.startswith("job:n-"):
+            self.rot = False
+            self.rotted += 1
+            broken = "UPDATE entries SET body = CAST(substr(body, 1, length(body) - 2) || '!}' AS BLOB) WHERE id = ?"
+            self.db.raw.execute(broken, done.entries[-1:])
+            said = ""
         if said and drafts[0].stream.startswith("job:"):
             self.said |= dict.fromkeys(done.entries[:1], said.encode())
         self._note(f"{self.name} saved {len(done.entries)} {drafts[0].body.NAME} {drafts[0].stream}")

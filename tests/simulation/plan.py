@@ -108,7 +108,9 @@ def draw_plan(seed: int) -> Plan:
         two_instances=times("two instances", 2, 0.1),
         reassign=times("reassign", 6, 0.5),
         cancel=times("cancel", 2, 0.2),
-        revoke=times("revoke", 1, 0.1),
+        revoke=0
+        if "restore" in " ".join(disasters)
+        else times("revoke", 1, 0.1),  # what it had sent since the backup is not offered again
         poison=times("poison", 2, 0.12),
         oversize=times("oversize", 2, 0.15),
         newer_types=times("newer types", 2, 0.15),

@@ -106,6 +106,7 @@ class World:
             self._add_device(person, person)
         server_db.boundary = self._server_boundary
         self._server_cut_in = 0
+        self.checks.torn_journal = bool(self.plan.power and (self.plan.delete or self.plan.roll_back))
         self.office = Office(self._time, 1000)
         self.recorded_on: dict[str, set[str]] = {}
 
@@ -304,7 +305,10 @@ class World:
         stream = drafts[0].stream
         kind = drafts[0].body.NAME
         shows = kind in ("note.added", "reading.taken", "part.used")
+        rotted = device.rotted
         self._on_device(name, lambda: device.record(drafts, said if shows else ""))
+        if device.rotted > rotted:
+            self.fault("poison entry", name)
         if stream.startswith("job:") and device.person.role == "technician":
             people = self.recorded_on.setdefault(stream, set())
             people.add(device.person.id)
@@ -499,13 +503,13 @@ class World:
             if self._flying[name, lane] is not boot:
                 return  # the device was switched off meanwhile
             boot.discard(number)
-            if lane == "files":
-                self._more[f"{name} files"] = isinstance(answer, m.Good)
             state = self.devices[name].state if lane == "facts" else self.devices[name].lane
             if state.number != number or state.phase != "asking":
                 self.faults["answer too late"] += 1
             elif informed == self._restores:
                 self._uninformed.discard(name)
+            elif lane == "files":
+                self._more[f"{name} files"] = isinstance(answer, m.Good)
             self.note(f"{name} hears {number} {_short(answer)}")
             self._hear(name, lane, m.Answered(self._time(), number, answer))
 
@@ -600,19 +604,10 @@ class World:
             self._record(device.name, [Draft(LOG, self.chance.choice(jobs), steps.NoteAdded(text))])
 
     def _poison(self) -> None:
-        """A bit turns on the disk, in an entry that is still unsent: no server can take it."""
+        """A bit turns on the disk, in the next entry that is recorded: no server can take it."""
         device = self._someone()
-        if device is None:
-            return
-        found = device.db.raw.execute(
-            "SELECT entry_id FROM own_entries WHERE lane = 'unsent' AND stream NOT LIKE 'job:n-%' LIMIT 1"
-        ).fetchone()
-        if found:
-            self.fault("poison entry", device.name)
-            device.db.raw.execute(
-                "UPDATE entries SET body = CAST(substr(body, 1, length(body) - 2) || '!}' AS BLOB) WHERE id = ?", found
-            )
-            device.said.pop(found[0], None)
+        if device is not None:
+            device.rot = True
 
     def _photo(self) -> None:
         device = self._someone("technician")
