@@ -49,7 +49,7 @@ def test_a_whole_server_and_a_whole_device(office: Commands, technician: Device)
 @pytest.mark.parametrize(
     ("damage", "kind", "words"),
     [
-        ("UPDATE entries SET body = CAST(replace(body, substr(body, 5, 1), 'X') AS BLOB) WHERE id = '{id}'", "entry", "hash differs"),
+        ("UPDATE entries SET body = CAST(body || ' ' AS BLOB) WHERE id = '{id}'", "entry", "hash differs"),
         ("UPDATE entries SET raw = CAST(raw || ' ' AS BLOB) WHERE id = '{id}'", "entry", "hash differs"),
         ("DELETE FROM entries WHERE id = '{id}'", "log", "does not lead to it"),
         ("UPDATE log_rows SET chain = (SELECT chain FROM log_rows WHERE log = 'org') WHERE entry_id = '{id}'", "log", "chain"),
