@@ -288,8 +288,9 @@ class DeskScreen(FieldScreen):
         if ours:
             lines += [*gap, Content.styled(_("Stands now"), "bold $text-success")]
             lines += [line for one in ours for line in self._side(one, width)]
-        title = _("Came second, does not stand") if ours else _("Does not stand")
-        lines += [*gap, Content.styled(title, "bold $text-error")]
+        style = "bold $text-error"
+        late, alone = Content.styled(_("Came second, does not stand"), style), Content.styled(_("Does not stand"), style)
+        lines += [*gap, late if ours else alone]
         lines += [line for one in item.lines for line in self._side(one, width)]
         return lines
 
