@@ -22,6 +22,8 @@ GAP_MS = 1_000
 """Between two requests where the first brought nothing."""
 YIELD_MS = 500
 """How long files wait before they look again whether facts are still on their way."""
+YIELDS = 60
+"""So often in a row files wait for facts; then one piece goes, or a day full of facts on a slow link would leave them here."""
 PIECE_FIRST = 16 * 1024
 """Bytes of the first piece, when nothing is known of the link: 8 s at 2 kB/s."""
 PIECE_LEAST = 4 * 1024
@@ -90,7 +92,7 @@ class FileLane(msgspec.Struct, frozen=True):
 
     held: what the server has of the file on its way, as of its last answer. most: (file, bytes) it ever had of it: only more is
     progress. piece: bytes of the next request. ceiling: what something on the way lets through at most. carried: bytes of the
-    request in flight. words: why all files wait.
+    request in flight. yields: how often in a row facts went first. words: why all files wait.
     """
 
     seed: int
@@ -103,6 +105,7 @@ class FileLane(msgspec.Struct, frozen=True):
     piece: int = PIECE_FIRST
     ceiling: int = PART_BYTES
     carried: int = 0
+    yields: int = 0
     tries: int = 0
     aside: tuple[Aside, ...] = ()
     last_ask: int = NEVER
@@ -158,8 +161,8 @@ def _decide(lane: FileLane, looked: FilesLooked) -> FileStep:
     if not ready:
         soonest = min((until for until in resting.values()), default=now + POLL_MS)
         return _wait(_new(lane, item=None), max(now + GAP_MS, min(soonest, now + POLL_MS)), idle=True)
-    if looked.yield_:
-        return _wait(lane, now + YIELD_MS)
+    if looked.yield_ and lane.yields < YIELDS:
+        return _wait(_new(lane, yields=lane.yields + 1), now + YIELD_MS)
     item = ready[0]
     earliest = lane.last_ask + GAP_MS if lane.tries or any(aside.sha256 == item.sha256 for aside in lane.aside) else NEVER
     if now < earliest:
@@ -167,7 +170,7 @@ def _decide(lane: FileLane, looked: FilesLooked) -> FileStep:
     number, until = lane.number + 1, now + DEADLINE_MS
     request = _request(lane, item)
     carried = request.length if isinstance(request, m.SendPart | m.FetchPart) else 0
-    lane = _new(lane, phase="asking", item=item, number=number, wake=until, last_ask=now, carried=carried)
+    lane = _new(lane, phase="asking", item=item, number=number, wake=until, last_ask=now, carried=carried, yields=0)
     return lane, (m.Ask(number, request), m.Arm(until))
 
 

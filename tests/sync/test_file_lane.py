@@ -16,6 +16,8 @@ from fieldapp.sync.file_lane import (
     PIECE_FIRST,
     PIECE_LEAST,
     SLOW_MS,
+    YIELD_MS,
+    YIELDS,
     FileEffect,
     FileItem,
     FileLane,
@@ -200,6 +202,20 @@ def test_facts_go_first() -> None:
     hand.busy = False
     hand.wait()
     assert hand.lane.phase == "asking"
+
+
+def test_facts_without_end_do_not_keep_files_here_for_ever() -> None:
+    hand = Hand()
+    hand.items, hand.busy = (LARGE,), True
+    hand.feed(m.Hurried(hand.now, "hint"))
+    began, rounds = hand.now, 0
+    while hand.lane.phase == "rest":
+        hand.wait()
+        rounds += 1
+        assert rounds <= YIELDS
+    assert hand.now - began == YIELDS * YIELD_MS
+    hand.answer(held(LARGE))
+    assert hand.lane.phase == "rest", "one request, then facts go first again"
 
 
 def test_a_refused_token_asks_the_other_machine_to_renew_it() -> None:

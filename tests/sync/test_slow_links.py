@@ -121,7 +121,7 @@ def test_a_large_film_crosses_a_link_from_2_kb_to_20_mb_a_second_while_facts_flo
                 asked = transport.asked[began:]
                 facts = [request for request in asked if isinstance(request, m.AskPush | m.AskPull)]
                 assert len(facts) <= 5, asked
-                assert len(asked) - len(facts) <= 3, asked
+                assert len(asked) - len(facts) <= (3 if rate <= 20_000 else 12), asked  # where a piece takes no time, more fit in
             waiting.until(lambda: device.replica.counts().files_waiting == 0, 40)
         assert live_server.services.files.state(sha256).complete
         assert hashlib.sha256(live_server.services.storage.path(sha256).read_bytes()).hexdigest() == sha256
