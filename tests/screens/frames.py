@@ -115,7 +115,18 @@ async def at_rest(pilot: Pilot[Any]) -> list[str]:
             return lines
         before = lines
         await settled(pilot)
+        await behind_laid_out(pilot.app)
     raise AssertionError("the screen never came to rest:\n" + "\n".join(before))
+
+
+async def behind_laid_out(app: App[Any]) -> None:
+    """What stands behind a question follows a new size only when it comes to the front; a frame shows it as it will then be."""
+    for screen in app._background_screens:
+        heard = asyncio.Event()
+        screen.call_later(heard.set)
+        await heard.wait()
+        app.stylesheet.update(screen)
+        screen._refresh_layout()
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], object]) -> None:
