@@ -207,7 +207,7 @@ class FieldApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, FieldScreen) and screen.shows(streams):
                 if screen is front:
-                    screen.reload()
+                    screen.read_again()
                 else:
                     self._stale.add(screen)
 
@@ -344,7 +344,7 @@ class FieldApp(App[None]):
         self.remember(KEPT_LANGUAGE, code)
         for screen in self.screen_stack:
             if isinstance(screen, FieldScreen):
-                screen.reload()
+                screen.read_again()
             screen.refresh(recompose=False, layout=True)
             for header in screen.query(StatusHeader):
                 header.show_person(*self.who())

@@ -56,6 +56,11 @@ class FieldScreen(Screen[None]):
     def reload(self) -> None:
         """Read again what is shown. Keeps cursor, scroll position and everything typed."""
 
+    def read_again(self) -> None:
+        """`reload`, unless the screen is not filled yet: it has nothing to keep, and reads when it is there."""
+        if self._filled:
+            self.reload()
+
     def scanned(self, code: str) -> None:
         """A code from a scanner: into the field that has the focus, else into the search. It never fires actions."""
         focused = self.focused
@@ -76,7 +81,7 @@ class FieldScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         self.query_one(StatusHeader).line = self.field.sync_line
         if self.field.changed_while_hidden(self):
-            self.reload()
+            self.read_again()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "network" and not self.app.check_action(action, parameters):

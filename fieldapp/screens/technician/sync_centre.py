@@ -15,11 +15,11 @@ from textual.widgets import Static
 
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
+from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import hanging, labelled
-from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
 from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Story
 from fieldapp.screens.technician.own_list import Heading, OwnList
@@ -81,7 +81,7 @@ class SyncCentreScreen(FieldScreen):
         self.set_interval(20, self._show_connection)
 
     def sync_moved(self) -> None:
-        self.reload()
+        self.read_again()
 
     def reload(self) -> None:
         reader, status = self.field.session.reader, self.field.sync_status

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 from fieldapp.screens.technician.job import JobScreen
 from fieldapp.screens.technician.step_runner import StepRunnerScreen
+from fieldapp.screens.technician.sync_centre import SyncCentreScreen
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import Technician, at_work
@@ -211,3 +212,16 @@ async def test_a_job_that_was_sent_back_is_gone_on_with_by_one_key(field_home: H
         assert technician.job.status == "sent_back"
         await technician.keys("r")
         assert technician.job.status == "in_progress"
+
+
+async def test_news_from_the_server_while_a_screen_is_being_made_harms_nothing(field_home: HomeOf) -> None:
+    """The last step is recorded and leads to the check; what the server says about it may arrive before the check is drawn."""
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        for screen in (CompleteCheckScreen(QUARTER), JobScreen(QUARTER), StepRunnerScreen(QUARTER), SyncCentreScreen()):
+            technician.app.push_screen(screen)
+            assert technician.app.screen is screen
+            technician.app.streams_changed(frozenset({QUARTER}))
+            screen.sync_moved()
+            technician.app.speak("en")
+            await technician.settle()
+            assert "J-1052" in technician.screen or isinstance(screen, SyncCentreScreen)
