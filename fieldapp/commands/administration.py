@@ -306,23 +306,12 @@ def _files(arguments: argparse.Namespace, out: Output) -> int:
     with opened(arguments) as services:
         found = services.files.missing()
         names = {device.id: device for device in services.accounts.devices()}
-    shapes = [
-        {
-            "stream": files.stream,
-            "arrived": files.arrived,
-            "total": files.total,
-            "missing": list(files.missing),
-            "devices": [names[device].code if device in names else device for device in files.devices],
-        }
-        for files in found
-    ]
+    holders = {of.stream: [names[device].code if device in names else device for device in of.devices] for of in found}
     if arguments.json:
-        out.json(shapes)
+        shown = ("stream", "arrived", "total", "missing")
+        out.json([{name: getattr(of, name) for name in shown} | {"devices": holders[of.stream]} for of in found])
         return OK
-    rows = [
-        [shape["stream"], f"{shape['arrived']} of {shape['total']}", ", ".join(shape["missing"]), ", ".join(shape["devices"])]
-        for shape in shapes
-    ]
+    rows = [[of.stream, f"{of.arrived} of {of.total}", ", ".join(of.missing), ", ".join(holders[of.stream])] for of in found]
     out.table(("ABOUT", "ARRIVED", "MISSING", "ON DEVICE"), rows) if rows else out.line("Every file that is named has arrived.")
     return OK
 

@@ -13,6 +13,7 @@ from fieldapp.domain.instant import iso_utc
 from fieldapp.domain.progress import StepPlace, blocks_completion, outline, progress_of
 from fieldapp.domain.promise import clocks
 from fieldapp.domain.words import say
+from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceView
@@ -141,8 +142,6 @@ def _files_shape(files: JobFiles) -> dict[str, Any]:
 
 def own_line(line: OwnLine) -> dict[str, Any]:
     """One element of `entries` of `outbox --json`."""
-    from fieldapp.screens.outcome_words import LANES, WHAT_TO_DO, decision_told
-
     said, outcome = line.decision, line.line.outcome
     if said is not None:
         done = decision_told(said, said.person)

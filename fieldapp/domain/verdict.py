@@ -88,9 +88,7 @@ def canonical(procedure: Procedure, step: Step, typed: str, *, today: str = "") 
     if step.type == "signature":
         typed = read_signature(typed)[0]
         if not typed:
-            raise Problem(
-                "bad-value", "There is no name.", "Type who signs; a drawing alone does not say who it was."
-            )
+            raise Problem("bad-value", "There is no name.", "Type who signs; a drawing alone does not say who it was.")
     if len(typed) > TEXT_LIMIT:
         raise Problem(
             "bad-value", f"The text has {len(typed):,} characters; a step holds {TEXT_LIMIT:,}.", "Attach it as a file instead."

@@ -23,8 +23,8 @@ LANGUAGES = tuple(code for code in SPOKEN if code != "en")
 """Languages with a catalogue; English is what the source says."""
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER.parent
-PARTS = ("screens", "widgets")
-"""Folders of the package whose words a person reads on a screen."""
+PARTS = (".", "screens", "widgets")
+"""Folders of the package whose words a person reads on a screen; of the first its own modules only: words that commands say too."""
 _ONE, _TWO = ("_", "later", "L"), "plural"
 """Names of the functions that mark a text, or the two forms of one."""
 _PLACE = re.compile(r"\{[a-z_]*[^}]*\}")
@@ -35,7 +35,7 @@ def gather() -> Catalog:
     """Every text that the screens mark for translation, with the files it stands in."""
     template = Catalog(project="Fieldapp", header_comment=_HEADER, charset="utf-8")
     for part in PARTS:
-        for file in sorted((SOURCE / part).rglob("*.py")):
+        for file in sorted((SOURCE / part).glob("*.py" if part == "." else "**/*.py")):
             for message in marked(file.read_text(encoding="utf-8")):
                 template.add(message, locations=[(file.relative_to(SOURCE).as_posix(), 0)])
     return template

@@ -23,8 +23,8 @@ _TEMPLATES = (
     later("the server does not speak TLS at this address"),
     later("the server's certificate cannot be trusted"),
     later(
-        "the server's certificate comes from an authority that this device does not know: somebody on the way may be reading along. "
-        "Where the company has its own authority, set its CA file"
+        "the server's certificate comes from an authority that this device does not know: somebody on the way may be reading "
+        "along. Where the company has its own authority, set its CA file"
     ),
     later("the server's certificate is for another name than the address"),
     later("the server's certificate is not valid today: it has expired, or this device's date is wrong"),
@@ -73,15 +73,6 @@ _TEMPLATES = (
     later("the bytes cannot stand: {why}"),
     later("a {role} may not let {type} stand there"),
     later("{author} recorded {type} meanwhile"),
-    later("its content cannot be read"),
-    later("what it decides on has not arrived yet"),
-    later("what it decides on stands already"),
-    later("what it decides on cannot be read by this server, so it cannot stand"),
-    later("what it decides on has no name that anything here can have"),
-    later("it was decided already: {decision}"),
-    later("the bytes cannot stand: {reason}"),
-    later("a {role} may not let {type} stand there"),
-    later("a decision is not let stand later; it is made anew"),
     later("the device was revoked"),
     later("it is too large to be sent"),
     later("the server does not answer when it is sent"),

@@ -13,8 +13,8 @@ from fieldapp.domain.instant import window_text, zone_of
 from fieldapp.domain.procedure import Procedure, split_step_key
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
+from fieldapp.outcome_words import decision_told
 from fieldapp.screens.cause_words import cause_words
-from fieldapp.screens.outcome_words import decision_told
 from fieldapp.screens.states import VERDICT, span
 from fieldapp.screens.values import day_time, owner_words, reason_words, value_words
 from fieldapp.services.names import name_of_person

@@ -103,7 +103,7 @@ def _entries(conn: Connection) -> Iterator[Finding]:
 
 def _place_of(conn: Connection, entry: str) -> str:
     """Where an entry stands: in its log, else in this device's line of writing, else only by its id."""
-    places: tuple[Select[Any], ...] = (
+    places = (
         select(col(LogRow.log), col(LogRow.pos)).where(col(LogRow.entry_id) == entry).order_by(col(LogRow.pos)),
         select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq)).where(col(OwnEntryRow.entry_id) == entry),
     )

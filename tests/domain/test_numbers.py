@@ -89,8 +89,11 @@ def test_dates(typed: str, stored: str) -> None:
     assert numbers.parse_date(typed, today="2026-11-20") == stored
 
 
-@pytest.mark.parametrize("typed", ["11/12/2026", "0000-01-01", "10000-01-01", "2026-02-30", "2026-13-01", "yesterday", "2026", "1.2",
-                                   "1.2.127", "29.2.", "2.30月"])  # fmt: skip
+@pytest.mark.parametrize(
+    "typed",
+    ["11/12/2026", "0000-01-01", "10000-01-01", "2026-02-30", "2026-13-01", "yesterday", "2026", "1.2", "1.2.127", "29.2.",
+     "2.30月"],
+)  # fmt: skip
 def test_what_is_no_date_is_refused(typed: str) -> None:
     with pytest.raises(Problem):
         numbers.parse_date(typed, today="2026-11-20")

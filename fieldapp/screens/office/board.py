@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from sqlite3 import Row
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -22,7 +21,7 @@ from fieldapp.screens.jobcards import SOON_MS, draw_office_card
 from fieldapp.screens.office.board_filter import BoardFilter, FilterScreen, filter_words, person_word
 from fieldapp.screens.office.planning import PlansJobs
 from fieldapp.screens.states import STATUS
-from fieldapp.store.queries.lists import BoardList, GroupHeading, Grouping, JobCard, due_count, status_counts
+from fieldapp.store.queries.lists import BoardList, GroupHeading, Grouping, JobCard, JobsInOrder, due_count, status_counts
 
 GROUPINGS: dict[Grouping, str] = {"": later("by promise"), "status": later("by state"), "assignee": later("by technician")}
 TALLIES: tuple[tuple[str, str, str, tuple[Status, ...]], ...] = (
@@ -53,7 +52,7 @@ class BoardScreen(JobListScreen, PlansJobs):
         super().__init__()
         self.wanted = BoardFilter()
         self.grouping: Grouping = ""
-        self._ordered: Sequence[Row] | None = None
+        self._ordered: JobsInOrder | None = None
         self._names: dict[str, str] = {}
 
     def body(self) -> Iterable[Widget]:
@@ -71,7 +70,7 @@ class BoardScreen(JobListScreen, PlansJobs):
     def reload(self) -> None:
         self._fill(None)
 
-    def _fill(self, ordered: Sequence[Row] | None) -> None:
+    def _fill(self, ordered: JobsInOrder | None) -> None:
         """Show the jobs, read anew or as they were read for another grouping."""
         reader, wanted, now = self.field.session.reader, self.wanted, self.field.now()
         self._names = {person.id: person.name for person in self.field.session.documents.people()}

@@ -12,9 +12,9 @@ from fieldapp.domain.job import JobState
 from fieldapp.domain.numbers import is_canonical, to_decimal
 from fieldapp.domain.words import say
 from fieldapp.language import _, language
+from fieldapp.outcome_words import DECIDED
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import KINDS, hanging, labelled
-from fieldapp.screens.outcome_words import DECIDED
 from fieldapp.screens.states import status, verdict
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.last_time import LastTime

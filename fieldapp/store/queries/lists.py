@@ -115,6 +115,10 @@ class GroupHeading(msgspec.Struct, frozen=True):
     count: int
 
 
+JobsInOrder = Sequence[Row]
+"""The board's jobs as they were read: they can be laid together in another way without reading them again."""
+
+
 class BoardList:
     """Jobs of the branch, the most urgent promise first, what waits for a review after them. A source of a WindowList.
 
@@ -133,7 +137,7 @@ class BoardList:
         closed: bool = False,
         due_before: int | None = None,
         group: Grouping = "",
-        ordered: Sequence[Row] | None = None,
+        ordered: JobsInOrder | None = None,
     ) -> None:
         self._reader = reader
         rows = self.ordered = ordered if ordered is not None else self._read(statuses, assignee, closed, due_before)
@@ -148,7 +152,7 @@ class BoardList:
         for value in sorted(groups, key=(lambda name: _ORDER.index(name)) if group == "status" else None):
             self._rows += [GroupHeading(group, value, len(groups[value])), *groups[value]]
 
-    def _read(self, statuses: tuple[str, ...], assignee: str | None, closed: bool, due_before: int | None) -> Sequence[Row]:
+    def _read(self, statuses: tuple[str, ...], assignee: str | None, closed: bool, due_before: int | None) -> JobsInOrder:
         where, values = ["1"], list[str | int]()
         if statuses:
             where.append(f"status IN ({', '.join('?' for _ in statuses)})")
