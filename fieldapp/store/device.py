@@ -414,7 +414,7 @@ class DeviceReplica:
             conn.execute(delete(ScopeRow).where(col(ScopeRow.log).in_(whole)))
             conn.execute(update(ScopeRow).values(after=0, live=False))
             conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(upto=AGAIN))
-            conn.execute(update(OwnEntryRow).where(col(OwnEntryRow.lane) != "refused").values(lane="unsent", outcome="", reason=""))
+            conn.execute(update(OwnEntryRow).values(lane="unsent", outcome="", reason=""))  # also what its quarantine held
             own_files = (col(FileRow.state) == "sent", col(FileRow.job) != "")
             conn.execute(update(FileRow).where(*own_files).values(state="here"))  # the server says which of them it has
             own = select(col(OwnEntryRow.stream))

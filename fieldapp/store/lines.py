@@ -42,8 +42,10 @@ Placed = tuple[str, int, Entry]
 
 _HEADS = (
     "SELECT e.epoch, e.acked_seq, CASE e.acked_seq WHEN 0 THEN '' ELSE coalesce(o.hash, '?') END, e.safe_seq FROM epochs e "
-    "LEFT JOIN own_entries o ON o.epoch = e.epoch AND o.seq = e.acked_seq WHERE NOT e.closed ORDER BY e.log"
+    "LEFT JOIN own_entries o ON o.epoch = e.epoch AND o.seq = e.acked_seq WHERE NOT e.closed "
+    "OR e.epoch IN (SELECT epoch FROM own_entries WHERE lane = 'received') ORDER BY e.log, e.epoch"
 )
+"""Open epochs, and closed ones of which something was received whose outcome was not read yet: no cursor vouches for that."""
 
 
 class Lines:
@@ -201,8 +203,8 @@ class Lines:
     def acknowledge(self, conn: Connection, head: Head, time: int) -> list[Placed]:
         """Take a receipt. Returns what left the outbox by it."""
         epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
-        if epoch is None or head.seq < epoch.acked_seq:
-            return []
+        if epoch is None or head.seq < epoch.acked_seq or (epoch.closed and head.seq > epoch.acked_seq):
+            return []  # also where a copy of this device went on with a line that was closed here
         if self._hash_at(conn, head.epoch, head.seq) != head.hash:
             raise Problem(
                 "receipt-foreign",
@@ -233,14 +235,16 @@ class Lines:
         kept = conn.execute(
             select(func.count()).where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq)
         ).scalar_one()
-        if kept != epoch.head_seq - head.seq:
+        if not epoch.closed and kept != epoch.head_seq - head.seq:  # of a closed one, what was unsent has moved on
             return False
         conn.execute(
             update(OwnEntryRow)
-            .where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq, col(OwnEntryRow.lane) != "refused")
+            .where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq)  # what was refused is forgotten as well
             .values(lane="unsent")  # its outcome stays, as the row that brought it: a restored server may decide the same again
         )
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == head.epoch).values(acked_seq=head.seq))
+        if epoch.closed:
+            self.open(conn, epoch.log)  # nothing is sent in a closed line
         return True
 
     def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> tuple[str | None, list[Placed]]:

@@ -85,7 +85,7 @@ def refresh_jobs(
             raw = heads[stream].bytes() if stream in heads and not facts else state_bytes(view)
             rows.append(job_row(stream, logs[stream], view, raw))
             continue
-        if not shown_as_it_was(stream, settled, facts, waiting):
+        if not facts and not shown_as_it_was(stream, settled, facts, waiting):  # a restored server may lack what created it
             gone.append(stream)
     save_jobs(db, conn, rows)
     for names in chunks(gone):

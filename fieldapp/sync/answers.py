@@ -105,7 +105,8 @@ def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoi
     if m.Forget() in history:
         return correct(new(state, pull_due=True), now, *news, *history)
     remember = {"last_contact": str(body.time), **_skew(state, body.time, midpoint)}
-    effects = (*news, *history, m.Receive(page), *_heads(asked.epochs, body), m.Remember(remember))
+    # heads first: what the server has lost is unsent again before the page takes anything out of view
+    effects = (*news, *history, *_heads(asked.epochs, body), m.Receive(page), m.Remember(remember))
     if (body.more or asked.backfills) and not _brings(page, asked):
         words = "the server says there is more, but sends nothing new"
         return back_off(new(state, pull_due=True), now, None, "online", words, *effects)

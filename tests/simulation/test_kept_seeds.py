@@ -10,6 +10,10 @@ from tests.simulation.plan import Plan
 from tests.simulation.world import Disks, World
 
 KEPT = {
+    31: "a restored server had forgotten what was handed over as quarantine, and it was not offered again",
+    174: "an own outcome came with the change of scope that made its job be fetched again, and the work left the view",
+    1024: "a line of writing that was closed before its outcomes were read was not offered again to a restored server",
+    1753: "a restored server lacked what created a job, and it vanished with unsent work on it",
     4: "hints made a device ask more often than five times a second",
     9: "what a cloned disk had sent was chained anew without its outcome, and waited for it for ever",
     13: "a restored server placed what it had forgotten where it was: its outcome had been thrown away and never came again",
@@ -32,6 +36,52 @@ def test_a_seed_that_once_failed(disks: Disks, seed: int) -> None:
 
 
 PLANS = {
+    31: Plan(
+        faults_ms=15000,
+        half_open=0.2855862109722063,
+        truncate=0.05875600629949083,
+        restore_told=True,
+        delete=True,
+        poison=2,
+        photos=1,
+        wrong_bytes=1,
+        page_bytes=3000,
+    ),
+    174: Plan(
+        faults_ms=8000,
+        half_open=0.06141913930999299,
+        delay=0.012666610611436924,
+        portal=0.05875655151255939,
+        stale=0.018280297999386044,
+        server_power=0.19326065630238895,
+        device_full=2,
+        restore_untold=True,
+        clone=True,
+        lost_tokens=1,
+        cancel=1,
+        upgrade=1,
+        photos=4,
+        wrong_bytes=2,
+        lost_parts=2,
+    ),
+    1024: Plan(
+        faults_ms=15000,
+        half_open=0.134547344648753,
+        delay=0.013413363788428778,
+        proxy_limit=3000,
+        server_power=0.04396925119033834,
+        restore_untold=True,
+        clone=True,
+        reassign=6,
+        oversize=1,
+        newer_types=1,
+        too_old=1,
+        photos=1,
+        page_bytes=3000,
+    ),
+    1753: Plan(
+        faults_ms=15000, half_open=0.1867628895456434, stale=0.16020765307636595, restore_untold=True, reassign=4, wrong_bytes=1
+    ),
     4: Plan(
         faults_ms=8000,
         drop_answer=0.055533134932243655,

@@ -424,7 +424,7 @@ class World:
 
     def _carries_on(self, device: SimDevice, lane: Lane, request: m.Request) -> bool:
         if lane == "files":
-            return self._more.get(f"{device.name} files", True)
+            return not device.lane.tries or self._more.get(f"{device.name} files", True)
         if device.state.fruitless:
             return False
         if isinstance(request, m.AskPull):

@@ -183,7 +183,7 @@ def test_a_damaged_line_costs_itself_alone(device: Device, new_server: Callable[
 def heard_from_server(device: Device, at: int, *, safe: bool) -> None:
     """The server's time, and whether a backup holds everything received."""
     (epoch,) = (row for row in everything(device.db, EpochRow) if not row["closed"])
-    (head,) = device.replica.heads()
+    (head,) = (head for head in device.replica.heads() if head.epoch == epoch["epoch"])
     device.replica.acknowledge(Head(epoch["epoch"], head.seq, head.hash, head.seq if safe else 0), at)
     device.replica.set_settings(last_contact=str(at))
 
