@@ -161,7 +161,7 @@ class Checks:
             raise Broken(6, f"{device.name} no longer has its own {sorted(lost)}")
         views = dict(raw.execute("SELECT stream, view FROM jobs"))
         before = self._shown.get(device.name, set())
-        own = raw.execute("SELECT entry_id, stream, lane FROM own_entries WHERE lane <> 'refused'").fetchall()
+        own = raw.execute("SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received')").fetchall()
         for entry, stream, lane in own:
             view = views.get(stream)
             if view is None and lane == "unsent" and stream in before:
