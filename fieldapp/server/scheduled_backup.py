@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 import threading
 import time
 from contextlib import suppress
@@ -27,6 +28,8 @@ AGAIN_S = 600.0
 """How long after one that did not work the next is tried."""
 _HOUR_MS = 3_600_000
 _NAME = re.compile(r"fieldapp-(\d{8}T\d{6})Z\.zip\Z")
+_LEFT_OVER = re.compile(r"\.fieldapp-\d{8}T\d{6}Z\.zip\.")
+"""What is named so was being made when a process was killed: an archive without its name, or what it was restored into."""
 
 
 class ScheduledBackups:
@@ -61,7 +64,7 @@ class ScheduledBackups:
         folder, now = self._settings.backup_dir, self._clock()
         if folder is None:
             return False
-        made = [at for at, _ in _found(folder) if at <= now + _HOUR_MS]
+        made = [at for at, _ in _made(folder, now)]
         return not made or now - made[-1] >= self._settings.backup_hours * _HOUR_MS
 
     def round(self) -> Backup | None:
@@ -78,9 +81,10 @@ class ScheduledBackups:
             with held_file(folder / ".lock") as mine:
                 if not mine or not self.due():
                     return None
+                _sweep(folder)
                 target = folder / _name(self._clock())
                 made = backup(settings.database_url, settings.files_dir, target, clock=self._clock, running=self._db)
-                for _, path in _found(folder)[: -settings.backup_keep]:
+                for _, path in _made(folder, self._clock())[: -settings.backup_keep]:
                     path.unlink(missing_ok=True)
         except OSError as error:
             hint = "Nothing of the server was changed; see to the folder and its disk."
@@ -108,6 +112,22 @@ def where_words(settings: ServerSettings) -> str:
     if folder is None or on_another_disk(settings.database_url, settings.files_dir, folder):
         return ""
     return same_disk(folder)
+
+
+def _made(folder: Path, now: int) -> list[tuple[int, Path]]:
+    """Those of `_found` that are not from the future. The others stay where they are: were they counted, the one just made would be
+    the oldest, and would go in their place."""
+    return [(at, path) for at, path in _found(folder) if at <= now + _HOUR_MS]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left of backups they were making, before it fills the disk. To be called under the lock."""
+    for path in folder.iterdir():
+        if _LEFT_OVER.match(path.name):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _found(folder: Path) -> list[tuple[int, Path]]:

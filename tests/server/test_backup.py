@@ -438,6 +438,31 @@ def test_one_of_several_processes_makes_the_backup(scheduled: ServerServices, cl
     assert not two.due()
 
 
+def test_backups_of_a_clock_that_was_ahead_never_push_out_the_one_just_made(
+    scheduled: ServerServices, clock: Clock, other_disk: Path
+) -> None:
+    backups_of, right = ScheduledBackups(scheduled), clock.now
+    clock.now += 365 * 86_400_000
+    for _ in range(3):  # as many as are kept
+        assert backups_of.round() is not None
+        clock.now += 6 * 3_600_000
+    clock.now = right
+    made = backups_of.round()
+    assert made is not None
+    assert made.path.exists(), "what devices are told is safe must be there"
+    assert not backups_of.due()
+    assert len(list((other_disk / "backups").glob("*.zip"))) == 4
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one(scheduled: ServerServices, other_disk: Path) -> None:
+    folder = other_disk / "backups"
+    (folder / ".fieldapp-20261101T000000Z.zip.x1" / "files").mkdir(parents=True)
+    (folder / ".fieldapp-20261101T000000Z.zip.part").write_bytes(b"half")
+    (folder / ".other").write_bytes(b"not ours")
+    assert ScheduledBackups(scheduled).round() is not None
+    assert sorted(path.name[:20] for path in folder.iterdir()) == [".lock", ".other", "fieldapp-20261123T08"]
+
+
 def test_a_server_without_a_folder_for_backups_makes_none(busy: ServerServices) -> None:
     backups_of = ScheduledBackups(busy)
     assert not backups_of.due()
