@@ -19,7 +19,7 @@ from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.server.people import AUTHOR
 from fieldapp.server.services import ServerServices
-from fieldapp.store.erasing import concerned
+from fieldapp.store.erasing import concerned, in_quarantine
 from fieldapp.store.heads import CLOSED
 from fieldapp.store.tables import JobRow, StreamStateRow
 
@@ -56,8 +56,9 @@ def erase_customer(services: ServerServices, customer: str, reason: str = "") ->
                 f"{len(still_open)} jobs of this customer are open: {names}.",
                 "Nothing was erased. Approve or cancel them first; who works on them needs what was recorded.",
             )
-        left = [row.stream for row in rows if concerned(conn, log, [row.stream])[0]]
-        if not left and not concerned(conn, log, [stream])[0]:
+        aside = in_quarantine(conn, (stream, *(row.stream for row in rows)))
+        left = [row.stream for row in rows if row.stream in aside or concerned(conn, log, [row.stream])[0]]
+        if not left and stream not in aside and not concerned(conn, log, [stream])[0]:
             return Erasure(customer, 0, 0, 0)
         states = select(col(StreamStateRow.stream), col(StreamStateRow.state)).where(col(StreamStateRow.stream).in_(left))
         jobs = [read_state(name, raw) for name, raw in conn.execute(states.order_by(col(StreamStateRow.stream)))]

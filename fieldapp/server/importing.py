@@ -15,6 +15,7 @@ from fieldapp.server.file_storage import StorageFull
 from fieldapp.server.files import HERE
 from fieldapp.server.reach import ORG
 from fieldapp.server.services import ServerServices
+from fieldapp.store.erasing import ERASED
 from fieldapp.store.exported import PIECE, Damaged, Piece, read_export
 from fieldapp.store.importing import Line
 from fieldapp.store.tables import FileRow, LogHeadRow
@@ -82,7 +83,8 @@ def _parts(lines: list[Line]) -> list[list[Line]]:
 def _take_files(services: ServerServices, source: Path, named: set[str]) -> tuple[int, list[str]]:
     """Keep the files that are wanted here. Returns how many, and the hashes of those that are not whole in the file."""
     with services.db.read() as conn:
-        known = set(conn.execute(select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(sorted(named)[:10_000]))).scalars())
+        query = select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(sorted(named)[:10_000]), col(FileRow.state) != ERASED)
+        known = set(conn.execute(query).scalars())
     missing = {name for name in known if not services.storage.has(name)}
     if not missing:
         return 0, []

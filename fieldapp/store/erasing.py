@@ -6,7 +6,8 @@ stood in is folded again from what is left, so that device and server come to th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 import msgspec
 from sqlalchemy import Connection, delete, select, update
@@ -104,9 +105,11 @@ def carry_out(db: Database, conn: Connection, log: str, erasures: Sequence[Entry
         )
     )}  # fmt: skip
     db.insert(conn, ErasureRow, [{"log": log, "pos": places[entry.id], "entry_id": entry.id} for entry in erasures])
+    aside, kept = _quarantined(conn, frozenset(homes))
+    files = erased.files | {sha256 for sha256 in sorted(aside) if not _still_named(conn, sha256, ids)}
+    erased = msgspec.structs.replace(erased, files=frozenset(files - kept))
     for names in chunks(sorted(erased.files)):
         conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
-    _quarantined(conn, frozenset(homes))
     query = select(col(StreamStateRow.stream)).where(col(StreamStateRow.log) == log)
     for names in chunks(sorted(erased.streams | set(homes)), 200):
         heads = StreamHeads(db, conn)
@@ -127,13 +130,32 @@ def _still_named(conn: Connection, sha256: str, going: set[str]) -> bool:
     return any(name not in going and sha256.encode() in raw for name, raw in conn.execute(query))
 
 
-def _quarantined(conn: Connection, streams: frozenset[str]) -> None:
-    """Bytes in quarantine are an envelope, a line feed and a body: the body of what names one of the streams goes."""
+def in_quarantine(conn: Connection, streams: Iterable[str]) -> set[str]:
+    """Those of these streams that bytes in quarantine are about which still have content: they arrived after an earlier erasure."""
+    wanted = frozenset(streams)
+    return {name for _, _, entry in _bytes_with_content(conn) for name in wanted.intersection(entry.envelope.streams)}
+
+
+def _quarantined(conn: Connection, streams: frozenset[str]) -> tuple[set[str], set[str]]:
+    """Bytes in quarantine are an envelope, a line feed and a body: the body of what names one of the streams goes.
+
+    Returns: the files that those name, and the files that others name.
+    """
+    gone: set[str] = set()
+    kept: set[str] = set()
+    for key, envelope, entry in _bytes_with_content(conn):
+        goes = not streams.isdisjoint(entry.envelope.streams)
+        (gone if goes else kept).update(file.sha256 for file in entry.envelope.files)
+        if goes:
+            conn.execute(update(QuarantineRow).where(col(QuarantineRow.id) == key).values(raw=envelope))
+    return gone, kept
+
+
+def _bytes_with_content(conn: Connection) -> Iterator[tuple[str, bytes, Entry]]:
+    """(key, bytes of the envelope, the entry without its body) of what is aside and can be read; of the rest nobody can say whose
+    it is."""
     for key, raw in conn.execute(select(col(QuarantineRow.id), col(QuarantineRow.raw))).all():
         envelope, _, body = raw.partition(b"\n")
-        try:
-            named = read_entry(envelope, None, trusted=True).envelope.streams if body else ()
-        except Problem:
-            continue  # nobody can say whose it is
-        if not streams.isdisjoint(named):
-            conn.execute(update(QuarantineRow).where(col(QuarantineRow.id) == key).values(raw=envelope))
+        with suppress(Problem):
+            if body:
+                yield key, envelope, read_entry(envelope, None, trusted=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from fieldapp.domain.entry import FileRef
@@ -10,8 +13,10 @@ from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
 from fieldapp.server.answers import Refused
 from fieldapp.server.erasing import erase_customer
+from fieldapp.server.importing import import_export
 from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices
+from fieldapp.store.exported import file_lines
 from fieldapp.store.tables import DocumentRow, EntryRow, JobRow, QuarantineRow, StreamStateRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.protocol import from_wire
@@ -59,6 +64,33 @@ def test_content_goes_and_every_chain_stays(office: Office, services: ServerServ
     with pytest.raises(Refused, match="No file of this name"):
         services.files.open(who, HASH, "")
     assert services.files.state(HASH).complete  # whoever still has it sends it no more
+
+
+def test_what_is_aside_goes_with_its_photos_also_when_it_came_after_an_erasure(
+    office: Office, services: ServerServices, tmp_path: Path
+) -> None:
+    stream, who = closed_job(office, 1), office.enrol("tech-1")
+    photo = b"her face"
+    name = hashlib.sha256(photo).hexdigest()
+    files = (FileRef(name, len(photo), "a.jpg"),)
+    for said in ("first", "second"):
+        entry = entry_of(who, stream, steps.NoteAdded(f"upstairs, {said}"), files=files if said == "first" else ())
+        raw = entry.raw + b"\n" + (entry.body_raw or b"")
+        services.replica.quarantine(
+            writer(who), epoch=f"e-{said}", log=LOG, seq=1, prev_hash="", chain="c" * 64, raw=raw, reason="revoked"
+        )
+        if said == "first":
+            services.files.put_part(name, "0", photo)
+            services.files.complete(name)
+            exported = tmp_path / "old.jsonl"
+            (tmp_path / name).write_bytes(photo)
+            exported.write_bytes(b"".join(file_lines(tmp_path / name, name)))
+        erase_customer(services, "c-1", "asked")
+        assert not [row for row in everything(services.db, QuarantineRow) if b"upstairs" in row["raw"]], said
+        assert not services.storage.has(name)
+    assert import_export(services, exported).files == 0, "an old stick does not bring it back"
+    assert not services.storage.has(name)
+    assert verify_server(services.db) == ()
 
 
 def test_every_device_of_the_log_hears_of_it(office: Office, services: ServerServices) -> None:
