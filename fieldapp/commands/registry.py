@@ -96,8 +96,10 @@ def beginning_with(words: list[str]) -> list[Listed]:
 
 
 def nearest(word: str) -> str:
-    """The command closest to a mistyped one, '' where none is close."""
+    """The command closest to a mistyped one, or the group of commands: `admin person`. '' where none is close."""
     import difflib
 
-    close = difflib.get_close_matches(word, [listed.words for listed in COMMANDS], n=1, cutoff=0.6)
+    length = len(word.split())
+    known = dict.fromkeys(name for listed in COMMANDS for name in (listed.words, " ".join(listed.words.split()[:length])))
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return close[0] if close else ""

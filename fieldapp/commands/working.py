@@ -170,13 +170,13 @@ def _result(done: Recorded) -> str:
 
 
 def _not_done(device: DeviceServices, given: argparse.Namespace) -> tuple[str, Recorded]:
-    done = device.work.not_done(given.number, given.step, given.reason, note=given.note)
+    done = device.work.leave_out(given.number, given.step, "not_done", given.reason, note=given.note)
     assert done.plan is not None
     return f"{done.number} {done.plan.key} not done", done
 
 
 def _not_applicable(device: DeviceServices, given: argparse.Namespace) -> tuple[str, Recorded]:
-    done = device.work.not_applicable(given.number, given.step, given.reason, note=given.note)
+    done = device.work.leave_out(given.number, given.step, "not_applicable", given.reason, note=given.note)
     assert done.plan is not None
     return f"{done.number} {done.plan.key} does not apply", done
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -24,10 +25,14 @@ from fieldapp.domain.progress import StepPlace, by_person, files_of, outline, wa
 from fieldapp.domain.signing import read_signature, signature_text
 from fieldapp.domain.verdict import NOT_JUDGED, Verdict, canonical
 
-__all__ = ["Plan", "find_step", "plan_attach", "plan_not_applicable", "plan_not_done", "plan_record"]
+__all__ = ["LeftOut", "Plan", "find_step", "plan_attach", "plan_left_out", "plan_record"]
+
+LeftOut = Literal["not_done", "not_applicable"]
+"""Verdicts of a step that nothing is entered at."""
 
 SAID_LIMIT = 4_000
 """Characters of a note or a reason."""
+_LEFT_OUT: dict[LeftOut, type[StepNotDone | StepNotApplicable]] = {"not_done": StepNotDone, "not_applicable": StepNotApplicable}
 PHOTO_ADDED = "file attached"
 """The reason of an amendment that only an attached file brought about."""
 
@@ -79,10 +84,11 @@ def plan_record(
     return with_consequences(job, place, body, value, verdict, warnings, asset, moment)
 
 
-def plan_not_done(
+def plan_left_out(
     job: JobState,
     procedures: Mapping[str, Procedure],
     key: str,
+    verdict: LeftOut,
     reason: str,
     *,
     note: str = "",
@@ -90,33 +96,17 @@ def plan_not_done(
     zone: str = "UTC",
     language: str = "en",
 ) -> Plan:
-    """Record that a step was not done, and why. The reason is one of the step's codes where it has some, else own words.
+    """Record that a step was not done, or does not apply here, and why.
+
+    Args:
+        reason: one of the step's codes where it has some, else own words.
 
     Raises:
         Problem: `unknown-step`, `step-not-relevant`, `step-not-recorded`, `not-now`, `reason-needed`, `bad-reason`.
     """
     place, said = _left_out(job, procedures, key, reason, now_ms, zone)
-    body = StepNotDone(key, place.procedure.version, said, _said(note, "note"))
-    moment = Moment(now_ms, zone, language)
-    return with_consequences(job, place, body, None, Verdict("not_done", said), (), "", moment)
-
-
-def plan_not_applicable(
-    job: JobState,
-    procedures: Mapping[str, Procedure],
-    key: str,
-    reason: str,
-    *,
-    note: str = "",
-    now_ms: int,
-    zone: str = "UTC",
-    language: str = "en",
-) -> Plan:
-    """Record that a step does not apply here, and why. Arguments and errors as for `plan_not_done`."""
-    place, said = _left_out(job, procedures, key, reason, now_ms, zone)
-    body = StepNotApplicable(key, place.procedure.version, said, _said(note, "note"))
-    moment = Moment(now_ms, zone, language)
-    return with_consequences(job, place, body, None, Verdict("not_applicable", said), (), "", moment)
+    body = _LEFT_OUT[verdict](key, place.procedure.version, said, _said(note, "note"))
+    return with_consequences(job, place, body, None, Verdict(verdict, said), (), "", Moment(now_ms, zone, language))
 
 
 def plan_attach(

@@ -28,6 +28,7 @@ from fieldapp.screens.themes import THEMES
 from fieldapp.settings import DeviceSettings
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.queries.reader import Reader
+from fieldapp.version import version
 from fieldapp.widgets.footer import KeyFooter
 from fieldapp.widgets.safe_text import safe_text
 
@@ -209,12 +210,11 @@ class WelcomeScreen(Screen[None]):
 
     def _ask(self, url: str, code: str) -> None:
         from fieldapp.sync.enrol import enrol
-        from fieldapp.sync.once import app_version
 
         try:
             with self._home.locked("fieldapp"):
                 identity = enrol(
-                    url, code, self._home, device_name=socket.gethostname(), app_version=app_version(),
+                    url, code, self._home, device_name=socket.gethostname(), app_version=version(),
                     ca_file=self._settings.ca_file, proxy=self._settings.proxy,
                 )  # fmt: skip
         except Problem as problem:

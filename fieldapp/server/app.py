@@ -20,7 +20,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.server.answers import Refused, answer, problem_answer, status_answer
 from fieldapp.server.bodies import SMALL, as_far_as_it_came, decoded, json_bytes
 from fieldapp.server.frame import Frame
-from fieldapp.server.health import app_version, database_answers, may_read_metrics
+from fieldapp.server.health import database_answers, may_read_metrics
 from fieldapp.server.openapi import describe, document
 from fieldapp.server.reach import Session
 from fieldapp.server.receiving import read_lines, read_run, writer
@@ -42,6 +42,7 @@ from fieldapp.sync.protocol import (
     TokenAnswer,
     TokenRequest,
 )  # fmt: skip
+from fieldapp.version import version
 
 QUARANTINE_BYTES = 1024 * 1024
 router = APIRouter(redirect_slashes=False)
@@ -49,7 +50,7 @@ router = APIRouter(redirect_slashes=False)
 
 def create_app(services: ServerServices) -> FastAPI:
     """The application over services that are open already; it neither opens nor closes them."""
-    app = FastAPI(title="Fieldapp server", version=app_version(), docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
+    app = FastAPI(title="Fieldapp server", version=version(), docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     app.state.services = services
     app.include_router(router)
     app.router.redirect_slashes = False
@@ -281,7 +282,7 @@ def file_content(request: Request, services: Services, who: Caller, sha256: str)
 def health(services: Services) -> Response:
     """Whether the server and its database answer."""
     well = database_answers(services.db)
-    return JSONResponse({"ok": well, "version": app_version(), "database": well}, status_code=200 if well else 503)
+    return JSONResponse({"ok": well, "version": version(), "database": well}, status_code=200 if well else 503)
 
 
 @router.get("/metrics", include_in_schema=False)

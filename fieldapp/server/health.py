@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from importlib.metadata import PackageNotFoundError, version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import text
@@ -11,13 +10,6 @@ from sqlalchemy import text
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
 from fieldapp.sync.protocol import is_loopback
-
-
-def app_version() -> str:
-    try:
-        return version("fieldapp")
-    except PackageNotFoundError:  # run from a source tree that was never installed
-        return "0"
 
 
 def database_answers(db: Database) -> bool:

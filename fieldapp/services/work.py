@@ -17,7 +17,7 @@ from fieldapp.domain.numbers import parse_date, parse_decimal
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Procedure
 from fieldapp.domain.progress import Blocker, blocks_completion
-from fieldapp.domain.recording import Plan, find_step, plan_attach, plan_not_applicable, plan_not_done, plan_record
+from fieldapp.domain.recording import LeftOut, Plan, find_step, plan_attach, plan_left_out, plan_record
 from fieldapp.domain.roles import FIELD
 from fieldapp.services.handover import WORDING, handover_text
 from fieldapp.services.moves import FIELD_VERBS, TOLD, check_move, mentions
@@ -142,20 +142,13 @@ class Work:
             raise Problem("nothing-to-amend", f"Step {key} has no result yet.", "Record one: fieldapp record.")
         return self.record(number, key, typed, note=note, reason=reason)
 
-    def not_done(self, number: str, step: str, reason: str, *, note: str = "") -> Recorded:
-        """Say that a step was not done, and why. Errors as for `plan_not_done`."""
+    def leave_out(self, number: str, step: str, verdict: LeftOut, reason: str, *, note: str = "") -> Recorded:
+        """Say that a step was not done or does not apply here, and why. Errors as for `plan_left_out`."""
         job, procedures, key = self._step(number, step)
-        plan = plan_not_done(
-            job.view, procedures, key, reason, note=note, now_ms=self._now, zone=self._zone(job.view), language=self._language
-        )
-        return self._carry_out(job, plan)
-
-    def not_applicable(self, number: str, step: str, reason: str, *, note: str = "") -> Recorded:
-        """Say that a step does not apply here, and why. Errors as for `plan_not_applicable`."""
-        job, procedures, key = self._step(number, step)
-        plan = plan_not_applicable(
-            job.view, procedures, key, reason, note=note, now_ms=self._now, zone=self._zone(job.view), language=self._language
-        )
+        plan = plan_left_out(
+            job.view, procedures, key, verdict, reason,
+            note=note, now_ms=self._now, zone=self._zone(job.view), language=self._language,
+        )  # fmt: skip
         return self._carry_out(job, plan)
 
     def attach(self, number: str, step: str, path: Path) -> Recorded:

@@ -7,9 +7,10 @@ import secrets
 from fieldapp.store.home import Home, Identity
 from fieldapp.sync import messages as m
 from fieldapp.sync.asked import Asked, keep_desk, kept_desk
-from fieldapp.sync.once import Settings, app_version
+from fieldapp.sync.once import Settings
 from fieldapp.sync.protocol import DeskAnswer, TokenAnswer
 from fieldapp.sync.transport import Timeouts, Transport
+from fieldapp.version import version
 
 PATIENCE = Timeouts(connect=4, read=8, total=12)
 """Seconds: somebody is waiting for it."""
@@ -25,7 +26,7 @@ def ask_desk(home: Home, identity: Identity, settings: Settings, token: str, url
     held = [token]
     transport = Transport(
         url or identity.url, device=identity.device, secret=identity.secret, token=lambda: held[0],
-        ca_file=settings.ca_file or identity.ca_file, proxy=settings.proxy, app_version=app_version(), timeouts=PATIENCE,
+        ca_file=settings.ca_file or identity.ca_file, proxy=settings.proxy, app_version=version(), timeouts=PATIENCE,
     )  # fmt: skip
     try:
         found = transport.desk()

@@ -11,6 +11,7 @@ from fieldapp.sync import runner
 from fieldapp.sync.loop import SyncLoop
 from fieldapp.sync.status import SyncReport, SyncStatus
 from fieldapp.sync.transport import Transport
+from fieldapp.version import version
 
 
 class Device(Protocol):
@@ -52,7 +53,7 @@ def transport_for(device: Device, settings: Settings, url: str = "") -> Transpor
         token=lambda: replica.setting("token") or "",
         ca_file=settings.ca_file or identity.ca_file,
         proxy=settings.proxy,
-        app_version=app_version(),
+        app_version=version(),
     )
 
 
@@ -65,7 +66,7 @@ def sync_once(device: Device, settings: Settings) -> SyncReport:
     transport = transport_for(device, settings)
     try:
         return runner.sync_once(
-            device.replica, transport, files=device.home.files, app_version=app_version(), seal=device.seal
+            device.replica, transport, files=device.home.files, app_version=version(), seal=device.seal
         )  # fmt: skip
     finally:
         transport.close()
@@ -77,15 +78,9 @@ def sync_loop(device: Device, settings: Settings, publish: Callable[[SyncStatus]
         device.replica,
         lambda: transport_for(device, settings, url),
         files=device.home.files,
-        app_version=app_version(),
+        app_version=version(),
         publish=publish,
         seal=device.seal,
     )
     loop.start()
     return loop
-
-
-def app_version() -> str:
-    from importlib.metadata import version
-
-    return version("fieldapp")

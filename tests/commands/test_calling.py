@@ -28,6 +28,7 @@ HOSTILE = "\x1b]52;c;ZXZpbA==\x07 \x9b31m [b]bold[/b] \u202egnp.exe\u2066 \x00"
         (("do", JOB, "dance"), "invalid choice: 'dance'"),
         (("jobs", "--limit", "many"), "invalid int value"),
         (("jobs", "--limit", "-1"), "--limit is 0 or more"),
+        (("jobs", "--status", "done"), "'done' is no status; choose from unassigned, assigned"),
         (("jobs", "--staus", "assigned"), "unrecognized arguments: --staus"),
         (("review", JOB, "approve", "tag"), "approve takes no steps"),
         (("reschedule", JOB), "say once when"),

@@ -97,7 +97,8 @@ def test_around_the_steps(technician: Device, tmp_path: Path) -> None:
         "step.recorded", "file.attached", "note.added", "note.added", "part.used", "reading.taken", "fault.reported"
     ]  # fmt: skip
     box = technician("outbox", "--json").json
-    assert box["files"] == {"waiting": 1, "bytes": photo.stat().st_size}
+    assert (box["files"]["waiting"], box["files"]["bytes"]) == (1, photo.stat().st_size)
+    assert [job["job"] for job in box["files"]["jobs"]] == [JOB]
     technician("reading", JOB, "hour_meter", "1", "--asset", "elsewhere").refused("has no asset 'elsewhere'")
 
 

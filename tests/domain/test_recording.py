@@ -25,7 +25,7 @@ from fieldapp.domain.lifecycle import AMENDING, RECORDING
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import AfterFailure, Choice, Criterion, Group
 from fieldapp.domain.progress import blocks_completion, outline
-from fieldapp.domain.recording import PHOTO_ADDED, Plan, find_step, plan_attach, plan_not_applicable, plan_not_done, plan_record
+from fieldapp.domain.recording import PHOTO_ADDED, Plan, find_step, plan_attach, plan_left_out, plan_record
 from fieldapp.domain.signing import signature_text
 from tests.domain.forms import NOW_MS, accepted, follow, pinned, procedure, round_trip, step
 
@@ -162,7 +162,7 @@ def test_calculated_steps_follow_and_are_judged() -> None:
     result = job.steps["P/delta"].result
     assert result is not None
     assert result.calculated
-    gone = plan_not_done(job, ALL, "P/outlet", "sensor broken", now_ms=NOW_MS)
+    gone = plan_left_out(job, ALL, "P/outlet", "not_done", "sensor broken", now_ms=NOW_MS)
     assert gone.bodies == (
         StepNotDone("P/outlet", 3, "sensor broken"),
         StepRecorded("P/delta", 3, "", "none", "K", calculated=True),
@@ -273,7 +273,7 @@ def test_an_assigned_job_has_to_be_accepted_first() -> None:
         record(life, "P/oil", "1")
     assert (refused.value.code, refused.value.hint) == ("not-now", "Accept the job first.")
     with pytest.raises(Problem):
-        plan_not_done(life.job, ALL, "P/oil", "x", now_ms=NOW_MS)
+        plan_left_out(life.job, ALL, "P/oil", "not_done", "x", now_ms=NOW_MS)
     with pytest.raises(Problem):
         plan_attach(life.job, ALL, "P/photo", FileRef("a" * 64, 1, "a.jpg"), now_ms=NOW_MS)
 
@@ -281,17 +281,17 @@ def test_an_assigned_job_has_to_be_accepted_first() -> None:
 def test_left_out_steps_need_a_reason_of_the_step_where_it_has_some() -> None:
     life = accepted(OIL)
     follow(life, record(life, "P/oil", "0.5").bodies)
-    plan = plan_not_done(life.job, ALL, "P/filter", "Part_Missing", note="ordered", now_ms=NOW_MS)
+    plan = plan_left_out(life.job, ALL, "P/filter", "not_done", "Part_Missing", note="ordered", now_ms=NOW_MS)
     assert plan.bodies == (StepNotDone("P/filter", 3, "part_missing", "ordered"),)
     assert (plan.verdict.name, plan.value) == ("not_done", None)
     with pytest.raises(Problem, match="no reason") as refused:
-        plan_not_applicable(life.job, ALL, "P/filter", "lazy", now_ms=NOW_MS)
+        plan_left_out(life.job, ALL, "P/filter", "not_applicable", "lazy", now_ms=NOW_MS)
     assert refused.value.code == "bad-reason"
     with pytest.raises(Problem) as refused:
-        plan_not_done(life.job, ALL, "P/filter", " ", now_ms=NOW_MS)
+        plan_left_out(life.job, ALL, "P/filter", "not_done", " ", now_ms=NOW_MS)
     assert refused.value.code == "reason-needed"
     assert "part_missing" in refused.value.hint
-    own = plan_not_applicable(life.job, ALL, "P/inlet", "no such sensor", now_ms=NOW_MS)
+    own = plan_left_out(life.job, ALL, "P/inlet", "not_applicable", "no such sensor", now_ms=NOW_MS)
     assert own.bodies == (StepNotApplicable("P/inlet", 3, "no such sensor"),)
 
 
@@ -396,8 +396,7 @@ def test_whatever_is_done_each_body_round_trips_and_the_log_stays_consistent(act
             elif action == "attach":
                 plan = plan_attach(job, ALL, key, photo(f"{number:x}"), now_ms=NOW_MS)
             else:
-                leave_out = plan_not_done if action == "not done" else plan_not_applicable
-                plan = leave_out(job, ALL, key, reason, now_ms=NOW_MS)
+                plan = plan_left_out(job, ALL, key, "not_done" if action == "not done" else "not_applicable", reason, now_ms=NOW_MS)
         except Problem:
             continue
         assert plan.bodies

@@ -39,7 +39,7 @@ def test_the_longest_text_with_the_longest_drawing_fits_into_one_entry(tmp_path:
 
 
 def test_the_customer_reads_no_codes_and_no_findings_on_the_technicians_own_gear(technician: DeviceServices) -> None:
-    technician.work.not_done("J-1052", "HANDOVER/receiver", "customer_refused")
+    technician.work.leave_out("J-1052", "HANDOVER/receiver", "not_done", "customer_refused")
     technician.work.record("J-1052", "SAFE-PREP/ppe", "shoes")
     technician.work.record("J-1052", "CHILLER-Q/oil_pressure", "0.5")
     text = technician.work.handover_text("J-1052", "en")

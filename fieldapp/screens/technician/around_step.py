@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fieldapp.bootstrap import DeviceServices
+    from fieldapp.domain.recording import LeftOut
     from fieldapp.screens.technician.step_runner import StepRunnerScreen
     from fieldapp.services.work import Recorded
 
@@ -39,13 +40,13 @@ class AroundStep:
     def action_not_done(self) -> None:
         self._leave_out("not_done")
 
-    def _leave_out(self, action: str) -> None:
+    def _leave_out(self, verdict: LeftOut) -> None:
         runner = self._runner
         if runner.place is not None:
-            asked = ReasonScreen.for_step(runner.field, runner.place.step.reasons, action)
-            runner.app.push_screen(asked, partial(self._left_out, runner.place, action))
+            asked = ReasonScreen.for_step(runner.field, runner.place.step.reasons, verdict)
+            runner.app.push_screen(asked, partial(self._left_out, runner.place, verdict))
 
-    def _left_out(self, place: StepPlace, action: str, answer: tuple[str, str] | None) -> None:
+    def _left_out(self, place: StepPlace, verdict: LeftOut, answer: tuple[str, str] | None) -> None:
         runner = self._runner
         if answer is None or runner.steps is None:
             return
@@ -53,8 +54,7 @@ class AroundStep:
         reason, note = answer
 
         def write(services: DeviceServices) -> Recorded:
-            leave = services.work.not_applicable if action == "not_applicable" else services.work.not_done
-            recorded = leave(number, place.key, reason, note=note)
+            recorded = services.work.leave_out(number, place.key, verdict, reason, note=note)
             services.drafts.forget(stream, place.key, version)
             return recorded
 
