@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -151,24 +151,30 @@ def variant_for(product: Product, segment: str) -> Variant | None:
     return next((variant for variant in product.variants if segment and variant.segment == segment), None)
 
 
-def promises_for(product: Product, segment: str) -> tuple[Promise, ...]:
-    """The product's promises as its segment gets them: the variant's replace those of the same name and add the others."""
-    variant = variant_for(product, segment)
-    if variant is None:
-        return product.promises
-    own = {promise.name: promise for promise in variant.promises}
-    kept = tuple(own.pop(promise.name, promise) for promise in product.promises)
-    return (*kept, *own.values())
+def promises_for(product: Product, segment: str, branch_calendar: str) -> tuple[Promise, ...]:
+    """The product's promises as its segment gets them: the variant's replace those of the same name and add the others.
 
-
-def calendars_for(promises: Iterable[Promise], own: Calendar, known: Mapping[str, Calendar]) -> tuple[Calendar, ...]:
-    """The calendars that promises name, for a job to carry along; those that are not known are left out.
-
-    A catalogue is sold by all branches, so its promises may name BRANCH_HOURS: the hours of the branch that does the job.
+    A catalogue is sold by all branches, so its promises may name BRANCH_HOURS: here they name the calendar of the branch.
 
     Args:
-        own: the branch's calendar. known: calendars by code.
+        branch_calendar: code of the calendar of the branch that does the job; '' where it has none: then every hour counts.
     """
-    names = dict.fromkeys(promise.calendar for promise in promises if promise.calendar)
-    found = {**known, BRANCH_HOURS: msgspec.structs.replace(own, code=BRANCH_HOURS)}
-    return tuple(found[name] for name in names if name in found)
+    variant = variant_for(product, segment)
+    own = {promise.name: promise for promise in variant.promises} if variant is not None else {}
+    kept = [own.pop(promise.name, promise) for promise in product.promises]
+    return tuple(
+        msgspec.structs.replace(promise, calendar=branch_calendar or None) if promise.calendar == BRANCH_HOURS else promise
+        for promise in (*kept, *own.values())
+    )
+
+
+def calendars_for(
+    promises: Iterable[Promise], find: Callable[[str], Calendar | None]
+) -> tuple[tuple[Calendar, ...], tuple[str, ...]]:
+    """The calendars that promises name, for a job to carry along, and the codes of those that `find` does not know."""
+    codes = sorted({promise.calendar for promise in promises if promise.calendar})
+    found = [find(code) for code in codes]
+    return (
+        tuple(calendar for calendar in found if calendar is not None),
+        tuple(code for code, calendar in zip(codes, found, strict=True) if calendar is None),
+    )

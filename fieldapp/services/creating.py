@@ -7,8 +7,8 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
-from fieldapp.domain.coverage import find_coverage, promises_for, terms_of
-from fieldapp.domain.documents import Asset, Branch, Calendar, Customer, Promise, Site
+from fieldapp.domain.coverage import calendars_for, find_coverage, promises_for, terms_of
+from fieldapp.domain.documents import Asset, Branch, Customer, Site
 from fieldapp.domain.entry_types.lifecycle import JobCreated
 from fieldapp.domain.instant import local_date, parse_window, zone_of
 from fieldapp.domain.job import PinnedProcedure
@@ -20,8 +20,6 @@ from fieldapp.store.queries.jobs import visits_used
 from fieldapp.store.queries.reader import Reader
 
 Origin = Literal["reactive", "preventive", "proactive", "complaint", "opportunity"]
-OFFICE_CALENDAR = "office"
-"""In a product, which all branches share: the business hours of the branch that does the job."""
 
 
 class JobWish(msgspec.Struct, frozen=True):
@@ -65,8 +63,8 @@ def job_body(
     site = _site(documents, customer, assets, wish.site)
     branch = documents.branch(log) or Branch(log, {})
     start, end = parse_window(wish.when, zone_of(branch.zone)) if wish.when.strip() else (None, None)
-    promises = tuple(_in_branch(promise, branch) for promise in promises_for(product, customer.segment))
-    calendars, missing = _calendars(documents, promises)
+    promises = promises_for(product, customer.segment, branch.calendar)
+    calendars, missing = calendars_for(promises, documents.calendar)
     day = local_date(start if start is not None else now_ms, zone_of(branch.zone))
     contracts = documents.contracts(customer.id)
     counted = any(contract.visits is not None for contract in contracts)
@@ -134,19 +132,6 @@ def _site(documents: Documents, customer: Customer, assets: Sequence[Asset], typ
         return found[0]
     listed = ", ".join(f"{site.id} ({next(iter(site.name.values()), '')})" for site in (found or sites)[:8])
     raise Problem("site-needed", f"At which site of {customer.id} is it?", f"Give --site. There are: {listed or 'none'}.")
-
-
-def _in_branch(promise: Promise, branch: Branch) -> Promise:
-    return msgspec.structs.replace(promise, calendar=branch.calendar or None) if promise.calendar == OFFICE_CALENDAR else promise
-
-
-def _calendars(documents: Documents, promises: Sequence[Promise]) -> tuple[tuple[Calendar, ...], list[str]]:
-    codes = sorted({promise.calendar for promise in promises if promise.calendar})
-    found = {code: documents.calendar(code) for code in codes}
-    return (
-        tuple(calendar for calendar in found.values() if calendar is not None),
-        [code for code, calendar in found.items() if calendar is None],
-    )
 
 
 def _once(hazards: Sequence[Words]) -> tuple[Words, ...]:

@@ -107,14 +107,17 @@ def test_a_segment_gets_its_variant() -> None:
         "chiller", {}, "basic", promises=(slow, fix), price=100,
         variants=(Variant("gold", promises=(rating, fast), price=90), Variant("silver")),
     )  # fmt: skip
-    assert promises_for(product, "gold") == (fast, fix, rating)
-    assert promises_for(product, "silver") == promises_for(product, "") == promises_for(product, "none") == (slow, fix)
+    assert promises_for(product, "gold", "") == (fast, fix, rating)
+    assert promises_for(product, "silver", "") == promises_for(product, "", "") == promises_for(product, "none", "") == (slow, fix)
     assert variant_for(product, "gold") == product.variants[0]
     assert variant_for(Product("p", {}, "basic", variants=(Variant(""),)), "") is None
 
 
 def test_a_promise_by_branch_hours_gets_the_calendar_of_the_branch_that_does_the_job() -> None:
     own, other = Calendar("north", "Europe/Berlin"), Calendar("always")
-    named = [Promise("p", {}, "arrival", 60, calendar) for calendar in (BRANCH_HOURS, "always", BRANCH_HOURS, None, "lost")]
-    found = calendars_for(named, own, {"north": own, "always": other})
-    assert found == (Calendar(BRANCH_HOURS, "Europe/Berlin"), other)
+    named = [Promise(f"p{calendar}", {}, "arrival", 60, calendar) for calendar in (BRANCH_HOURS, "always", None, "lost")]
+    product = Product("chiller", {}, "basic", promises=tuple(named))
+    promises = promises_for(product, "", "north")
+    assert [promise.calendar for promise in promises] == ["north", "always", None, "lost"]
+    assert calendars_for(promises, {"north": own, "always": other}.get) == ((other, own), ("lost",))
+    assert [promise.calendar for promise in promises_for(product, "", "")] == [None, "always", None, "lost"]
