@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, tuple_, union, union_all
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from fieldapp.domain.fold import FOLD_VERSION, folds
@@ -173,10 +174,10 @@ class _Page:
         whole = reads_whole(self._who.role, log) and not own
         end = cursor
         if cursor.pos < head.pos:
-            query = _ALL_ROWS if whole else _ROWS_IN_SCOPE
+            query = _ALL_ROWS if whole else _OWN_ROWS if own else _ROWS_IN_SCOPE
             values = {"log": log, "after": cursor.pos, "upto": head.pos}
             if not whole:
-                values |= {"person": "" if own else self._who.person, "device": self._who.device}
+                values |= {"person": self._who.person, "device": self._who.device}
             for row in self._fetch(query, values):
                 if not self._room():
                     self.more = True
@@ -374,6 +375,23 @@ _ERASURES = select(col(ErasureRow.pos)).where(
 _ROWS_IN_SCOPE = _in_order(_JOINED.where(col(LogRow.pos).in_(union(_OF_STREAMS, _OWN, _ERASURES))), col(LogRow.pos))
 """Rows of streams that are in scope now and were so at the cursor (later ones are backfilled), of the own device, and what was
 erased: a device may have own entries that it concerns, whatever it holds now."""
+_ERASING, _CONCERNED = aliased(EntryRow), aliased(EntryRow)
+_OWN_ERASURES = (
+    select(col(ErasureRow.pos))
+    .join(_ERASING, col(_ERASING.id) == col(ErasureRow.entry_id))
+    .where(
+        col(ErasureRow.log) == _LOG, col(ErasureRow.pos) > _AFTER, col(ErasureRow.pos) <= _UPTO,
+        select(col(StreamRow.pos))
+        .join(_CONCERNED, col(_CONCERNED.id) == col(StreamRow.entry_id))
+        .where(
+            col(StreamRow.log) == _LOG, col(StreamRow.stream) == col(_ERASING.stream), col(_CONCERNED.author) == _PERSON
+        )
+        .exists(),
+    )
+)  # fmt: skip
+_OWN_ROWS = _in_order(_JOINED.where(col(LogRow.pos).in_(union(_OWN, _OWN_ERASURES))), col(LogRow.pos))
+"""Rows of the own device in a log that its person does not read, and the erasures of what the person has recorded there: of the
+others' customers nobody outside hears, not even that they were forgotten."""
 _MINE = and_(col(MembershipRow.log) == _LOG, col(MembershipRow.person) == _PERSON)
 _CAME = select(col(MembershipRow.stream), literal(1).label("comes")).where(
     _MINE, col(MembershipRow.since_pos) > _AFTER, col(MembershipRow.since_pos) <= _UPTO, col(MembershipRow.until_pos).is_(None)

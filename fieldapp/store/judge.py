@@ -229,7 +229,7 @@ class Judge:
     def _decide(self, item: Decided) -> Outcome:
         envelope = item.entry.envelope
         head = self._heads[envelope.stream]
-        clash = self._clash(item.entry, item.body, self._who.device) if self._who else ""
+        clash = self._clash(item.entry, item.body, item.sender) if self._who else ""
         found = decide(envelope, item.body, item.role, self._reach_for(item), head.state, clash, envelope.type in ENTRY_TYPES)
         if isinstance(item.body, office.Decision) and found.name == "applied":
             return self._decision_fault(item.body, item.role)

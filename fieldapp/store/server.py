@@ -154,11 +154,11 @@ class ServerReplica:
             self._store(conn, found.vouched)
             for log in sorted({entry.envelope.log for entry in found.vouched}):
                 assert who is not None  # nobody else vouches
-                groups = _groups([entry for entry in found.vouched if entry.envelope.log == log], who)
-                moved |= self._place(conn, log, groups, who, now)
+                named = [entry for entry in found.vouched if entry.envelope.log == log]
+                moved |= self._place(conn, log, _groups(named, who, by_file=True), who, now)
             for line, reason in found.aside:
-                named = line.entry.envelope
-                self._quarantine_row(conn, line.key, named.device, named.log, line.epoch, line.seq, reason, line.raw, now)
+                of = line.entry.envelope
+                self._quarantine_row(conn, line.key, of.device, of.log, line.epoch, line.seq, reason, line.raw, now)
                 self._want_files(conn, line.raw)
             wanted = self._wanted(conn, [line.entry for line in lines])
         return TakenIn(len(found.vouched), len(found.aside), found.known, wanted, moved)
@@ -585,8 +585,10 @@ def _by_group(entries: Sequence[Entry]) -> list[list[Entry]]:
     return groups
 
 
-def _groups(entries: Sequence[Entry], who: Writer) -> list[list[Decided]]:
-    return [[Decided(entry, None, APPLIED, who.role, device=who.device) for entry in group] for group in _by_group(entries)]
+def _groups(entries: Sequence[Entry], who: Writer, *, by_file: bool = False) -> list[list[Decided]]:
+    """What comes in a file counts as sent by the device that recorded it: that one waits for the outcomes."""
+    device = "" if by_file else who.device
+    return [[Decided(entry, None, APPLIED, who.role, device=device) for entry in group] for group in _by_group(entries)]
 
 
 def _whole_groups(entries: Sequence[Entry], size: int) -> list[list[Entry]]:

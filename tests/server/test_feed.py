@@ -13,6 +13,7 @@ from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types import lifecycle, steps
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.server.answers import Refused
+from fieldapp.server.erasing import erase_customer
 from fieldapp.server.reach import Session
 from fieldapp.server.services import ServerServices
 from fieldapp.sync.protocol import Backfill, EpochHead, PullAnswer, from_wire
@@ -219,6 +220,23 @@ def test_who_left_a_branch_gets_own_rows_of_it_and_nothing_else(office: Office, 
     assert {added.stream for added in page.added if added.log == LOG} == expected
     reader.drain()
     assert "not theirs any more" in str(reader.rows)
+
+
+def test_who_writes_into_another_branch_hears_nothing_of_who_was_forgotten_there(office: Office) -> None:
+    """Anybody's bytes are kept; having some of them there opens nothing of that branch."""
+    services, stream = office.services, office.job(1, "tech-1")
+    services.people.add_branch("south", "South")
+    services.people.add("tech-9", "Di Roth", "technician", "south")
+    outside, inside = office.enrol("tech-9"), office.enrol("tech-1")
+    office.push(outside, entry_of(outside, "job:nobodys", steps.NoteAdded("of the south")))
+    office.push(inside, entry_of(inside, stream, steps.NoteAdded("of the north")))
+    office.record(stream, lifecycle.JobCancelled("moved away"))
+    erase_customer(services, "c-1", "asked by the family")
+    page = office.pull(outside, cursors={LOG: "0:"})
+    assert [from_wire(row.entry).envelope.stream for row in page.rows if row.log == LOG] == ["job:nobodys"]
+    left = msgspec.structs.replace(inside, branch="south")
+    rows = [from_wire(row.entry).envelope.type for row in office.pull(left, cursors={LOG: "0:"}).rows if row.log == LOG]
+    assert rows == ["note.added", "job.erased"], "but of their own work they do"
 
 
 def test_a_later_outcome_comes_with_its_entry(office: Office) -> None:

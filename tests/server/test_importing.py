@@ -15,6 +15,7 @@ from fieldapp.domain.entry_types import steps
 from fieldapp.domain.entry_types.office import EntryReleased
 from fieldapp.domain.problem import Problem
 from fieldapp.server.importing import Imported, import_export
+from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices
 from fieldapp.store.exported import file_lines
 from fieldapp.store.import_words import ARRIVED, IMPORTED, IMPORTED_IN_PART
@@ -22,7 +23,7 @@ from fieldapp.store.importing import Line as ImportLine
 from fieldapp.store.journal import journal_line
 from fieldapp.store.tables import LogRow, QuarantineRow
 from fieldapp.store.verify import verify_server
-from fieldapp.sync.protocol import ImportAnswer, ImportRequest
+from fieldapp.sync.protocol import ImportAnswer, ImportRequest, from_wire
 from tests.live_server import LiveServer
 from tests.server.office import LOG, Office, entry_of
 from tests.store.pens import everything
@@ -171,3 +172,21 @@ def test_over_http_one_s_own_work_counts_and_others_waits(live_server: LiveServe
     kinds = [row for row in placed(services) if row[1] == "entry"]
     assert sorted(row[0] for row in kinds) == sorted(entry.id for entry in entries)
     assert second.post("import", b'{"lines":["' + b"x" * 600_000 + b'"]}').status_code in (400, 413)
+
+
+def test_what_another_laptop_brought_is_told_to_the_one_that_recorded_it(office: Office) -> None:
+    """Its owner carries the file to the spare laptop; the job is somebody else's when the first one comes back."""
+    services, stream = office.services, office.job(1, "tech-1")
+    first, spare = office.enrol("tech-1"), office.enrol("tech-1")
+    job = office.record(stream, steps.NoteAdded("what both have seen"))
+    entries = [
+        entry_of(first, stream, steps.StepRecorded(step="oil", version=1, value=value, verdict="pass"), base=job.id)
+        for value in ("5", "6")
+    ]
+    taken = services.replica.take_in([ImportLine.of("", 0, entry) for entry in entries], writer(spare), {LOG})
+    assert (taken.taken, taken.held) == (2, 0)
+    office.assign(stream, "tech-2")
+    assert office.push(first, *entries).statuses == ("duplicate", "duplicate")
+    told = {from_wire(row.entry).id: row.outcome for row in office.pull(first).rows if row.log == LOG}
+    assert told == {entry.id: "applied" for entry in entries}, "and own writing does not stand in the way of itself"
+    assert verify_server(services.db) == ()
