@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlmodel import col
 
 from fieldapp.domain.documents import Person
@@ -38,13 +38,8 @@ SECRET = "server-secret"
 INCARNATION = "incarnation"
 
 _SESSION = (
-    select(col(TokenRow.expires), col(DeviceRow.id), col(DeviceRow.person), col(DeviceRow.revoked_at), col(DocumentRow.body))
-    .join(DeviceRow, col(DeviceRow.id) == col(TokenRow.device))
-    .outerjoin(
-        DocumentRow,
-        (col(DocumentRow.stream) == "person:" + col(DeviceRow.person)) & (col(DocumentRow.type) == PersonRecorded.NAME),
-    )
-    .where(col(TokenRow.token_hash) == bindparam("token"))
+    "SELECT t.expires, d.id, d.revoked_at, p.body FROM tokens t JOIN devices d ON d.id = t.device "
+    "LEFT JOIN documents p ON p.stream = 'person:' || d.person AND p.type = ? WHERE t.token_hash = ?"
 )
 """Asked at every request: building it each time costs more than running it."""
 _person_decoder = msgspec.json.Decoder(PersonRecorded)
@@ -180,8 +175,8 @@ class Accounts:
         """
         now = self._clock()
         with self._db.read() as conn:
-            row = conn.execute(select(col(DeviceRow.secret_hash)).where(col(DeviceRow.id) == request.device)).first()
-        if not hmac.compare_digest(row.secret_hash if row else _sha(""), _sha(request.secret)) or row is None:
+            found = self._db.rows(conn, "SELECT secret_hash FROM devices WHERE id = ?", (request.device,))
+        if not hmac.compare_digest(found[0][0] if found else _sha(""), _sha(request.secret)) or not found:
             raise Refused(401, "secret-unknown", "This server does not know this device.", "Work on; enrol again when you can.")
         with self._db.write() as conn:
             token, expires = self._token(conn, request.device, request.secret, request.nonce, now)
@@ -190,15 +185,15 @@ class Accounts:
     def _token(self, conn: Connection, device: str, secret: str, nonce: str, now: int) -> tuple[str, int]:
         token = self._derive("token", device, secret, nonce)
         hashed = _sha(token)
-        expires = conn.execute(select(col(TokenRow.expires)).where(col(TokenRow.token_hash) == hashed)).scalar()
-        if expires is None or expires <= now:
+        known = self._db.rows(conn, "SELECT expires FROM tokens WHERE token_hash = ?", (hashed,))
+        expires = int(known[0][0]) if known else now
+        if expires <= now:
             expires = now + self._token_ms
             row = {"token_hash": hashed, "device": device, "nonce": _sha(nonce), "issued": now, "expires": expires}
             self._db.upsert(conn, TokenRow, [row])
-            kept = select(col(TokenRow.token_hash)).where(col(TokenRow.device) == device).order_by(col(TokenRow.issued).desc())
-            others = conn.execute(kept.offset(_TOKENS_KEPT)).scalars().all()
-            gone = (col(TokenRow.expires) <= now) | col(TokenRow.token_hash).in_(others)
-            conn.execute(delete(TokenRow).where(col(TokenRow.device) == device, gone, col(TokenRow.token_hash) != hashed))
+            newest = f"SELECT token_hash FROM tokens WHERE device = ? ORDER BY issued DESC LIMIT {_TOKENS_KEPT}"
+            gone = f"DELETE FROM tokens WHERE device = ? AND token_hash <> ? AND (expires <= ? OR token_hash NOT IN ({newest}))"
+            self._db.run(conn, gone, (device, hashed, now, device))
         return token, expires
 
     def session(self, token: str, *, revoked_too: bool = False) -> Session:
@@ -211,19 +206,20 @@ class Accounts:
             raise Refused(401, "token-missing", "This request does not say who sends it.")
         now = self._clock()
         with self._db.read() as conn:
-            row = conn.execute(_SESSION, {"token": _sha(token)}).first()
-        if row is None:
+            found = self._db.rows(conn, _SESSION, (PersonRecorded.NAME, _sha(token)))
+        if not found:
             raise Refused(401, "token-unknown", "This token is not known here.", "The device renews it by itself.")
-        if row.expires <= now:
+        expires, device, revoked_at, body = found[0]
+        if expires <= now:
             raise Refused(401, "token-expired", "This token has expired.", "The device renews it by itself.")
-        if row.revoked_at is not None and not revoked_too:
+        if revoked_at is not None and not revoked_too:
             raise Refused(
                 403, "device-revoked", "This device was revoked by the office.", "What was not sent can still be handed over."
             )
-        if row.body is None:
+        if body is None:
             raise Refused(403, "person-unknown", "The person of this device is not known here.")
-        person = _person_decoder.decode(row.body).person
-        return Session(row.id, person.id, person.name, person.role, person.branch, row.expires)
+        person = _person_decoder.decode(body).person
+        return Session(device, person.id, person.name, person.role, person.branch, expires)
 
     def seen(self, device: str, app_version: str = "") -> None:
         """Remember that a device called. Written for all devices together, at most once in SEEN_MS: a pull stays a read."""

@@ -11,31 +11,18 @@ log of a branch that a person has left, only own rows are served.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Select, and_, bindparam, func, literal, or_, select, tuple_, union, union_all
-from sqlalchemy.orm import aliased
-from sqlmodel import col
+from sqlalchemy import Connection
 
 from fieldapp.domain.fold import FOLD_VERSION, folds
 from fieldapp.domain.job import OutcomeName
 from fieldapp.server.answers import Refused
 from fieldapp.server.cursors import NEVER, Cursor, read_cursor
 from fieldapp.server.reach import Session, readable_logs, reads_whole
-from fieldapp.store.database import Database
+from fieldapp.store.database import Database, marks
 from fieldapp.store.rows import WHOLE_LOG
-from fieldapp.store.tables import (
-    DeviceEpochRow,
-    EntryRow,
-    ErasureRow,
-    LogHeadRow,
-    LogRow,
-    MembershipRow,
-    StreamRow,
-    StreamStateRow,
-    table_of,
-)  # fmt: skip
 from fieldapp.sync.protocol import (
     PROTOCOL,
     PULL_BYTES,
@@ -60,7 +47,6 @@ ROWS = 5000
 """Rows looked at for one answer, whatever the budget."""
 _OVERHEAD = 120
 """Bytes of a row besides its entry, about."""
-_FETCH = 64
 
 
 class _Streams(msgspec.Struct):
@@ -102,13 +88,14 @@ class Feed:
         """
         self._check_version(request)
         with self._db.read() as conn:
-            heads = {row.log: Cursor(row.pos, row.chain[:8]) for row in conn.execute(_HEADS, {})}
+            found = self._db.rows(conn, "SELECT log, pos, chain FROM log_heads")
+            heads = {log: Cursor(pos, chain[:8]) for log, pos, chain in found}
             logs = readable_logs(who.role, who.branch, heads)
-            former = _former_logs(conn, who, request, logs)
+            former = _former_logs(self._db, conn, who, request, logs)
             cursors = {log: read_cursor(request.cursors.get(log, "")) for log in (*logs, *former)}
             cursors |= {log: NEVER for log in logs if cursors[log].own}
-            _check_cursors(conn, who, cursors, heads, former)
-            page = _Page(conn, who, request, former)
+            _check_cursors(self._db, conn, who, cursors, heads, former)
+            page = _Page(self._db, conn, who, request, former)
             for log, cursor in cursors.items():
                 page.follow(log, cursor, heads.get(log, NEVER))
             page.backfill(logs, heads)
@@ -120,7 +107,7 @@ class Feed:
                 added=tuple(page.added),
                 removed=tuple(page.removed),
                 backfilled=tuple(page.backfilled),
-                epochs=_epoch_heads(conn, who, request),
+                epochs=_epoch_heads(self._db, conn, who, request),
                 digests=page.digests(),
                 fold=FOLD_VERSION,
                 more=page.more,
@@ -131,7 +118,7 @@ class Feed:
     def heads(self, who: Session) -> dict[str, int]:
         """Where the logs of a reader stand."""
         with self._db.read() as conn:
-            heads = {row.log: int(row.pos) for row in conn.execute(select(col(LogHeadRow.log), col(LogHeadRow.pos)))}
+            heads: dict[str, int] = dict(self._db.rows(conn, "SELECT log, pos FROM log_heads"))
         return {log: heads.get(log, 0) for log in readable_logs(who.role, who.branch, heads)}
 
     def _check_version(self, request: PullRequest) -> None:
@@ -145,8 +132,9 @@ class Feed:
 class _Page:
     """One answer while it is being put together, within a budget of bytes."""
 
-    def __init__(self, conn: Connection, who: Session, request: PullRequest, former: Collection[str]) -> None:
+    def __init__(self, db: Database, conn: Connection, who: Session, request: PullRequest, former: Collection[str]) -> None:
         """former: logs of which only own rows are read."""
+        self._db = db
         self._conn, self._who, self._request, self._former = conn, who, request, former
         self._left = max(1, min(request.budget, 4 * PULL_BYTES))
         self._looked_at = 0
@@ -174,14 +162,19 @@ class _Page:
         whole = reads_whole(self._who.role, log) and not own
         end = cursor
         if cursor.pos < head.pos:
-            query = _ALL_ROWS if whole else _OWN_ROWS if own else _ROWS_IN_SCOPE
-            values = {"log": log, "after": cursor.pos, "upto": head.pos}
-            if not whole:
-                values |= {"person": self._who.person, "device": self._who.device}
-            for row in self._fetch(query, values):
+            span = (log, cursor.pos, head.pos)
+            person, device = self._who.person, self._who.device
+            values: tuple[object, ...] = span
+            query = _ALL_ROWS
+            if own:
+                query, values = _OWN_ROWS, (*span, device, *span, *span, log, person)
+            elif not whole:
+                query, values = _ROWS_IN_SCOPE, (*span, *span, log, person, cursor.pos, device, *span, *span)
+            for read in self._db.stream(self._conn, query, values):
                 if not self._room():
                     self.more = True
                     break
+                row = _Read(*read)
                 end = Cursor(row.pos, row.chain[:8])
                 self._take(log, row, fresh=True)
             else:
@@ -194,8 +187,9 @@ class _Page:
         self.cursors[log] = end.text(filtered=not whole, own=own)
 
     def _scope_changes(self, log: str, after: int, upto: int) -> None:
-        values = {"log": log, "person": self._who.person, "after": after, "upto": upto}
-        for stream, comes in sorted({(str(row[0]), bool(row[1])) for row in self._conn.execute(_SCOPE_CHANGES, values)}):
+        mine = (log, self._who.person)
+        found = self._db.rows(self._conn, _SCOPE_CHANGES, (*mine, after, upto, *mine, after, upto, *mine, upto))
+        for stream, comes in sorted(set(found)):
             if comes:
                 self.added.append(StreamAdded(log, stream, upto))
             else:
@@ -233,19 +227,16 @@ class _Page:
             if reads_whole(self._who.role, log):
                 held |= {(log, stream) for stream in streams}
                 continue
-            query = select(col(MembershipRow.stream)).where(
-                col(MembershipRow.log) == log, col(MembershipRow.person) == self._who.person,
-                col(MembershipRow.stream).in_(streams), col(MembershipRow.until_pos).is_(None),
-            )  # fmt: skip
-            held |= {(log, stream) for stream in self._conn.execute(query).scalars()}
+            query = _HELD + f" AND stream IN ({marks(streams)})"
+            held |= {(log, stream) for (stream,) in self._db.rows(self._conn, query, (log, self._who.person, *streams))}
         return held
 
     def _backfill_run(self, log: str, after: int, upto: int, streams: list[str]) -> bool:
         """All streams that ask for the same range, in one statement; False when the budget ended it."""
-        values = {"log": log, "streams": streams, "after": after, "upto": upto}
+        query = _BACKFILL.format(marks(streams))
         reached: dict[str, int] = {}
         current, cut = "", False
-        for stream, *read in self._fetch(_BACKFILL, values, plain=True):
+        for stream, *read in self._db.stream(self._conn, query, (log, *streams, after, upto)):
             if not self._room():
                 cut = True
                 break
@@ -272,17 +263,15 @@ class _Page:
         if not streams:
             return ()
         done = {item.stream for item in self.backfilled if item.done}
-        query = select(
-            col(StreamStateRow.stream), col(StreamStateRow.log), col(StreamStateRow.pos), col(StreamStateRow.digest)
-        ).where(col(StreamStateRow.stream).in_(streams), col(StreamStateRow.fold_version) == FOLD_VERSION)
-        found = {row.stream: row for row in self._conn.execute(query)}
+        query = f"SELECT stream, log, pos, digest FROM stream_states WHERE fold_version = ? AND stream IN ({marks(streams)})"
+        found = {row[0]: row[1:] for row in self._db.rows(self._conn, query, (FOLD_VERSION, *streams))}
         tailed = self._tailed([stream for stream in streams if stream in found and stream not in done])
         return tuple(
-            StreamDigest(stream, found[stream].pos, found[stream].digest)
+            StreamDigest(stream, pos, digest)
             for stream in streams
-            if stream in found
-            and found[stream].pos <= self._ends.get(found[stream].log, 0)
-            and (stream in done or stream in tailed)
+            if stream in done or stream in tailed
+            for log, pos, digest in (found.get(stream, _NO_STATE),)
+            if log and pos <= self._ends.get(log, 0)
         )
 
     def _tailed(self, streams: list[str]) -> set[str]:
@@ -290,14 +279,11 @@ class _Page:
         tailed = {stream for stream in streams if reads_whole(self._who.role, self._fresh[stream])}
         rest = [stream for stream in streams if stream not in tailed]
         if rest:
-            since = or_(
-                *(and_(col(MembershipRow.log) == log, col(MembershipRow.since_pos) <= pos) for log, pos in self._starts.items())
-            )
-            query = select(col(MembershipRow.stream)).where(
-                since, col(MembershipRow.person) == self._who.person, col(MembershipRow.stream).in_(rest),
-                col(MembershipRow.until_pos).is_(None),
-            )  # fmt: skip
-            tailed |= set(self._conn.execute(query).scalars())
+            starts = [value for start in self._starts.items() for value in start]
+            since = " OR ".join(["log = ? AND since_pos <= ?"] * len(self._starts))
+            query = f"SELECT stream FROM memberships WHERE ({since}) AND person = ? AND until_pos IS NULL "
+            query += f"AND stream IN ({marks(rest)})"
+            tailed.update(stream for (stream,) in self._db.rows(self._conn, query, (*starts, self._who.person, *rest)))
         return tailed
 
     # --- Rows ------------------------------------------------------------------------------------------------------------------
@@ -318,129 +304,67 @@ class _Page:
             for stream in (named.stream, *named.also):
                 self._fresh.setdefault(stream, log)
 
-    def _fetch(self, query: Select[*tuple[Any, ...]], values: dict[str, Any], *, plain: bool = False) -> Iterator[Any]:
-        """Rows a few at a time, so that a small budget never loads a large log (a named cursor on PostgreSQL)."""
-        options = {"stream_results": True, "max_row_buffer": _FETCH}
-        result = self._conn.execute(query, values, execution_options=options)
-        try:
-            while rows := result.fetchmany(_FETCH):
-                for row in rows:
-                    yield row if plain else _Read(*row)
-        finally:
-            result.close()
 
-
-_ROW: tuple[Any, ...] = (
-    col(LogRow.pos), col(LogRow.kind), col(LogRow.outcome), col(LogRow.reason), col(LogRow.role), col(LogRow.received_at),
-    col(LogRow.chain), col(EntryRow.raw), col(EntryRow.body),
-)  # fmt: skip
-
-
-def _in_order(query: Select[*tuple[Any, ...]], *order: Any) -> Select[*tuple[Any, ...]]:
-    return query.order_by(*order).limit(ROWS + 1)
-
-
-# Statements of every pull, built once: building one each time costs more than running it.
-_LOG: Any = bindparam("log")
-_PERSON: Any = bindparam("person")
-_AFTER: Any = bindparam("after")
-_UPTO: Any = bindparam("upto")
-_HEADS = select(table_of(LogHeadRow))
-_JOINED = (
-    select(*_ROW)
-    .select_from(LogRow)
-    .outerjoin(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
-    .where(col(LogRow.log) == _LOG, col(LogRow.pos) > _AFTER, col(LogRow.pos) <= _UPTO)
+_NO_STATE = ("", 0, "")
+# Statements of every pull, as text: building one each time costs more than running it.
+_ROW = "r.pos, r.kind, r.outcome, r.reason, r.role, r.received_at, r.chain, e.raw, e.body"
+_JOINED = f"SELECT {_ROW} FROM log_rows r LEFT JOIN entries e ON e.id = r.entry_id WHERE r.log = ? AND r.pos > ? AND r.pos <= ?"
+_ALL_ROWS = f"{_JOINED} ORDER BY r.pos LIMIT {ROWS + 1}"
+_OF_THE_DEVICE = "SELECT pos FROM log_rows WHERE device = ? AND log = ? AND pos > ? AND pos <= ?"
+_ROWS_IN_SCOPE = (
+    f"{_JOINED} AND r.pos IN ("
+    "SELECT s.pos FROM stream_rows s JOIN memberships m ON m.log = s.log AND m.stream = s.stream "
+    "WHERE s.log = ? AND s.pos > ? AND s.pos <= ? AND m.log = ? AND m.person = ? AND m.until_pos IS NULL AND m.since_pos <= ? "
+    f"UNION {_OF_THE_DEVICE} "
+    "UNION SELECT pos FROM erasures WHERE log = ? AND pos > ? AND pos <= ?) "
+    f"ORDER BY r.pos LIMIT {ROWS + 1}"
 )
-_ALL_ROWS = _in_order(_JOINED, col(LogRow.pos))
-_OF_STREAMS = (
-    select(col(StreamRow.pos))
-    .join(MembershipRow, (col(MembershipRow.log) == col(StreamRow.log)) & (col(MembershipRow.stream) == col(StreamRow.stream)))
-    .where(
-        col(StreamRow.log) == _LOG,
-        col(StreamRow.pos) > _AFTER,
-        col(StreamRow.pos) <= _UPTO,
-        col(MembershipRow.log) == _LOG,
-        col(MembershipRow.person) == _PERSON,
-        col(MembershipRow.until_pos).is_(None),
-        col(MembershipRow.since_pos) <= _AFTER,
-    )
-)
-_OWN = select(col(LogRow.pos)).where(
-    col(LogRow.log) == _LOG, col(LogRow.device) == bindparam("device"), col(LogRow.pos) > _AFTER, col(LogRow.pos) <= _UPTO
-)
-_ERASURES = select(col(ErasureRow.pos)).where(
-    col(ErasureRow.log) == _LOG, col(ErasureRow.pos) > _AFTER, col(ErasureRow.pos) <= _UPTO
-)
-_ROWS_IN_SCOPE = _in_order(_JOINED.where(col(LogRow.pos).in_(union(_OF_STREAMS, _OWN, _ERASURES))), col(LogRow.pos))
 """Rows of streams that are in scope now and were so at the cursor (later ones are backfilled), of the own device, and what was
 erased: a device may have own entries that it concerns, whatever it holds now."""
-_ERASING, _CONCERNED = aliased(EntryRow), aliased(EntryRow)
-_OWN_ERASURES = (
-    select(col(ErasureRow.pos))
-    .join(_ERASING, col(_ERASING.id) == col(ErasureRow.entry_id))
-    .where(
-        col(ErasureRow.log) == _LOG, col(ErasureRow.pos) > _AFTER, col(ErasureRow.pos) <= _UPTO,
-        select(col(StreamRow.pos))
-        .join(_CONCERNED, col(_CONCERNED.id) == col(StreamRow.entry_id))
-        .where(
-            col(StreamRow.log) == _LOG, col(StreamRow.stream) == col(_ERASING.stream), col(_CONCERNED.author) == _PERSON
-        )
-        .exists(),
-    )
-)  # fmt: skip
-_OWN_ROWS = _in_order(_JOINED.where(col(LogRow.pos).in_(union(_OWN, _OWN_ERASURES))), col(LogRow.pos))
+_OWN_ROWS = (
+    f"{_JOINED} AND r.pos IN ({_OF_THE_DEVICE} "
+    "UNION SELECT x.pos FROM erasures x JOIN entries o ON o.id = x.entry_id WHERE x.log = ? AND x.pos > ? AND x.pos <= ? "
+    "AND EXISTS (SELECT 1 FROM stream_rows s JOIN entries c ON c.id = s.entry_id "
+    "WHERE s.log = ? AND s.stream = o.stream AND c.author = ?)) "
+    f"ORDER BY r.pos LIMIT {ROWS + 1}"
+)
 """Rows of the own device in a log that its person does not read, and the erasures of what the person has recorded there: of the
 others' customers nobody outside hears, not even that they were forgotten."""
-_MINE = and_(col(MembershipRow.log) == _LOG, col(MembershipRow.person) == _PERSON)
-_CAME = select(col(MembershipRow.stream), literal(1).label("comes")).where(
-    _MINE, col(MembershipRow.since_pos) > _AFTER, col(MembershipRow.since_pos) <= _UPTO, col(MembershipRow.until_pos).is_(None)
+_HELD = "SELECT stream FROM memberships WHERE log = ? AND person = ? AND until_pos IS NULL"
+_SCOPE_CHANGES = (
+    "SELECT stream, 1 FROM memberships WHERE log = ? AND person = ? AND since_pos > ? AND since_pos <= ? AND until_pos IS NULL "
+    "UNION ALL SELECT stream, 0 FROM memberships WHERE log = ? AND person = ? AND until_pos > ? AND until_pos <= ? "
+    f"AND stream NOT IN ({_HELD} AND since_pos <= ?)"
 )
-_BACK = select(col(MembershipRow.stream)).where(
-    _MINE, col(MembershipRow.until_pos).is_(None), col(MembershipRow.since_pos) <= _UPTO
-)
-_WENT = select(col(MembershipRow.stream), literal(0).label("comes")).where(
-    _MINE, col(MembershipRow.until_pos) > _AFTER, col(MembershipRow.until_pos) <= _UPTO, col(MembershipRow.stream).not_in(_BACK)
-)
-_SCOPE_CHANGES = union_all(_CAME, _WENT)
-_BACKFILL = _in_order(
-    select(col(StreamRow.stream), *_ROW)
-    .select_from(StreamRow)
-    .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
-    .outerjoin(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
-    .where(
-        col(StreamRow.log) == _LOG,
-        col(StreamRow.stream).in_(bindparam("streams", expanding=True)),
-        col(StreamRow.pos) > _AFTER,
-        col(StreamRow.pos) <= _UPTO,
-    ),
-    col(StreamRow.stream),
-    col(StreamRow.pos),
+"""Streams that came (1) and that went (0)."""
+_BACKFILL = (
+    f"SELECT s.stream, {_ROW} FROM stream_rows s JOIN log_rows r ON r.log = s.log AND r.pos = s.pos "
+    "LEFT JOIN entries e ON e.id = r.entry_id WHERE s.log = ? AND s.stream IN ({}) AND s.pos > ? AND s.pos <= ? "
+    f"ORDER BY s.stream, s.pos LIMIT {ROWS + 1}"
 )
 
 
-def _former_logs(conn: Connection, who: Session, request: PullRequest, logs: tuple[str, ...]) -> tuple[str, ...]:
+def _former_logs(db: Database, conn: Connection, who: Session, request: PullRequest, logs: tuple[str, ...]) -> tuple[str, ...]:
     """Logs that the person reads no more (the branch was changed) but this device has written to: the outcomes of own entries
     still come, and what was erased."""
     others = sorted(set(request.cursors) - set(logs))[:100]
     if not others:
         return ()
-    query = select(col(DeviceEpochRow.log)).where(col(DeviceEpochRow.device) == who.device, col(DeviceEpochRow.log).in_(others))
-    return tuple(sorted(set(conn.execute(query).scalars())))
+    query = f"SELECT DISTINCT log FROM device_epochs WHERE device = ? AND log IN ({marks(others)})"
+    return tuple(sorted(log for (log,) in db.rows(conn, query, (who.device, *others))))
 
 
 def _check_cursors(
-    conn: Connection, who: Session, cursors: dict[str, Cursor], heads: dict[str, Cursor], former: Collection[str]
+    db: Database, conn: Connection, who: Session, cursors: dict[str, Cursor], heads: dict[str, Cursor], former: Collection[str]
 ) -> None:
     """The device's past must be a part of this server's: the same chain at its position, read the same way (but for own rows,
     which are a part of any)."""
-    behind = [(log, cursor.pos) for log, cursor in cursors.items() if 0 < cursor.pos < heads.get(log, NEVER).pos]
+    behind = [value for log, cursor in cursors.items() if 0 < cursor.pos < heads.get(log, NEVER).pos for value in (log, cursor.pos)]
     chains = {log: Cursor(head.pos, head.chain) for log, head in heads.items()}
     if behind:
-        query = select(col(LogRow.log), col(LogRow.pos), func.substr(col(LogRow.chain), 1, 8).label("chain")).where(
-            tuple_(col(LogRow.log), col(LogRow.pos)).in_(behind)
-        )
-        chains |= {row.log: Cursor(row.pos, row.chain) for row in conn.execute(query)}
+        places = " OR ".join(["log = ? AND pos = ?"] * (len(behind) // 2))
+        query = f"SELECT log, pos, substr(chain, 1, 8) FROM log_rows WHERE {places}"
+        chains |= {log: Cursor(pos, chain) for log, pos, chain in db.rows(conn, query, behind)}
     diverged = {
         log: heads.get(log, NEVER).text(filtered=not reads_whole(who.role, log))
         for log, cursor in cursors.items()
@@ -457,12 +381,12 @@ def _check_cursors(
         )  # fmt: skip
 
 
-def _epoch_heads(conn: Connection, who: Session, request: PullRequest) -> tuple[EpochHead, ...]:
+def _epoch_heads(db: Database, conn: Connection, who: Session, request: PullRequest) -> tuple[EpochHead, ...]:
     asked = [head.epoch for head in request.epochs[:100]]
     if not asked:
         return ()
-    query = select(table_of(DeviceEpochRow)).where(col(DeviceEpochRow.epoch).in_(asked), col(DeviceEpochRow.device) == who.device)
-    found = {row.epoch: EpochHead(row.epoch, row.seq, row.hash, row.safe_seq) for row in conn.execute(query)}
+    query = f"SELECT epoch, seq, hash, safe_seq FROM device_epochs WHERE epoch IN ({marks(asked)}) AND device = ?"
+    found = {row[0]: EpochHead(*row) for row in db.rows(conn, query, (*asked, who.device))}
     return tuple(found.get(epoch, EpochHead(epoch, 0, "")) for epoch in asked)
 
 

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, delete, select, tuple_, update
 from sqlmodel import col
 
 from fieldapp.domain.fold import FOLD_VERSION
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.rows import Row
-from fieldapp.store.tables import DisagreementRow, EntryRow, LogRow, OwnEntryRow, StreamRow, StreamStateRow, table_of
+from fieldapp.store.tables import DisagreementRow, EntryRow, LogRow, OwnEntryRow, table_of
 
 
 class Disagreement(msgspec.Struct, frozen=True):
@@ -28,13 +28,17 @@ class Disagreement(msgspec.Struct, frozen=True):
     at: int
 
 
+_NO_STATE = ("", 0, "")
+
+
 class Agreement:
     """Compares and notes, in the transaction of one page."""
 
     def __init__(self, db: Database, conn: Connection, now: int) -> None:
         self._db, self._conn, self._now = db, conn, now
-        query = select(col(DisagreementRow.stream)).where(col(DisagreementRow.fetching).is_(True))
-        self.fetching = frozenset(conn.execute(query).scalars())
+        noted = plain(conn).execute("SELECT stream, theirs, fetching FROM disagreements").fetchall()
+        self._noted: dict[str, str] = {stream: theirs for stream, theirs, _ in noted}
+        self.fetching = frozenset(stream for stream, _, fetching in noted if fetching)
 
     def make_room(self, rows: Iterable[Row]) -> None:
         """Let go of what is kept of these rows where they belong to a stream that is read again: the server's take their place.
@@ -63,25 +67,20 @@ class Agreement:
         found: list[tuple[str, str]] = []
         for part in chunks(digests):
             names = [stream for stream, _, _ in part]
-            query = select(table_of(StreamStateRow)).where(col(StreamStateRow.stream).in_(names))
-            ours = {row.stream: row for row in self._conn.execute(query)}
-            noted = {
-                row.stream: row
-                for row in self._conn.execute(select(table_of(DisagreementRow)).where(col(DisagreementRow.stream).in_(names)))
-            }
+            query = f"SELECT stream, log, pos, digest FROM stream_states WHERE fold_version = ? AND stream IN ({marks(names)})"
+            ours = {row[0]: row[1:] for row in plain(self._conn).execute(query, (FOLD_VERSION, *names))}
             for stream, pos, digest in part:
-                own = ours.get(stream)
-                if own is None or own.pos > pos or own.fold_version != FOLD_VERSION or not shows(own.log, stream):
+                log, own_pos, own_digest = ours.get(stream, _NO_STATE)
+                if not log or own_pos > pos or not shows(log, stream):
                     continue
-                before = noted.get(stream)
-                if (own.pos, own.digest) == (pos, digest):
-                    if before is not None:
-                        self._conn.execute(delete(DisagreementRow).where(col(DisagreementRow.stream) == stream))
-                elif before is None or before.theirs != digest:
-                    note = {"stream": stream, "theirs": digest, "ours": own.digest, "at": self._now, "fetching": True}
+                if (own_pos, own_digest) == (pos, digest):
+                    if stream in self._noted:
+                        plain(self._conn).execute("DELETE FROM disagreements WHERE stream = ?", (stream,))
+                elif self._noted.get(stream) != digest:
+                    note = {"stream": stream, "theirs": digest, "ours": own_digest, "at": self._now, "fetching": True}
                     self._db.upsert(self._conn, DisagreementRow, [note])
-                    self._conn.execute(delete(StreamRow).where(col(StreamRow.stream) == stream))
-                    found.append((stream, str(own.log)))
+                    plain(self._conn).execute("DELETE FROM stream_rows WHERE stream = ?", (stream,))
+                    found.append((stream, log))
         return found
 
 

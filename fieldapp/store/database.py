@@ -26,6 +26,10 @@ from fieldapp.store.tables import table_of
 
 BUSY_MS = 5000
 """How long a writer waits for another process to finish before it gives up."""
+_FETCH = 64
+"""Rows read at a time from a large answer."""
+_STATEMENTS = 512
+"""Statements of a connection that SQLite keeps ready."""
 
 
 class Database:
@@ -63,7 +67,7 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         if self._read_only:
             return self._connect_reader()
-        connection = sqlite3.connect(self._path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        connection = self._opened(self._path)
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
@@ -78,9 +82,15 @@ class Database:
 
     def _connect_reader(self) -> sqlite3.Connection:
         uri = Path(self._path).resolve().as_uri() + "?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+        connection = self._opened(uri)
         connection.execute("PRAGMA query_only=ON")
         return connection
+
+    def _opened(self, place: str) -> sqlite3.Connection:
+        return sqlite3.connect(
+            place, uri=place.startswith("file:"), timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False,
+            cached_statements=_STATEMENTS,
+        )  # fmt: skip
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -115,6 +125,23 @@ class Database:
             plain(conn).execute(sql, parameters)
         else:
             conn.exec_driver_sql(sql.replace("?", "%s"), tuple(parameters))
+
+    def stream(self, conn: Connection, sql: str, parameters: Sequence[Any] = ()) -> Iterator[Any]:
+        """As `rows`, but a few at a time, so that whoever stops early never loads a large log (a named cursor on PostgreSQL)."""
+        if self.is_sqlite:
+            cursor = plain(conn).execute(sql, parameters)
+            try:
+                yield from cursor
+            finally:
+                cursor.close()
+            return
+        few = {"stream_results": True, "max_row_buffer": _FETCH}
+        result = conn.exec_driver_sql(sql.replace("?", "%s"), tuple(parameters), execution_options=few)
+        try:
+            while found := result.fetchmany(_FETCH):
+                yield from found
+        finally:
+            result.close()
 
     @property
     def for_update(self) -> str:

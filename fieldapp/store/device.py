@@ -30,7 +30,7 @@ from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
-from fieldapp.store.database import Database, chunks, plain
+from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import ERASED
@@ -44,14 +44,12 @@ from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_lo
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
 from fieldapp.store.sealing import sealed
 from fieldapp.store.tables import (
-    CursorRow,
     DocumentRow,
     DoubtRow,
     EntryRow,
     EpochRow,
     FileRow,
     JobRow,
-    LogRow,
     OwnEntryRow,
     ScopeRow,
     SettingRow,
@@ -409,8 +407,8 @@ class DeviceReplica:
         """Jobs stay in view as they were until they have come again; of logs that are read whole, those with own unsettled work."""
         with self._db.write() as conn:
             whole = [log for log in self.identity.logs if self._reads_whole(conn, log)]
-            for table in (CursorRow, StreamRow, StreamStateRow, LogRow):
-                conn.execute(delete(table))
+            for table in ("cursors", "stream_rows", "stream_states", "log_rows"):
+                self._db.run(conn, f"DELETE FROM {table}")
             conn.execute(delete(ScopeRow).where(col(ScopeRow.log).in_(whole)))
             conn.execute(update(ScopeRow).values(after=0, live=False))
             conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(upto=AGAIN))
@@ -444,10 +442,7 @@ class DeviceReplica:
                 self._lines.adopt(conn, missing, self._clock.now())
                 for log in sorted({entry.envelope.log for entry in missing}):  # on top of what is shown, also where its rows wait
                     self._show(conn, [entry for entry in missing if entry.envelope.log == log])
-            another = conn.execute(
-                select(col(StreamStateRow.stream)).where(col(StreamStateRow.fold_version) != FOLD_VERSION).limit(1)
-            )
-            if another.first():
+            if self._db.rows(conn, "SELECT 1 FROM stream_states WHERE fold_version <> ? LIMIT 1", (FOLD_VERSION,)):
                 self._rebuild(conn)  # the rules of folding have changed with the program
         foreign = [
             journal_line(line.epoch, line.seq, entry).rstrip()
@@ -468,7 +463,7 @@ class DeviceReplica:
     def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
         wanted = {entry.id: entry for entry in entries}
         for ids in chunks(sorted(wanted)):
-            for found in conn.execute(select(col(EntryRow.id)).where(col(EntryRow.id).in_(ids))).scalars():
+            for (found,) in self._db.rows(conn, f"SELECT id FROM entries WHERE id IN ({marks(ids)})", ids):
                 del wanted[found]
         return [entry for entry in wanted.values() if entry.envelope.author == self.identity.person]
 
@@ -495,7 +490,7 @@ class DeviceReplica:
             heads = StreamHeads(self._db, conn)
             for stream in names:
                 heads.reset(stream, logs[stream])
-            for stream, pos, is_entry, fact in facts_of(conn, names):
+            for stream, pos, is_entry, fact in facts_of(self._db, conn, names):
                 heads.fold(fact, pos, [stream], is_entry=is_entry)
             heads.save()
         own = conn.execute(
@@ -510,13 +505,8 @@ class DeviceReplica:
 
     def counts(self) -> SyncCounts:
         with self._db.read() as conn:
-            lanes: dict[str, int] = {
-                lane: count
-                for lane, count in conn.execute(select(col(OwnEntryRow.lane), func.count()).group_by(col(OwnEntryRow.lane)))
-            }
-            files, size = conn.execute(
-                select(func.count(), func.coalesce(func.sum(col(FileRow.size)), 0)).where(col(FileRow.state) == "here")
-            ).one()
+            lanes: dict[str, int] = dict(self._db.rows(conn, "SELECT lane, count(*) FROM own_entries GROUP BY lane"))
+            files, size = self._db.rows(conn, "SELECT count(*), coalesce(sum(size), 0) FROM files WHERE state = 'here'")[0]
         return SyncCounts(
             lanes.get("unsent", 0), lanes.get("received", 0), lanes.get("settled", 0), lanes.get("refused", 0), files, int(size)
         )
@@ -530,21 +520,20 @@ class DeviceReplica:
     def mark_file(self, sha256: str, state: str) -> None:
         """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends)."""
         with self._db.write() as conn:
-            conn.execute(update(FileRow).where(col(FileRow.sha256) == sha256).values(state=state))
+            self._db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (state, sha256))
 
     def setting(self, name: str) -> str | None:
-        with self._db.read() as conn:
-            return conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == name)).scalar()
+        return self.settings(name).get(name)
 
     def settings(self, *names: str) -> dict[str, str]:
         """Those of the named settings that are there."""
         with self._db.read() as conn:
-            query = f"SELECT name, value FROM settings WHERE name IN ({', '.join('?' for _ in names)})"
-            return dict(plain(conn).execute(query, names))
+            return dict(self._db.rows(conn, f"SELECT name, value FROM settings WHERE name IN ({marks(names)})", names))
 
     def set_settings(self, **values: str) -> None:
         with self._db.write() as conn:
             self._db.upsert(conn, SettingRow, [{"name": name, "value": value} for name, value in values.items()])
 
     def _log_of(self, conn: Connection, stream: str) -> str:
-        return conn.execute(select(col(JobRow.log)).where(col(JobRow.stream) == stream)).scalar() or self.identity.log
+        found = self._db.rows(conn, "SELECT log FROM jobs WHERE stream = ?", (stream,))
+        return found[0][0] if found else self.identity.log

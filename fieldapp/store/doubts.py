@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, delete, func, select
 from sqlmodel import col
 
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.rows import WHOLE_LOG
 from fieldapp.store.tables import DoubtRow, ScopeRow
 
@@ -29,7 +29,7 @@ class Doubts:
 
     def __init__(self, db: Database, conn: Connection, now: int) -> None:
         self._db, self._conn, self._now = db, conn, now
-        self._since: dict[str, int] = {row[0]: row[1] for row in conn.execute(select(col(DoubtRow.stream), col(DoubtRow.since)))}
+        self._since: dict[str, int] = dict(plain(conn).execute("SELECT stream, since FROM doubts"))
 
     def __contains__(self, name: str) -> bool:
         return name in self._since

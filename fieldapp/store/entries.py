@@ -6,14 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
-from sqlalchemy import Connection, select
-from sqlmodel import col
+from sqlalchemy import Connection
 
 from fieldapp.domain.entry import Entry, read_entry
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.job import OutcomeName
-from fieldapp.store.database import chunks
-from fieldapp.store.tables import EntryRow, LogRow, StreamRow
+from fieldapp.store.database import Database, chunks, marks
 
 
 def entry_row(entry: Entry) -> dict[str, Any]:
@@ -26,8 +24,15 @@ def entry_row(entry: Entry) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_FACTS = (
+    "SELECT s.stream, r.pos, r.kind, r.outcome, r.reason, r.role, e.id, e.raw, e.body FROM stream_rows s "
+    "JOIN log_rows r ON r.log = s.log AND r.pos = s.pos JOIN entries e ON e.id = r.entry_id "
+    "WHERE s.stream IN ({}) ORDER BY s.stream, s.pos"
+)
+
+
 def facts_of(
-    conn: Connection, streams: Sequence[str], known: Mapping[str, Entry] = MappingProxyType({})
+    db: Database, conn: Connection, streams: Sequence[str], known: Mapping[str, Entry] = MappingProxyType({})
 ) -> Iterator[tuple[str, int, bool, Fact]]:
     """(stream, position, is it an entry rather than a later outcome, fact) of these streams, each in the order of its log.
 
@@ -35,17 +40,8 @@ def facts_of(
         known: entries by id that were read already and are stored with the same bytes.
     """
     for names in chunks(sorted(streams), 200):
-        query = (
-            select(
-                col(StreamRow.stream), col(LogRow.pos), col(LogRow.kind), col(LogRow.outcome), col(LogRow.reason),
-                col(LogRow.role), col(EntryRow.id), col(EntryRow.raw), col(EntryRow.body),
-            )
-            .join(LogRow, (col(LogRow.log) == col(StreamRow.log)) & (col(LogRow.pos) == col(StreamRow.pos)))
-            .join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
-            .where(col(StreamRow.stream).in_(names))
-            .order_by(col(StreamRow.stream), col(StreamRow.pos))
-        )  # fmt: skip
-        for stream, pos, kind, outcome, reason, role, name, raw, body in conn.execute(query).all():
+        query = _FACTS.format(marks(names))
+        for stream, pos, kind, outcome, reason, role, name, raw, body in db.rows(conn, query, names):
             named = cast(OutcomeName, outcome)
             entry = known.get(name)
             if entry is None or entry.raw != raw or entry.body_raw != body:

@@ -50,7 +50,7 @@ class StreamHeads:
     """Heads by stream. `lock` takes row locks in the order of names (PostgreSQL): no two writers wait for each other."""
 
     def __init__(self, db: Database, conn: Connection, *, lock: bool = False) -> None:
-        self._db, self._conn, self._lock = db, conn, lock and not db.is_sqlite
+        self.db, self._conn, self._lock = db, conn, lock and not db.is_sqlite
         self._heads: dict[str, StreamHead] = {}
         self._documents: dict[tuple[str, str, str], dict[str, Any]] = {}
         self._unplaced: dict[str, dict[str, Any]] = {}
@@ -60,11 +60,11 @@ class StreamHeads:
         wanted = {stream: log for stream, log in sorted(set(streams)) if stream not in self._heads}
         if self._lock and wanted:
             empty = [_row(StreamHead(stream, log, state=_empty(stream))) for stream, log in wanted.items()]
-            self._db.insert_new(self._conn, StreamStateRow, empty)
+            self.db.insert_new(self._conn, StreamStateRow, empty)
         for names in chunks(sorted(wanted)):
             query = f"SELECT {_HEAD} FROM stream_states WHERE stream IN ({marks(names)}) ORDER BY stream"
-            for stream, log, pos, last, held, raw in self._db.rows(
-                self._conn, query + (self._db.for_update if self._lock else ""), names
+            for stream, log, pos, last, held, raw in self.db.rows(
+                self._conn, query + (self.db.for_update if self._lock else ""), names
             ):
                 state = read_state(stream, raw) if raw else None
                 self._heads[stream] = StreamHead(stream, log, pos, last, held, state)
@@ -143,9 +143,9 @@ class StreamHeads:
     def save(self) -> None:
         """Write what changed: states with their digests, and documents."""
         for part in chunks(self.rows()):
-            self._db.upsert(self._conn, StreamStateRow, part)
+            self.db.upsert(self._conn, StreamStateRow, part)
         for part in chunks(self.documents()):
-            self._db.upsert(self._conn, DocumentRow, part)
+            self.db.upsert(self._conn, DocumentRow, part)
 
     def rows(self) -> list[dict[str, Any]]:
         """Rows of the streams that changed."""

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, select
-from sqlmodel import col
+from sqlalchemy import Connection
 
 from fieldapp.domain.decided import why_not_decided, why_not_released
 from fieldapp.domain.decision_words import REASON_LIMIT, STANDS
@@ -20,21 +19,16 @@ from fieldapp.domain.fold import kind_of
 from fieldapp.domain.outcome import APPLIED, Outcome, Reach, decide, heavier
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
+from fieldapp.store.database import marks
 from fieldapp.store.deciding import Decided, Undecided, Waiting, readable
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.scope import reach_of
-from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, MembershipRow, StreamRow
 
 _person_decoder = msgspec.json.Decoder(PersonRecorded)
-_PLACED = (
-    select(col(StreamRow.pos), col(StreamRow.entry_id), col(StreamRow.device), col(StreamRow.touch))
-    .where(col(StreamRow.log) == bindparam("log"), col(StreamRow.stream) == bindparam("stream"))
-    .order_by(col(StreamRow.pos))
-)
+_PLACED = "SELECT pos, entry_id, device, touch FROM stream_rows WHERE log = ? AND stream = ? ORDER BY pos"
 _STANDING = (
-    select(col(EntryRow.author), col(EntryRow.type))
-    .join(LogRow, col(LogRow.entry_id) == col(EntryRow.id))
-    .where(col(LogRow.log) == bindparam("log"), col(LogRow.pos) == bindparam("pos"), col(LogRow.outcome) == "applied")
+    "SELECT e.author, e.type FROM entries e JOIN log_rows r ON r.entry_id = e.id "
+    "WHERE r.log = ? AND r.pos = ? AND r.outcome = 'applied'"
 )
 
 UNKNOWN_BASE = "it builds on something that this server has not received"
@@ -152,12 +146,10 @@ class Judge:
 
     def _reach_when_it_came(self, item: Waiting) -> Reach:
         """Whether a stream of a held entry had left its author's scope before it arrived."""
-        query = select(col(MembershipRow.stream), col(MembershipRow.until_pos)).where(
-            col(MembershipRow.log) == self._log, col(MembershipRow.person) == item.entry.envelope.author,
-            col(MembershipRow.stream).in_(item.entry.envelope.streams),
-        )  # fmt: skip
+        streams = item.entry.envelope.streams
+        query = f"SELECT stream, until_pos FROM memberships WHERE log = ? AND person = ? AND stream IN ({marks(streams)})"
         spans: dict[str, list[int | None]] = {}
-        for stream, until in self._conn.execute(query):
+        for stream, until in self._heads.db.rows(self._conn, query, (self._log, item.entry.envelope.author, *streams)):
             spans.setdefault(stream, []).append(until)
         left = any(all(until is not None and until < item.pos for until in found) for found in spans.values())
         return "left" if left and item.role not in WHOLE_LOG else "in"
@@ -223,8 +215,8 @@ class Judge:
         that a restored server knows no more."""
         if device == who.device:
             return True
-        person = self._conn.execute(select(col(DeviceRow.person)).where(col(DeviceRow.id) == device)).scalar()
-        return person is None or person == who.person
+        found = self._heads.db.rows(self._conn, "SELECT person FROM devices WHERE id = ?", (device,))
+        return not found or found[0][0] == who.person
 
     def _decide(self, item: Decided) -> Outcome:
         envelope = item.entry.envelope
@@ -248,7 +240,7 @@ class Judge:
         streams = item.entry.envelope.streams
         unknown = [stream for stream in streams if stream not in self._reach]
         if unknown:
-            found = reach_of(self._conn, self._log, who.person, unknown)
+            found = reach_of(self._heads.db, self._conn, self._log, who.person, unknown)
             home = self._log == who.branch or self._was_of(who.person)  # then it was begun before the branch was changed
             self._reach |= {s: found.get(s, "in" if home and self._heads[s].pos == 0 else "never") for s in unknown}
         reaches = {self._reach[stream] for stream in streams}
@@ -257,13 +249,12 @@ class Judge:
     def _was_of(self, person: str) -> bool:
         """Whether this log's branch was the person's once."""
         if self._branches is None:
-            query = select(col(EntryRow.body)).where(
-                col(EntryRow.id).in_(select(col(StreamRow.entry_id)).where(
-                    col(StreamRow.log) == "org", col(StreamRow.stream) == f"person:{person}"
-                )),
-                col(EntryRow.type) == PersonRecorded.NAME, col(EntryRow.body).is_not(None),
-            )  # fmt: skip
-            bodies = [body for body in self._conn.execute(query).scalars() if body is not None]
+            query = (
+                "SELECT body FROM entries WHERE id IN (SELECT entry_id FROM stream_rows WHERE log = 'org' AND stream = ?) "
+                "AND type = ? AND body IS NOT NULL"
+            )
+            found = self._heads.db.rows(self._conn, query, (f"person:{person}", PersonRecorded.NAME))
+            bodies = [body for (body,) in found]
             self._branches = frozenset(_person_decoder.decode(body).person.branch for body in bodies)
         return self._log in self._branches
 
@@ -299,14 +290,14 @@ class Judge:
 
     def _is_here(self, stream: str, base: str) -> bool:
         """Whether an entry has a place in a stream, or gets one in this transaction."""
-        return any(row.entry_id == base for row in self._rows(stream)) or any(
+        return any(entry == base for _, entry, _, _ in self._rows(stream)) or any(
             placed.entry_id == base for placed in self._fresh.get(stream, ())
         )
 
     def _rows(self, stream: str) -> Sequence[Any]:
         if stream not in self._placed:
             known = self._heads[stream].pos > 0
-            self._placed[stream] = self._conn.execute(_PLACED, {"log": self._log, "stream": stream}).all() if known else []
+            self._placed[stream] = self._heads.db.rows(self._conn, _PLACED, (self._log, stream)) if known else []
         return self._placed[stream]
 
     def _written_by_others(self, stream: str, base: str, device: str) -> tuple[bool, list[tuple[frozenset[str], int]]]:
@@ -314,22 +305,19 @@ class Judge:
         first."""
         rows, after = self._rows(stream), 0
         if base:
-            found = next((row.pos for row in rows if row.entry_id == base), None)
+            found = next((pos for pos, entry, _, _ in rows if entry == base), None)
             if found is None:
                 return False, []
             after = found
         return True, [
-            (frozenset(row.touch.split()), row.pos)
-            for row in reversed(rows)
-            if row.pos > after and row.touch and row.device != device
+            (frozenset(touch.split()), pos) for pos, _, by, touch in reversed(rows) if pos > after and touch and by != device
         ]
 
     def _in_the_way(self, pos: int, again: bool = False) -> str:
         """What stands at a position, in words; '' where it does not stand."""
-        row = self._conn.execute(_STANDING, {"log": self._log, "pos": pos}).first()
-        if again and row and row.type == "job.created":
-            return ""
-        return f"{row.author} recorded {row.type} meanwhile" if row else ""
+        for author, kind in self._heads.db.rows(self._conn, _STANDING, (self._log, pos)):
+            return "" if again and kind == "job.created" else f"{author} recorded {kind} meanwhile"
+        return ""
 
 
 def fact_of(item: Decided) -> Fact:

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 
-from sqlalchemy import Connection, select
-from sqlmodel import col
+from sqlalchemy import Connection
 
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.problem import Problem
@@ -19,7 +18,6 @@ from fieldapp.store.database import Database
 from fieldapp.store.journal import Journal, JournalContent, journal_line
 from fieldapp.store.kept import KEPT_MS, Kept
 from fieldapp.store.lines import Lines, Placed
-from fieldapp.store.tables import SettingRow
 
 
 class Keeping:
@@ -124,5 +122,5 @@ class Keeping:
     def _contact(self) -> int:
         """The server's time when it was last heard of; 0 before."""
         with self._db.read() as conn:
-            value = conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == "last_contact")).scalar()
-        return int(value or 0)
+            found = self._db.rows(conn, "SELECT value FROM settings WHERE name = 'last_contact'")
+        return int(found[0][0] or 0) if found else 0

@@ -10,26 +10,35 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlmodel import col
 
 from fieldapp.domain.entry import Entry, chain_hash, read_entry
 from fieldapp.domain.problem import Problem
-from fieldapp.store.database import Database, chunks, plain
+from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.home import Identity
 from fieldapp.store.journal import JournalLine, journal_line
 from fieldapp.store.rows import Head, Run
-from fieldapp.store.tables import EntryRow, EpochRow, OwnEntryRow, table_of
+from fieldapp.store.tables import EpochRow, OwnEntryRow, table_of
 
 _OPEN_EPOCH = (
     "SELECT e.epoch, e.head_seq, e.head_hash, o.saved_at FROM epochs e "
     "LEFT JOIN own_entries o ON o.epoch = e.epoch AND o.seq = e.head_seq WHERE e.log = ? AND NOT e.closed"
 )
 """Text, as are the others on the way of one recorded step: building a statement costs more than running it."""
+_HEAD_AT = "UPDATE epochs SET head_seq = ?, head_hash = ? WHERE epoch = ?"
 _RECEIPT = (
     "UPDATE own_entries SET lane = CASE outcome WHEN '' THEN 'received' ELSE 'settled' END, received_at = ? "
     "WHERE epoch = ? AND seq > ? AND seq <= ? AND lane = 'unsent'"
 )
+_ACKED = "UPDATE epochs SET acked_seq = ?, safe_seq = ? WHERE epoch = ?"
+_EARLIER_SAFE = "UPDATE epochs SET safe_seq = acked_seq WHERE log = ? AND closed AND safe_seq < acked_seq"
+"""The backup that holds some of an epoch was made after everything received in those before it."""
+_ALL_RECEIVED = (
+    "SELECT o.epoch, o.seq, e.raw, e.body, coalesce(o.received_at, o.saved_at) AS at FROM own_entries o "
+    "JOIN entries e ON e.id = o.entry_id WHERE o.lane <> 'unsent' ORDER BY at, o.saved_at, o.epoch, o.seq"
+)
+_ENTRIES = "SELECT o.epoch, o.seq, e.raw, e.body, o.saved_at FROM own_entries o JOIN entries e ON e.id = o.entry_id"
 _OLDEST_UNSENT = (
     "SELECT e.epoch, (SELECT o.saved_at FROM own_entries o WHERE o.epoch = e.epoch AND o.seq > e.acked_seq AND o.lane = 'unsent' "
     "ORDER BY o.seq LIMIT 1) FROM epochs e WHERE NOT e.closed"
@@ -59,10 +68,6 @@ class Lines:
         self.identity = identity
         self._remember(identity)
 
-    def _open_epoch(self, conn: Connection, log: str) -> Any:
-        query = select(table_of(EpochRow)).where(col(EpochRow.log) == log, col(EpochRow.closed).is_(False))
-        return conn.execute(query).first()
-
     def take(self, conn: Connection, entries: Sequence[Entry], now: int) -> list[bytes]:
         """Give entries of one log the next positions of its open epoch. Returns their journal lines."""
         log = entries[0].envelope.log
@@ -72,7 +77,7 @@ class Lines:
             found = plain(conn).execute(_OPEN_EPOCH, (log,)).fetchone()
         epoch, seq, chain, last = found
         if last is None:
-            last = conn.execute(select(func.max(col(OwnEntryRow.saved_at)))).scalar()
+            (last,) = plain(conn).execute("SELECT max(saved_at) FROM own_entries").fetchone()
         now = max(now, last or 0)  # never earlier than the one before, though the clock may have been set back
         rows, lines = [], []
         for entry in entries:
@@ -81,34 +86,32 @@ class Lines:
             rows.append(_own_row(epoch, seq, chain, entry, now))
             lines.append(journal_line(epoch, seq, entry))
         self._db.insert(conn, OwnEntryRow, rows)
-        plain(conn).execute("UPDATE epochs SET head_seq = ?, head_hash = ? WHERE epoch = ?", (seq, chain, epoch))
+        plain(conn).execute(_HEAD_AT, (seq, chain, epoch))
         return lines
 
     def open(self, conn: Connection, log: str) -> str:
         """Open a new epoch for a log; the present one is closed, and its entries without a receipt are chained anew."""
-        old = self._open_epoch(conn, log)
+        execute = plain(conn).execute
+        old = execute("SELECT epoch, acked_seq FROM epochs WHERE log = ? AND NOT closed", (log,)).fetchone()
         name = self._ids()
         of_log = self._epochs_in_order(conn, log)
-        moving = self._entries(conn, col(OwnEntryRow.epoch).in_(of_log), col(OwnEntryRow.lane) == "unsent")
+        unsent = f"epoch IN ({marks(of_log)}) AND lane = 'unsent'"
+        moving = self._entries(conn, f"o.{unsent}", of_log)
         moving.sort(key=lambda row: (of_log.index(row[0]), row[1]))
-        conn.execute(update(EpochRow).where(col(EpochRow.log) == log).values(closed=True))
+        execute("UPDATE epochs SET closed = 1 WHERE log = ?", (log,))
         decided = self._decided_unsent(conn, of_log)
         for ids in chunks(entry.id for _, _, entry, _ in moving):
-            conn.execute(
-                delete(OwnEntryRow).where(
-                    col(OwnEntryRow.epoch).in_(of_log), col(OwnEntryRow.entry_id).in_(ids), col(OwnEntryRow.lane) == "unsent"
-                )
-            )
+            execute(f"DELETE FROM own_entries WHERE {unsent} AND entry_id IN ({marks(ids)})", (*of_log, *ids))
+        parent, parent_seq = old or ("", 0)
         row = {
-            "epoch": name, "log": log, "parent": old.epoch if old is not None else "",
-            "parent_seq": old.acked_seq if old is not None else 0, "head_seq": 0, "head_hash": "", "acked_seq": 0, "safe_seq": 0,
-            "closed": False,
+            "epoch": name, "log": log, "parent": parent, "parent_seq": parent_seq, "head_seq": 0, "head_hash": "", "acked_seq": 0,
+            "safe_seq": 0, "closed": False,
         }  # fmt: skip
-        conn.execute(insert(EpochRow), row)
+        self._db.insert(conn, EpochRow, [row])
         self._chain_again(conn, name, [(entry, saved_at) for _, _, entry, saved_at in moving])
         for entry, outcome, reason in decided:
-            known = (col(OwnEntryRow.epoch) == name, col(OwnEntryRow.entry_id) == entry)
-            conn.execute(update(OwnEntryRow).where(*known).values(outcome=outcome, reason=reason))
+            known = (outcome, reason, name, entry)
+            execute("UPDATE own_entries SET outcome = ?, reason = ? WHERE epoch = ? AND entry_id = ?", known)
         self.identity = msgspec.structs.replace(self.identity, epochs={**self.identity.epochs, log: name})
         self._remember(self.identity)
         return name
@@ -120,10 +123,10 @@ class Lines:
 
     def _epochs_in_order(self, conn: Connection, log: str) -> list[str]:
         """Epochs of a log, each after the one it followed."""
-        query = select(col(EpochRow.parent), col(EpochRow.epoch)).where(col(EpochRow.log) == log).order_by(col(EpochRow.epoch))
+        query = "SELECT parent, epoch FROM epochs WHERE log = ? ORDER BY epoch"
         followers: dict[str, list[str]] = {}
         names = set()
-        for parent, epoch in conn.execute(query):
+        for parent, epoch in plain(conn).execute(query, (log,)):
             followers.setdefault(parent, []).append(epoch)
             names.add(epoch)
         ordered: list[str] = []
@@ -137,10 +140,8 @@ class Lines:
     def _decided_unsent(self, conn: Connection, epochs: Sequence[str]) -> list[tuple[str, str, str]]:
         """(entry, outcome, reason) of what is unsent by this device's account, but was decided on already: a copy of it (a cloned
         disk, an answer that was lost) has reached the server. The outcome has been read and does not come a second time."""
-        query = select(col(OwnEntryRow.entry_id), col(OwnEntryRow.outcome), col(OwnEntryRow.reason)).where(
-            col(OwnEntryRow.epoch).in_(epochs), col(OwnEntryRow.lane) == "unsent", col(OwnEntryRow.outcome) != ""
-        )
-        return [(entry, outcome, reason) for entry, outcome, reason in conn.execute(query)]
+        query = "SELECT entry_id, outcome, reason FROM own_entries WHERE lane = 'unsent' AND outcome <> '' "
+        return plain(conn).execute(query + f"AND epoch IN ({marks(epochs)})", epochs).fetchall()
 
     def _chain_again(self, conn: Connection, epoch: str, entries: Sequence[tuple[Entry, int]]) -> None:
         seq, chain, rows = 0, "", []
@@ -150,13 +151,12 @@ class Lines:
             rows.append(_own_row(epoch, seq, chain, entry, saved_at))
         if rows:
             self._db.insert(conn, OwnEntryRow, rows)
-            conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch).values(head_seq=seq, head_hash=chain))
+            plain(conn).execute(_HEAD_AT, (seq, chain, epoch))
 
     def is_from_another_time(self, conn: Connection, lines: Sequence[JournalLine]) -> bool:
         """True where the database is older than what lies beside it: it was restored, or is new."""
         known: dict[str, tuple[str, int]] = {
-            row.log: (row.epoch, row.head_seq)
-            for row in conn.execute(select(table_of(EpochRow)).where(col(EpochRow.closed).is_(False)))
+            log: (epoch, seq) for log, epoch, seq in plain(conn).execute("SELECT log, epoch, head_seq FROM epochs WHERE NOT closed")
         }
         if any(log in known and known[log][0] != epoch for log, epoch in self.identity.epochs.items()):
             return True
@@ -179,10 +179,9 @@ class Lines:
         name = self._oldest_unsent(conn)
         if name is None:
             return None
-        epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == name)).one()
-        rows = self._entries(
-            conn, col(OwnEntryRow.epoch) == name, col(OwnEntryRow.seq) > epoch.acked_seq, limit=limit + 50, refused=True
-        )
+        query = "SELECT log, parent, parent_seq, acked_seq FROM epochs WHERE epoch = ?"
+        log, parent, parent_seq, acked = plain(conn).execute(query, (name,)).fetchone()
+        rows = self._entries(conn, "o.epoch = ? AND o.seq > ?", (name, acked), limit=limit + 50)
         first = rows[0][1]
         chosen: list[Entry] = []
         total = 0
@@ -192,8 +191,8 @@ class Lines:
                 break
             chosen += [entry for _, _, entry, _ in group]
             total += amount
-        parent = (epoch.parent, epoch.parent_seq) if epoch.parent else None
-        return Run(name, epoch.log, first, self._hash_at(conn, name, first - 1), tuple(chosen), parent)
+        after = (parent, parent_seq) if parent else None
+        return Run(name, log, first, self._hash_at(conn, name, first - 1), tuple(chosen), after)
 
     def _oldest_unsent(self, conn: Connection) -> str | None:
         """The open epoch whose first unsent entry is the oldest. Looks at one entry of each, however full the outbox is."""
@@ -202,30 +201,23 @@ class Lines:
 
     def acknowledge(self, conn: Connection, head: Head, time: int) -> list[Placed]:
         """Take a receipt. Returns what left the outbox by it."""
-        epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
-        if epoch is None or head.seq < epoch.acked_seq or (epoch.closed and head.seq > epoch.acked_seq):
+        query = "SELECT log, acked_seq, safe_seq, closed FROM epochs WHERE epoch = ?"
+        found = plain(conn).execute(query, (head.epoch,)).fetchone()
+        if found is None or head.seq < found[1] or (found[3] and head.seq > found[1]):
             return []  # also where a copy of this device went on with a line that was closed here
+        log, acked, safe, closed = found
         if self._hash_at(conn, head.epoch, head.seq) != head.hash:
             raise Problem(
                 "receipt-foreign",
                 "The server acknowledged something that this device did not write.",
                 "Nothing is marked as sent; it will be offered again.",
             )
-        mine = (
-            col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > epoch.acked_seq, col(OwnEntryRow.seq) <= head.seq,
-            col(OwnEntryRow.lane) == "unsent",
-        )  # fmt: skip
-        leaving = self._entries(conn, *mine)
-        plain(conn).execute(_RECEIPT, (time, head.epoch, epoch.acked_seq, head.seq))
-        conn.execute(
-            update(EpochRow)
-            .where(col(EpochRow.epoch) == head.epoch)
-            .values(acked_seq=head.seq, safe_seq=max(epoch.safe_seq, head.safe_seq))
-        )
-        if head.safe_seq and not epoch.closed:
-            # the backup that holds some of this epoch was made after everything received in those before it
-            earlier = (col(EpochRow.log) == epoch.log, col(EpochRow.closed), col(EpochRow.safe_seq) < col(EpochRow.acked_seq))
-            conn.execute(update(EpochRow).where(*earlier).values(safe_seq=col(EpochRow.acked_seq)))
+        mine = "o.epoch = ? AND o.seq > ? AND o.seq <= ? AND o.lane = 'unsent'"
+        leaving = self._entries(conn, mine, (head.epoch, acked, head.seq))
+        plain(conn).execute(_RECEIPT, (time, head.epoch, acked, head.seq))
+        plain(conn).execute(_ACKED, (head.seq, max(safe, head.safe_seq), head.epoch))
+        if head.safe_seq and not closed:
+            plain(conn).execute(_EARLIER_SAFE, (log,))
         return [(name, seq, entry) for name, seq, entry, _ in leaving]
 
     def rewind(self, conn: Connection, head: Head) -> bool:
@@ -249,8 +241,7 @@ class Lines:
 
     def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> tuple[str | None, list[Placed]]:
         """Mark what was handed over as quarantine. Returns its stream, and what left the outbox by it."""
-        upto = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) <= seq, col(OwnEntryRow.lane) == "unsent")
-        leaving = self._entries(conn, *upto)
+        leaving = self._entries(conn, "o.epoch = ? AND o.seq <= ? AND o.lane = 'unsent'", (epoch, seq))
         at = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
         stream = conn.execute(select(col(OwnEntryRow.stream)).where(*at)).scalar()
         before = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) < seq, col(OwnEntryRow.lane) == "unsent")
@@ -263,7 +254,7 @@ class Lines:
         return conn.execute(select(col(EpochRow.log)).where(col(EpochRow.epoch) == epoch)).scalar()
 
     def entry_at(self, conn: Connection, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
-        rows = self._entries(conn, col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
+        rows = self._entries(conn, "o.epoch = ? AND o.seq = ?", (epoch, seq))
         if not rows:
             return None
         return rows[0][2], self._hash_at(conn, epoch, seq - 1), self._hash_at(conn, epoch, seq)
@@ -272,24 +263,19 @@ class Lines:
         return tuple(Head(*row) for row in plain(conn).execute(_HEADS))
 
     def unsent(self, conn: Connection) -> Iterator[Placed]:
-        for epoch, seq, entry, _ in self._entries(conn, col(OwnEntryRow.lane) == "unsent"):
+        for epoch, seq, entry, _ in self._entries(conn, "o.lane = 'unsent'"):
             yield epoch, seq, entry
 
     def received(self, conn: Connection) -> Iterator[tuple[str, int, Entry, int]]:
         """What the server has and this device has to keep: (epoch, seq, entry, when it was received)."""
-        rows = conn.execute(
-            select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq), col(EntryRow.raw), col(EntryRow.body), _RECEIVED)
-            .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
-            .where(col(OwnEntryRow.lane) != "unsent")
-            .order_by(_RECEIVED, col(OwnEntryRow.saved_at), col(OwnEntryRow.epoch), col(OwnEntryRow.seq))
-        )
+        rows = plain(conn).execute(_ALL_RECEIVED).fetchall()
         for epoch, seq, raw, body, at in rows:
             yield epoch, seq, read_entry(raw, body, trusted=True), at
 
     def is_received(self, conn: Connection, entry: str) -> bool:
         """Whether the server has this own entry, as far as this database knows."""
-        query = select(col(OwnEntryRow.lane)).where(col(OwnEntryRow.entry_id) == entry, col(OwnEntryRow.lane) != "unsent")
-        return conn.execute(query).first() is not None
+        query = "SELECT 1 FROM own_entries WHERE entry_id = ? AND lane <> 'unsent' LIMIT 1"
+        return plain(conn).execute(query, (entry,)).fetchone() is not None
 
     def oldest_not_safe(self, conn: Connection) -> int | None:
         """When the first of those was received that no backup of the server is known to hold."""
@@ -322,20 +308,13 @@ class Lines:
         return str(found[0]) if found and found[0] else "?"
 
     def _entries(
-        self, conn: Connection, *where: Any, limit: int | None = None, refused: bool = False
+        self, conn: Connection, where: str, values: Sequence[object] = (), *, limit: int = -1
     ) -> list[tuple[str, int, Entry, int]]:
-        """(epoch, seq, entry, saved_at) in the order they were written."""
-        query = (
-            select(col(OwnEntryRow.epoch), col(OwnEntryRow.seq), col(EntryRow.raw), col(EntryRow.body), col(OwnEntryRow.saved_at))
-            .join(EntryRow, col(EntryRow.id) == col(OwnEntryRow.entry_id))
-            .where(*where)
-            .order_by(col(OwnEntryRow.epoch), col(OwnEntryRow.seq))  # never by time: a clock may be set back
-        )
-        if limit is not None:
-            query = query.limit(limit)
+        """(epoch, seq, entry, saved_at) in the order they were written; never by time: a clock may be set back."""
+        query = f"{_ENTRIES} WHERE {where} ORDER BY o.epoch, o.seq LIMIT ?"
         return [
             (epoch, seq, read_entry(raw, body, trusted=True), saved_at)
-            for epoch, seq, raw, body, saved_at in conn.execute(query).all()
+            for epoch, seq, raw, body, saved_at in plain(conn).execute(query, (*values, limit)).fetchall()
         ]
 
 

@@ -6,16 +6,14 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
-from sqlmodel import col
+from sqlalchemy import Connection
 
 from fieldapp.domain.entry import read_entry
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, state_bytes
 from fieldapp.domain.job import JobState
-from fieldapp.store.database import Database, chunks, plain
+from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.heads import StreamHead, job_row, save_jobs
-from fieldapp.store.tables import JobRow, StreamStateRow
 
 REFUSED = "the server could not read it; it waits for a decision"
 
@@ -24,7 +22,7 @@ def pending_facts(conn: Connection, role: str, streams: Iterable[str] | None = N
     """Own entries without an outcome, in the order they were recorded: all, or those that concern some of these streams."""
     wanted = None if streams is None else frozenset(streams)
     names = sorted(wanted) if wanted is not None and len(wanted) <= 500 else []
-    narrow = f"AND (o.stream IN ({', '.join('?' for _ in names)}) OR o.also <> '')" if names else ""
+    narrow = f"AND (o.stream IN ({marks(names)}) OR o.also <> '')" if names else ""
     query = (
         "SELECT e.raw, e.body, o.lane, o.stream, o.also FROM own_entries o JOIN entries e ON e.id = o.entry_id "
         f"WHERE o.lane IN ('unsent', 'received', 'refused') AND o.outcome = '' {narrow} ORDER BY o.saved_at, o.epoch, o.seq"
@@ -46,12 +44,12 @@ def view_of(settled: State, stream: str, pending: Iterable[Fact]) -> State:
     return settled
 
 
-def settled_states(conn: Connection, streams: Sequence[str]) -> dict[str, State]:
+def settled_states(db: Database, conn: Connection, streams: Sequence[str]) -> dict[str, State]:
     """States in the server's order; streams without one are absent."""
     found: dict[str, State] = {}
     for names in chunks(sorted(streams)):
-        query = select(col(StreamStateRow.stream), col(StreamStateRow.state)).where(col(StreamStateRow.stream).in_(names))
-        found |= {stream: read_state(stream, raw) for stream, raw in conn.execute(query) if raw}
+        query = f"SELECT stream, state FROM stream_states WHERE stream IN ({marks(names)})"
+        found |= {stream: read_state(stream, raw) for stream, raw in db.rows(conn, query, names) if raw}
     return found
 
 
@@ -71,7 +69,7 @@ def refresh_jobs(
         return
     pending = facts_by_stream(pending_facts(conn, role, jobs))
     settled: dict[str, State] = {stream: heads[stream].state for stream in jobs if stream in heads}  # type: ignore[misc]
-    settled |= settled_states(conn, [stream for stream in jobs if stream not in settled])
+    settled |= settled_states(db, conn, [stream for stream in jobs if stream not in settled])
     waiting = frozenset[str]() if all(stream in heads for stream in jobs) else waiting_streams(conn)
     rows: list[dict[str, Any]] = []
     gone: list[str] = []
@@ -89,7 +87,7 @@ def refresh_jobs(
             gone.append(stream)
     save_jobs(db, conn, rows)
     for names in chunks(gone):
-        conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
+        db.run(conn, f"DELETE FROM jobs WHERE stream IN ({marks(names)})", names)
 
 
 def _is_shown(conn: Connection, stream: str) -> bool:
@@ -116,10 +114,10 @@ def facts_by_stream(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     return found
 
 
-def views(conn: Connection, streams: Sequence[str], role: str) -> dict[str, State]:
+def views(db: Database, conn: Connection, streams: Sequence[str], role: str) -> dict[str, State]:
     """Current views of folding streams (assets, customers, jobs)."""
     pending = facts_by_stream(pending_facts(conn, role, streams))
-    settled = settled_states(conn, streams)
+    settled = settled_states(db, conn, streams)
     return {
         stream: view_of(settled.get(stream) or empty_state(stream), stream, pending.get(stream, []))
         for stream in streams

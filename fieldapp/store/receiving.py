@@ -12,7 +12,7 @@ from sqlmodel import col
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
-from fieldapp.store.database import Database, chunks, marks
+from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import ERASED, Erased, drop_bodies
@@ -25,7 +25,6 @@ from fieldapp.store.tables import (
     DocumentRow,
     DraftRow,
     EntryRow,
-    EpochRow,
     FileRow,
     JobRow,
     LogRow,
@@ -34,7 +33,6 @@ from fieldapp.store.tables import (
     SettingRow,
     StreamRow,
     StreamStateRow,
-    table_of,
 )  # fmt: skip
 
 AGAIN = 0
@@ -45,6 +43,10 @@ ERASING = "erasing"
 """A setting while content was erased in the database and not yet everywhere beside it."""
 LEAVING = -1
 """`ScopeRow.upto` of a stream that left the scope while own work on it is still unsent: it goes when that was received."""
+
+
+_OF_A_STREAM = ("stream_rows", "stream_states", "jobs", "documents", "scope")
+"""Tables that hold something of a stream."""
 
 
 def whole_log(log: str) -> str:
@@ -150,16 +152,15 @@ class Receiver:
 
     def _of_lost_logs(self, logs: tuple[str, ...]) -> set[str]:
         """Everything held of logs that the person reads no more: the branch was changed."""
-        known = self._conn.execute(select(col(SettingRow.value)).where(col(SettingRow.name) == LOGS)).scalar()
         now = " ".join(logs)
-        if not logs or known == now:
+        known = self._db.rows(self._conn, "SELECT value FROM settings WHERE name = ?", (LOGS,)) if logs else []
+        if not logs or known == [(now,)]:
             return set()
         self._db.upsert(self._conn, SettingRow, [{"name": LOGS, "value": now}])
-        query = select(col(ScopeRow.stream)).where(col(ScopeRow.log).not_in(logs), col(ScopeRow.upto) != LEAVING)
-        names = sorted(self._conn.execute(query).scalars())
-        for part in chunks(names):
-            for row in self._conn.execute(select(table_of(ScopeRow)).where(col(ScopeRow.stream).in_(part))):
-                self._scope.setdefault(row.stream, Held(row.log, row.after, row.upto, row.live))
+        query = f"SELECT stream FROM scope WHERE log NOT IN ({marks(logs)}) AND upto <> ? ORDER BY stream"
+        names = [stream for (stream,) in self._db.rows(self._conn, query, (*logs, LEAVING))]
+        for part in chunks([stream for stream in names if stream not in self._scope]):
+            self._take_scope(f"stream IN ({marks(part)})", part)
         return set(names)
 
     def _remove(self, names: set[str]) -> set[str]:
@@ -173,12 +174,12 @@ class Receiver:
             self._scope_changed.add(stream)
         going = sorted(names - unsent)
         for part in chunks(going):
-            for table in (StreamRow, StreamStateRow, JobRow, DocumentRow, ScopeRow):
-                self._conn.execute(delete(table).where(col(table.stream).in_(part)))
+            for table in _OF_A_STREAM:
+                self._db.run(self._conn, f"DELETE FROM {table} WHERE stream IN ({marks(part)})", part)
         lost = [self._scope[name].log for name in going if name.startswith(f"{WHOLE_LOG}:")]
         for log in lost:
-            for table in (StreamRow, StreamStateRow, JobRow, DocumentRow, ScopeRow):
-                self._conn.execute(delete(table).where(col(table.log) == log))
+            for table in _OF_A_STREAM:
+                self._db.run(self._conn, f"DELETE FROM {table} WHERE log = ?", (log,))
         for stream in going:
             del self._scope[stream]
         if going:
@@ -186,18 +187,18 @@ class Receiver:
         return set(going)
 
     def _unsent_streams(self) -> set[str]:
-        query = select(col(OwnEntryRow.stream), col(OwnEntryRow.also)).where(col(OwnEntryRow.lane) == "unsent").distinct()
-        streams = {name for stream, also in self._conn.execute(query) for name in (stream, *also.split())}
-        logs = select(col(EpochRow.log)).join(OwnEntryRow, col(OwnEntryRow.epoch) == col(EpochRow.epoch))
-        logs = logs.where(col(OwnEntryRow.lane) == "unsent").distinct()
-        return streams | {whole_log(log) for log in self._conn.execute(logs).scalars()}
+        query = (
+            "SELECT DISTINCT o.stream, o.also, e.log FROM own_entries o JOIN epochs e ON e.epoch = o.epoch WHERE o.lane = 'unsent'"
+        )
+        found = self._db.rows(self._conn, query)
+        streams = {name for stream, also, _ in found for name in (stream, *also.split())}
+        return streams | {whole_log(log) for _, _, log in found}
 
     def _forget_rows(self) -> None:
         """Rows and entries of others that no held stream shows any more."""
-        shown = select(col(StreamRow.entry_id))
-        own = select(col(OwnEntryRow.entry_id))
-        self._conn.execute(delete(LogRow).where(col(LogRow.entry_id).not_in(shown), col(LogRow.entry_id).not_in(own)))
-        self._conn.execute(delete(EntryRow).where(col(EntryRow.id).not_in(shown), col(EntryRow.id).not_in(own)))
+        unneeded = "NOT IN (SELECT entry_id FROM stream_rows UNION ALL SELECT entry_id FROM own_entries)"
+        self._db.run(self._conn, f"DELETE FROM log_rows WHERE entry_id {unneeded}")
+        self._db.run(self._conn, f"DELETE FROM entries WHERE id {unneeded}")
 
     def _progress(self, backfilled: Iterable[tuple[str, int, bool]]) -> list[str]:
         live: list[str] = []
@@ -227,9 +228,9 @@ class Receiver:
     def _forget_what_did_not_come_back(self) -> None:
         """Once everything was read again: what was shown meanwhile of streams that are no longer in scope."""
         lost = (col(ScopeRow.live).is_(False), col(ScopeRow.upto) == AGAIN)
-        if not self._conn.execute(select(col(ScopeRow.stream)).where(*lost).limit(1)).first():
+        names = {name for (name,) in self._db.rows(self._conn, "SELECT stream FROM scope WHERE NOT live AND upto = ?", (AGAIN,))}
+        if not names:
             return
-        names = set(self._conn.execute(select(col(ScopeRow.stream)).where(*lost)).scalars())
         if too_many(len(names), self._doubts.held()):
             self._doubts.note(names)
             self._conn.execute(update(ScopeRow).where(*lost).values(upto=LEAVING))
@@ -270,7 +271,7 @@ class Receiver:
         shown = [place for name in sorted(self.erased.streams) if (place := self._shown_stream(name)) is not None]
         for stream, log in shown:
             heads.reset(stream, log)
-        for stream, pos, is_entry, fact in facts_of(self._conn, [stream for stream, _ in shown]):
+        for stream, pos, is_entry, fact in facts_of(self._db, self._conn, [stream for stream, _ in shown]):
             heads.fold(fact, pos, [stream], is_entry=is_entry)
         heads.save()
         kept = {stream for stream, _ in shown}
@@ -307,8 +308,8 @@ class Receiver:
 
     def _cursor(self, log: str) -> int:
         """Up to where a log had been read before this page."""
-        found = self._conn.execute(select(col(CursorRow.cursor)).where(col(CursorRow.log) == log)).scalar()
-        return int((found or "0").partition(":")[0])
+        found = self._db.rows(self._conn, "SELECT cursor FROM cursors WHERE log = ?", (log,))
+        return int(found[0][0].partition(":")[0]) if found else 0
 
     # --- Rows -------------------------------------------------------------------------------------------------------------------
 
@@ -333,8 +334,8 @@ class Receiver:
         suspects = [row for row in rows if row.outcome == "quarantined" or row.kind == "outcome"]
         known: dict[str, str] = {}
         for names in chunks(sorted({stream for row in suspects for stream in row.entry.envelope.streams})):
-            query = select(col(StreamStateRow.stream), col(StreamStateRow.log)).where(col(StreamStateRow.stream).in_(names))
-            known |= {stream: log for stream, log in self._conn.execute(query)}
+            query = f"SELECT stream, log FROM stream_states WHERE stream IN ({marks(names)})"
+            known.update(self._db.rows(self._conn, query, names))
         pairs = {(row.log, stream) for row in suspects for stream in row.entry.envelope.streams}
         return frozenset((log, stream) for log, stream in pairs if known.get(stream, home_of(stream, log)) != log)
 
@@ -373,31 +374,30 @@ class Receiver:
         known = {row.entry.id: row.entry for row in rows}
         for stream in streams:
             heads.reset(stream, self._scope[stream].log)
-        for stream, pos, is_entry, fact in facts_of(self._conn, streams, known):
+        for stream, pos, is_entry, fact in facts_of(self._db, self._conn, streams, known):
             heads.fold(fact, pos, [stream], is_entry=is_entry)
 
     def _of_earlier_devices(self) -> frozenset[str]:
         """Own entries without an outcome that this home wrote before it was enrolled again."""
-        found = self._conn.exec_driver_sql(
+        query = (
             "SELECT o.entry_id FROM own_entries o JOIN entries e ON e.id = o.entry_id "
-            "WHERE o.lane IN ('unsent', 'received', 'refused') AND e.device <> ?",
-            (self._device,),
+            "WHERE o.lane IN ('unsent', 'received', 'refused') AND e.device <> ?"
         )
-        return frozenset(found.scalars())
+        return frozenset(name for (name,) in self._db.rows(self._conn, query, (self._device,)))
 
     def _settle(self, own: set[str]) -> None:
         """Give own entries the newest outcome that has come for them."""
         for ids in chunks(sorted(own)):
-            query = select(col(LogRow.entry_id), col(LogRow.outcome), col(LogRow.reason)).where(col(LogRow.entry_id).in_(ids))
-            newest = {
-                entry: (outcome, reason, entry) for entry, outcome, reason in self._conn.execute(query.order_by(col(LogRow.pos)))
-            }
-            self._conn.exec_driver_sql(
-                "UPDATE own_entries SET outcome = ?, reason = ?, "
-                "lane = CASE WHEN lane IN ('received', 'refused') THEN 'settled' ELSE lane END "
-                "WHERE entry_id = ?",
-                list(newest.values()),
-            )
+            query = f"SELECT entry_id, outcome, reason FROM log_rows WHERE entry_id IN ({marks(ids)}) ORDER BY pos"
+            found = self._db.rows(self._conn, query, ids)
+            newest = {entry: (outcome, reason, entry) for entry, outcome, reason in found}
+            plain(self._conn).executemany(_SETTLE, list(newest.values()))
+
+
+_SETTLE = (
+    "UPDATE own_entries SET outcome = ?, reason = ?, lane = CASE WHEN lane IN ('received', 'refused') THEN 'settled' ELSE lane END "
+    "WHERE entry_id = ?"
+)
 
 
 def _log_row(row: Row) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, select
 from sqlmodel import col
 
 from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import Reach
 from fieldapp.domain.roles import TECHNICIAN
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.heads import CLOSED
-from fieldapp.store.tables import JobRow, LogRow, MembershipRow, NeedRow
+from fieldapp.store.tables import JobRow, MembershipRow, NeedRow
 
 KEPT_AFTER_CLOSING_MS = 90 * 86_400_000
 """Closed jobs leave the technician's device after 90 days."""
@@ -49,19 +49,20 @@ def closed_long_ago(conn: Connection, log: str, now: int) -> list[str]:
     return sorted(conn.execute(query).scalars())
 
 
-def reach_of(conn: Connection, log: str, person: str, streams: Iterable[str]) -> dict[str, Reach]:
+def reach_of(db: Database, conn: Connection, log: str, person: str, streams: Iterable[str]) -> dict[str, Reach]:
     """Whether each stream is in this person's scope, left it, or never was there (absent from the answer)."""
     found: dict[str, Reach] = {}
     for names in chunks(sorted(set(streams))):
-        query = select(col(MembershipRow.stream), col(MembershipRow.until_pos)).where(
-            col(MembershipRow.log) == log,
-            col(MembershipRow.person) == person,
-            col(MembershipRow.stream).in_(names),
-        )
-        for stream, until in conn.execute(query):
+        query = f"SELECT stream, until_pos FROM memberships WHERE log = ? AND person = ? AND stream IN ({marks(names)})"
+        for stream, until in db.rows(conn, query, (log, person, *names)):
             if until is None or stream not in found:
                 found[stream] = "in" if until is None else "left"
     return found
+
+
+_OPEN = "log = ? AND person = ? AND until_pos IS NULL"
+_HELD = f"SELECT stream FROM memberships WHERE {_OPEN}"
+_NEEDED = "SELECT stream FROM needs WHERE log = ? AND person = ?"
 
 
 class ScopeChanges:
@@ -92,8 +93,8 @@ class ScopeChanges:
     def _role_at(self, entry: str) -> str:
         if entry in self._roles:
             return self._roles[entry]
-        query = select(col(LogRow.role)).where(col(LogRow.entry_id) == entry, col(LogRow.kind) == "entry")
-        return str(self._conn.execute(query).scalar())
+        found = self._db.rows(self._conn, "SELECT role FROM log_rows WHERE entry_id = ? AND kind = 'entry'", (entry,))
+        return str(found[0][0]) if found else ""
 
     def plan(self) -> dict[str, tuple[set[str], set[str]]]:
         """Person to (streams that come, streams that go), after writing the needs."""
@@ -111,9 +112,8 @@ class ScopeChanges:
                 for stream in sorted(streams)
             ]
         for names in chunks(dropped):
-            self._conn.execute(delete(NeedRow).where(col(NeedRow.log) == self._log, col(NeedRow.job).in_(names)))
-        for part in chunks(fresh):
-            self._conn.execute(insert(NeedRow), part)
+            self._db.run(self._conn, f"DELETE FROM needs WHERE log = ? AND job IN ({marks(names)})", (self._log, *names))
+        self._db.insert(self._conn, NeedRow, fresh)
         return self._differences(pairs)
 
     def _differences(self, pairs: set[tuple[str, str]]) -> dict[str, tuple[set[str], set[str]]]:
@@ -124,17 +124,9 @@ class ScopeChanges:
         for person in sorted(by_person):
             needed, held = set[str](), set[str]()
             for names in chunks(sorted(by_person[person])):
-                for table, into, extra in (
-                    (NeedRow, needed, ()),
-                    (MembershipRow, held, (col(MembershipRow.until_pos).is_(None),)),
-                ):
-                    query = select(col(table.stream)).where(
-                        col(table.log) == self._log,
-                        col(table.person) == person,
-                        col(table.stream).in_(names),
-                        *extra,
-                    )
-                    into.update(self._conn.execute(query).scalars())
+                for query, into in ((_NEEDED, needed), (_HELD, held)):
+                    found = self._db.rows(self._conn, f"{query} AND stream IN ({marks(names)})", (self._log, person, *names))
+                    into.update(stream for (stream,) in found)
             if needed != held:
                 changes[person] = (needed - held, held - needed)
         return changes
@@ -146,19 +138,8 @@ class ScopeChanges:
             for person, (come, _) in changes.items()
             for stream in sorted(come)
         ]
-        for part in chunks(opened):
-            self._conn.execute(insert(MembershipRow), part)
+        self._db.insert(self._conn, MembershipRow, opened)
         for person, (_, go) in changes.items():
             for names in chunks(sorted(go)):
-                self._conn.execute(
-                    update(MembershipRow)
-                    .where(
-                        and_(
-                            col(MembershipRow.log) == self._log,
-                            col(MembershipRow.person) == person,
-                            col(MembershipRow.stream).in_(names),
-                            col(MembershipRow.until_pos).is_(None),
-                        )
-                    )
-                    .values(until_pos=positions[person])
-                )
+                ended = f"UPDATE memberships SET until_pos = ? WHERE {_OPEN} AND stream IN ({marks(names)})"
+                self._db.run(self._conn, ended, (positions[person], self._log, person, *names))

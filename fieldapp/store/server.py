@@ -165,8 +165,8 @@ class ServerReplica:
 
     def _arrived(self, conn: Connection, fresh: Sequence[Entry], now: int) -> None:
         """What was put aside from a file, and now comes from its own device, waits for nobody any more."""
-        waits = select(col(QuarantineRow.id)).where(col(QuarantineRow.reason) == IMPORTED, col(QuarantineRow.decided) == "")
-        if fresh and conn.execute(waits.limit(1)).first() is not None:
+        waits = "SELECT 1 FROM quarantine WHERE reason = ? AND decided = '' LIMIT 1"
+        if fresh and self._db.rows(conn, waits, (IMPORTED,)):
             for keys in chunks(keys_of(fresh)):
                 arrived = update(QuarantineRow).where(col(QuarantineRow.id).in_(keys), col(QuarantineRow.decided) == "")
                 conn.execute(arrived.values(decided=ARRIVED, decided_at=now))
@@ -384,8 +384,8 @@ class ServerReplica:
         hashes = sorted({file.sha256 for entry in entries for file in entry.envelope.files})
         if not hashes:
             return ()
-        query = select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(hashes), col(FileRow.state) == "wanted")
-        return tuple(sorted(conn.execute(query).scalars()))
+        query = f"SELECT sha256 FROM files WHERE state = 'wanted' AND sha256 IN ({marks(hashes)})"
+        return tuple(sorted(sha256 for (sha256,) in self._db.rows(conn, query, hashes)))
 
     # --- Decisions and places in the log ----------------------------------------------------------------------------------------
 
@@ -552,7 +552,7 @@ def refold(conn: Connection, heads: StreamHeads, log: str, streams: Sequence[str
     """Fold all rows of these streams of a log, each from nothing."""
     for stream in streams:
         heads.reset(stream, log)
-    for stream, pos, is_entry, fact in facts_of(conn, streams):
+    for stream, pos, is_entry, fact in facts_of(heads.db, conn, streams):
         heads.fold(fact, pos, [stream], is_entry=is_entry)
 
 

@@ -214,7 +214,7 @@ def _server_streams(db: Database, conn: Connection) -> Iterator[Finding]:
         yield from _states(db, conn, log, frozenset())
         jobs = select(table_of(JobRow)).where(col(JobRow.log) == log)
         for part in chunks(conn.execute(jobs).mappings().all(), 200):
-            states = settled_states(conn, [row["stream"] for row in part])
+            states = settled_states(db, conn, [row["stream"] for row in part])
             for row in part:
                 state = states.get(row["stream"])
                 wanted = job_row(row["stream"], log, state, b"") if isinstance(state, JobState) else None
@@ -258,7 +258,7 @@ def _device_streams(db: Database, conn: Connection, role: str) -> Iterator[Findi
         yield from _states(db, conn, log, waiting)
     pending = facts_by_stream(pending_facts(conn, role))
     for part in chunks(sorted(conn.execute(select(col(JobRow.stream))).scalars()), 200):
-        settled = settled_states(conn, part)
+        settled = settled_states(db, conn, part)
         query = select(col(JobRow.stream), col(JobRow.view)).where(col(JobRow.stream).in_(part))
         for stream, raw in conn.execute(query):
             facts = pending.get(stream, [])

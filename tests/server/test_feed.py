@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import msgspec
 import pytest
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types import lifecycle, steps
@@ -16,6 +16,7 @@ from fieldapp.server.answers import Refused
 from fieldapp.server.erasing import erase_customer
 from fieldapp.server.reach import Session
 from fieldapp.server.services import ServerServices
+from fieldapp.store.database import plain
 from fieldapp.sync.protocol import Backfill, EpochHead, PullAnswer, from_wire
 from tests.server.office import LOG, Office, entry_of
 
@@ -64,18 +65,24 @@ class Reader:
 
 @contextmanager
 def statements(services: ServerServices) -> Iterator[list[str]]:
+    """The statements that the server's pulls run meanwhile."""
     seen: list[str] = []
 
-    def note(conn: object, cursor: object, statement: str, *rest: object) -> None:
-        if statement != "BEGIN":
+    def note(statement: str) -> None:
+        if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
             seen.append(statement)
 
-    engines = {services.db._writer, services.db._readers}
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
+    def trace(conn: Connection) -> None:
+        plain(conn).set_trace_callback(note)
+
+    def run(conn: object, cursor: object, statement: str, *rest: object) -> None:
+        note(statement)
+
+    engine = services.db._readers
+    name, listener = ("begin", trace) if services.db.is_sqlite else ("before_cursor_execute", run)
+    event.listen(engine, name, listener)
     yield seen
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, name, listener)
 
 
 def test_the_office_reads_the_whole_log_in_order(office: Office) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy.dialects import sqlite
 
-from fieldapp.server import accounts, feed, files
-from fieldapp.store import deciding, device, entries, judge, keeping, lines, pending, receiving, scope, server
+from fieldapp.server import accounts, files
+from fieldapp.store import deciding, device, lines, receiving, scope, server
 
 COLUMN_USERS = (
-    accounts, feed, files, deciding, device, entries, judge, keeping, lines, pending, receiving, scope, server,
+    accounts, files, deciding, device, lines, receiving, scope, server,
 )  # fmt: skip
 """Modules that name columns by `col`."""
 
