@@ -20,6 +20,8 @@ BODY_LIMIT = 64 * 1024
 """Bytes of one body; larger documents are files named by hash."""
 ENVELOPE_LIMIT = 32 * 1024
 """Bytes of one envelope: room for its group's files, none for anything else."""
+ALSO_LIMIT = 20
+"""Further streams that one entry may name."""
 GROUP_LIMIT = 50
 """Entries in one group (what one action of a person recorded)."""
 GROUP_BYTES_LIMIT = 256 * 1024
@@ -224,7 +226,7 @@ def _check(envelope: Envelope) -> None:
     faults += ["file hash" for file in envelope.files if not _HASH.match(file.sha256) or file.size < 0]
     if not 0 <= envelope.n < envelope.of <= GROUP_LIMIT:
         faults.append("place in its group")
-    if len(envelope.also) > 20 or len(set(envelope.streams)) != len(envelope.streams):
+    if len(envelope.also) > ALSO_LIMIT or len(set(envelope.streams)) != len(envelope.streams):
         faults.append("streams")
     if envelope.base is not None and not _ID.match(envelope.base):
         faults.append("base")

@@ -76,3 +76,13 @@ def day_time(instant: int) -> str:
 def day(instant: int) -> str:
     """An instant as local date."""
     return time.strftime("%Y-%m-%d", time.localtime(instant / 1000))
+
+
+def size_words(size: int) -> str:
+    """Bytes as people say them: `340 kB`, `2.1 MB` (powers of ten)."""
+    if size < 1000:
+        return f"{size} B"
+    if size < 999_500:
+        return f"{(size + 500) // 1000} kB"
+    tenths = (size + 50_000) // 100_000
+    return f"{tenths // 10}.{tenths % 10} MB"

@@ -9,6 +9,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from fieldapp.domain.problem import Problem
+from fieldapp.store.evidence import FILE_LIMIT
 from fieldapp.sync.protocol import is_loopback
 
 
@@ -36,7 +37,7 @@ class ServerSettings(BaseSettings):
     oldest_version: str = ""
     token_hours: int = Field(default=12, ge=1, le=24 * 30)
     code_hours: int = Field(default=72, ge=1, le=24 * 30)
-    file_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    file_bytes: int = Field(default=FILE_LIMIT, ge=1)
     reserve_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     subscribers: int = Field(default=2000, ge=1)
     workers: int = Field(default=1, ge=1, le=64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fieldapp.domain.entry import ALSO_LIMIT
 from fieldapp.domain.entry_types import lifecycle
 from fieldapp.domain.job import JobState
 from fieldapp.domain.lifecycle import allowed, moves_from
@@ -28,8 +29,6 @@ _VERBS = {body.NAME: verb for verb, body in FIELD_VERBS.items()} | OFFICE_VERBS
 
 TOLD = frozenset({"job.created", "job.completed", "job.cannot_complete", "job.approved", "job.cancelled"})
 """Moves that the timelines of the customer and of the assets tell."""
-ALSO_LIMIT = 20
-"""Further streams that one entry may name."""
 
 
 def check_move(job: JobState, move: str, role: str) -> None:

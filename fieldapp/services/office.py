@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from fieldapp.domain.documents import Person
+from fieldapp.domain.entry import ALSO_LIMIT
 from fieldapp.domain.entry_types import lifecycle
 from fieldapp.domain.instant import parse_window, zone_of
 from fieldapp.domain.job import JobState, PinnedProcedure
@@ -16,7 +17,7 @@ from fieldapp.domain.progress import blocks_completion
 from fieldapp.domain.recording import find_step
 from fieldapp.domain.roles import FIELD, OFFICE
 from fieldapp.services.creating import JobWish, job_body, pins
-from fieldapp.services.moves import ALSO_LIMIT, check_move
+from fieldapp.services.moves import check_move
 from fieldapp.services.names import name_of_person, person_named
 from fieldapp.services.work import also_of
 from fieldapp.store.device import DeviceReplica

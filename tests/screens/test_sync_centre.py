@@ -17,7 +17,8 @@ from fieldapp.screens.technician.export import ExportScreen
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.job import JobScreen
 from fieldapp.screens.technician.places import Place, places
-from fieldapp.screens.technician.sync_centre import SyncCentreScreen, only_here_words, size_words
+from fieldapp.screens.technician.sync_centre import SyncCentreScreen, only_here_words
+from fieldapp.screens.values import size_words
 from fieldapp.services.unsent import write_unsent
 from fieldapp.store.journal import parse_journal
 from fieldapp.store.queries.own import own_lines, own_places

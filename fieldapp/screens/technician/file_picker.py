@@ -16,7 +16,7 @@ from fieldapp.language import _, plural
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Found, listed_in
-from fieldapp.screens.values import day_time
+from fieldapp.screens.values import day_time, size_words
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -133,15 +133,6 @@ class FilePickerScreen(FieldModal[Path]):
             self.query_one(WindowList).focus()
         else:
             self.query_one(".wrong", Static).update(Content.assemble(_("There is no file here: "), safe_text(str(path))))
-
-
-def size_words(size: int) -> str:
-    """Bytes in words: `840 kB`, `2.4 MB`."""
-    if size < 1000:
-        return f"{size} B"
-    if size < 1_000_000:
-        return f"{size // 1000} kB"
-    return f"{size // 100_000 / 10:.1f} MB"
 
 
 def _is_picture(path: Path) -> bool:

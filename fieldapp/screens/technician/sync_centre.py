@@ -23,7 +23,7 @@ from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Story
 from fieldapp.screens.technician.own_list import Heading, OwnList
-from fieldapp.screens.values import day_time
+from fieldapp.screens.values import day_time, size_words
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import setting
@@ -304,13 +304,3 @@ def doubted_words(count: int) -> str:
         count,
     )
     return text.format(count=count)
-
-
-def size_words(size: int) -> str:
-    """Bytes as people say them: `340 kB`, `2.1 MB` (powers of ten)."""
-    if size < 1000:
-        return f"{size} B"
-    if size < 999_500:
-        return f"{(size + 500) // 1000} kB"
-    tenths = (size + 50_000) // 100_000
-    return f"{tenths // 10}.{tenths % 10} MB"
