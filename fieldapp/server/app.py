@@ -176,7 +176,7 @@ def quarantine(request: Request, services: Services, who: EvenRevoked, body: Syn
     services.check_quarantine_room(who.device)
     head = services.replica.quarantine(
         writer(who), epoch=wire.epoch, log=wire.log, seq=wire.seq, prev_hash=wire.prev_hash, chain=wire.hash, raw=raw,
-        reason=wire.reason[:500],
+        reason=wire.reason[:500], logs=services.known_logs(who),
     )  # fmt: skip
     return answer(request, Receipt(head.epoch, head.seq, head.hash, head.safe_seq, services.clock()))
 
@@ -192,8 +192,7 @@ def desk(request: Request, services: Services, who: Caller) -> Response:
 def import_lines(request: Request, services: Services, who: Caller, body: SyncBody) -> Response:
     """Bring what a device exported to a file: content, never positions. What the caller's person did not record is put aside."""
     lines, damaged = read_lines(decoded(body, ImportRequest))
-    for device in {line.entry.envelope.device for line in lines}:
-        services.check_quarantine_room(device)
+    services.check_import_room()
     taken = services.replica.take_in(lines, writer(who), services.known_logs(who))
     services.hints.publish(taken.moved)
     return answer(request, ImportAnswer(taken.taken, taken.held, taken.known, damaged, taken.wanted))

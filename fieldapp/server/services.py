@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlmodel import col
 
 from fieldapp.domain.problem import Problem
@@ -24,12 +24,16 @@ from fieldapp.server.reach import ORG, Session
 from fieldapp.server.relay import PostgresRelay
 from fieldapp.server.settings import ServerSettings
 from fieldapp.store.database import Database
+from fieldapp.store.import_words import BY_FILE
 from fieldapp.store.migrations import migrate_server
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import QuarantineRow, SettingRow, table_of
 
 QUARANTINED_PER_DEVICE = 5000
 """Entries one device may hand over as bytes: room for any honest outbox, a bound for a stolen one."""
+IMPORTED_AT_MOST = 20_000
+"""Entries from files that may wait for a decision. They have room of their own: whoever imports a file says in it whose they are,
+and must not take from a device the room for what it has to hand over itself."""
 
 
 class ServerServices:
@@ -68,10 +72,21 @@ class ServerServices:
         """Raises:
         Refused: `quarantine-full` (507).
         """
+        own = (col(QuarantineRow.device) == device, col(QuarantineRow.reason).not_like(f"{BY_FILE}%"))
+        if self._aside(*own) >= QUARANTINED_PER_DEVICE:
+            raise Refused(507, "quarantine-full", "This device has handed over more than the server keeps.", retry_after=3600)
+
+    def check_import_room(self) -> None:
+        """Raises:
+        Refused: `quarantine-full` (507).
+        """
+        if self._aside(col(QuarantineRow.decided) == "", col(QuarantineRow.reason).like(f"{BY_FILE}%")) >= IMPORTED_AT_MOST:
+            hint = "The office has to decide on some of it first."
+            raise Refused(507, "quarantine-full", "More from files waits for the office than is kept.", hint, retry_after=3600)
+
+    def _aside(self, *where: ColumnElement[bool]) -> int:
         with self.db.read() as conn:
-            query = select(func.count()).select_from(QuarantineRow).where(col(QuarantineRow.device) == device)
-            if conn.execute(query).scalar_one() >= QUARANTINED_PER_DEVICE:
-                raise Refused(507, "quarantine-full", "This device has handed over more than the server keeps.", retry_after=3600)
+            return int(conn.execute(select(func.count()).select_from(QuarantineRow).where(*where)).scalar_one())
 
     def close(self) -> None:
         """Write what is still in memory and let go of the database."""

@@ -67,7 +67,7 @@ def read_line(row: bytes, number: int) -> tuple[JournalLine, Entry] | Piece | Da
             return msgspec.json.decode(text, type=Piece)
         line = msgspec.json.decode(text, type=JournalLine)
         return line, line.entry()
-    except (ValueError, msgspec.MsgspecError, Problem):
+    except (ValueError, RecursionError, msgspec.MsgspecError, Problem):  # lists without end inside lists are none of ours
         return Damaged(number)
 
 

@@ -91,7 +91,7 @@ class Home:
             return None
         except OSError as error:
             raise _unusable(self.path, error) from error
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise Problem(
                 "identity-damaged",
                 f"The file that says who this device is cannot be read ({error}).",

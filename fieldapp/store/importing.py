@@ -17,12 +17,11 @@ from sqlmodel import col
 from fieldapp.domain.entry import Entry
 from fieldapp.store.database import chunks
 from fieldapp.store.exported import whole_groups
-from fieldapp.store.import_words import IMPORTED, IMPORTED_IN_PART
+from fieldapp.store.import_words import IMPORTED, IMPORTED_IN_PART, IMPORTED_OTHER
 from fieldapp.store.judge import Writer
 from fieldapp.store.tables import DeviceRow, EntryRow, QuarantineRow
 
 _EPOCH = re.compile(r"[A-Za-z0-9._\-]{1,80}\Z")
-_OTHER = "another entry with the same id was received before"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -91,7 +90,7 @@ def sort_out(conn: Connection, lines: Iterable[Line], who: Writer | None, logs: 
             continue
         if first is not None or line.entry.id in fresh:
             if key not in aside_before:
-                aside.append((line, _OTHER))
+                aside.append((line, IMPORTED_OTHER))
         else:
             fresh[line.entry.id] = line
     whole, parts = whole_groups(line.entry for line in fresh.values())

@@ -61,7 +61,7 @@ def parse_journal(data: bytes) -> JournalContent:
             line = msgspec.json.decode(text, type=JournalLine)
             entries.append(line.entry())
             lines.append(line)
-        except (ValueError, msgspec.MsgspecError, Problem):
+        except (ValueError, RecursionError, msgspec.MsgspecError, Problem):
             if whole or number < len(rows):  # else: torn by a power cut before it was called saved
                 damaged[number] = row
     return JournalContent(tuple(lines), tuple(entries), damaged)
@@ -76,7 +76,7 @@ def without_bodies(data: bytes, ids: Collection[str]) -> bytes:
             try:
                 line = msgspec.json.decode(row[9:])
                 entry = read_entry(line["raw"].encode(), None, trusted=True)
-            except (msgspec.MsgspecError, Problem, KeyError, TypeError, AttributeError):
+            except (msgspec.MsgspecError, Problem, KeyError, TypeError, AttributeError, RecursionError):
                 continue
             if entry.id in ids:
                 line.pop("body", None)

@@ -30,7 +30,7 @@ from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import Erased, carry_out, concerned, lock_streams
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
-from fieldapp.store.import_words import ARRIVED, IMPORTED
+from fieldapp.store.import_words import ARRIVED, BY_FILE, IMPORTED
 from fieldapp.store.importing import Line, TakenIn, keys_of, sort_out
 from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
@@ -172,9 +172,23 @@ class ServerReplica:
                 conn.execute(arrived.values(decided=ARRIVED, decided_at=now))
 
     def quarantine(
-        self, who: Writer, *, epoch: str, log: str, seq: int, prev_hash: str, chain: str, raw: bytes, reason: str
+        self,
+        who: Writer,
+        *,
+        epoch: str,
+        log: str,
+        seq: int,
+        prev_hash: str,
+        chain: str,
+        raw: bytes,
+        reason: str,
+        logs: Collection[str] = (),
     ) -> Head:
         """Keep bytes that could not be received as an entry, and advance the epoch past their position.
+
+        Args:
+            logs: those there are, where that is known. What is for another one waits in the shared log: in a log that nobody
+                reads nobody would ever find it.
 
         Raises:
             PositionProblem: `gap` or `fork`.
@@ -191,7 +205,9 @@ class ServerReplica:
             if prev_hash != head.hash:
                 raise PositionProblem("fork", "The server has another history of this device's entries.", head)
             key = hashlib.sha256(raw).hexdigest()
-            self._quarantine_row(conn, key, who.device, log, epoch, seq, reason, raw, now)
+            waits_in = log if log in logs or not logs else "org"
+            said = "" if reason.startswith(BY_FILE) else reason
+            self._quarantine_row(conn, key, who.device, waits_in, epoch, seq, said, raw, now)
             conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": key, "hash": chain, "received_at": now})
             self._want_files(conn, raw)
             head = Head(epoch, seq, chain, head.safe_seq)

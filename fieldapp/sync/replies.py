@@ -94,13 +94,13 @@ def judged(status: int, headers: Mapping[str, str], body: bytes, nonce: str, wan
             return m.Fault("busy" if status >= 500 else "garbled", f"the server answered {status} without saying why", later)
         try:
             return m.Refused(status, msgspec.json.decode(body, type=Detail), later)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return m.Fault("busy" if status >= 500 else "garbled", f"the server answered {status} without saying why", later)
     if media != MEDIA_TYPE:
         return m.Fault("garbled", f"the server answered with {media or 'something'} instead of its own form", later)
     try:
         return msgspec.json.decode(body, type=wanted)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return m.Fault("garbled", "the server's answer cannot be read", later)
 
 

@@ -23,6 +23,7 @@ from fieldapp.sync.protocol import (
     NONCE_HEADER,
     PART_BYTES,
     PROBLEM_TYPE,
+    DeskAnswer,
     Detail,
     EnrolRequest,
     FileState,
@@ -246,6 +247,15 @@ def test_a_revoked_device_hands_over_and_nothing_more(ann: Client, live_server: 
     assert problem(ann.post("quarantine", msgspec.json.encode(msgspec.structs.replace(request, seq=2, raw="?")))).status == 400
     gap = problem(ann.post("quarantine", msgspec.json.encode(msgspec.structs.replace(request, seq=5))))
     assert (gap.status, gap.code) == (409, "gap")
+
+
+def test_what_is_handed_over_for_a_log_that_is_gone_is_found_at_the_desk(ann: Client, live_server: LiveServer) -> None:
+    raw = base64.b64encode(b"the branch was closed").decode()
+    receipt = ann.call("quarantine", QuarantineRequest("epoch-1", "closed", 1, "", "a" * 64, raw, "revoked"), Receipt)
+    assert receipt.seq == 1
+    boss = live_server.enrol("super")
+    (aside,) = msgspec.json.decode(boss.http.get("/v1/desk", headers=boss.auth).content, type=DeskAnswer).aside
+    assert (aside.log, aside.text, aside.device) == ("org", "the branch was closed", ann.identity.device)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,18 +15,19 @@ from fieldapp.domain.entry import Entry, FileRef, encode, write_entry
 from fieldapp.domain.entry_types import steps
 from fieldapp.domain.entry_types.office import EntryReleased
 from fieldapp.domain.problem import Problem
+from fieldapp.server.answers import Refused
 from fieldapp.server.importing import Imported, import_export
 from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices
 from fieldapp.store.exported import file_lines
 from fieldapp.store.import_words import ARRIVED, IMPORTED, IMPORTED_IN_PART
 from fieldapp.store.importing import Line as ImportLine
-from fieldapp.store.journal import journal_line
+from fieldapp.store.journal import journal_line, parse_journal
 from fieldapp.store.tables import LogRow, QuarantineRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.protocol import ImportAnswer, ImportRequest, from_wire
 from tests.live_server import LiveServer
-from tests.server.office import LOG, Office, entry_of
+from tests.server.office import LOG, Line, Office, entry_of
 from tests.store.pens import everything
 
 PHOTO = b"a photo " * 50_000
@@ -131,6 +133,42 @@ def test_what_is_no_export_is_refused(services: ServerServices, tmp_path: Path, 
     with pytest.raises(Problem) as refused:
         import_export(services, tmp_path / "x")
     assert refused.value.code == "export-unreadable"
+
+
+def test_lists_without_end_are_a_damaged_line(office: Office, live_server: LiveServer, tmp_path: Path) -> None:
+    who = office.enrol("tech-1")
+    deep = b'{"epoch":"e","seq":1,"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    row = b"%08x %s" % (zlib.crc32(deep), deep)
+    file = exported(tmp_path, [entry_of(who, office.job(1, "tech-1"), steps.NoteAdded("one"))])
+    file.write_bytes(file.read_bytes() + row + b"\n")
+    found = import_export(office.services, file)
+    assert (found.held, found.damaged) == (1, (2,))
+    assert list(parse_journal(file.read_bytes()).damaged) == [2]
+    live_server.people()
+    told = live_server.enrol("tech-1").call("import", ImportRequest((row.decode(),)), ImportAnswer)
+    assert told.damaged == (1,)
+
+
+def test_files_that_name_a_device_take_no_room_from_it(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldapp.server.services.QUARANTINED_PER_DEVICE", 3)
+    monkeypatch.setattr("fieldapp.server.services.IMPORTED_AT_MOST", 3)
+    services, stream = office.services, office.job(1, "tech-1")
+    who, other = office.enrol("tech-1"), office.enrol("tech-2")
+    forged = [entry_of(who, stream, steps.NoteAdded(f"never said {n}")) for n in range(3)]
+    services.replica.take_in([ImportLine.of("", 0, entry) for entry in forged], writer(other), {LOG})
+    services.check_quarantine_room(who.device)
+    with pytest.raises(Refused, match="More from files"):
+        services.check_import_room()
+    line = Line()
+    for n in range(3):
+        entry = entry_of(who, stream, steps.NoteAdded(f"said {n}"))
+        raw, before = entry.raw + b"\n" + (entry.body_raw or b""), line.hash
+        line.sent([entry])
+        services.replica.quarantine(
+            writer(who), epoch=line.epoch, log=LOG, seq=line.seq, prev_hash=before, chain=line.hash, raw=raw, reason=IMPORTED
+        )
+    with pytest.raises(Refused, match="handed over more"):
+        services.check_quarantine_room(who.device)
 
 
 def test_the_same_name_with_other_bytes_lies_aside(office: Office, tmp_path: Path) -> None:
