@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,15 +33,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _demo(arguments: argparse.Namespace, out: Output) -> int:
     folder = _folder(arguments.home)
-    made = not (folder / NOTES).exists()
+    made = _noted(folder) is None
     open_app: OpenApp | None = arguments.open_app
     opens = open_app is not None and not arguments.prepare and not arguments.json and interactive()
     if made:
         if opens:
             out.line("Making the demo company, once. This takes some seconds ...")
             out.flush()
-        _make(folder, arguments.port)
-    url = str(json.loads((folder / NOTES).read_text(encoding="utf-8"))["url"])
+        _make_alone(folder, arguments.port)
+    url = _noted(folder) or ""
     if opens:
         assert open_app is not None
         return _open(folder, url, arguments.person, arguments.offline, open_app)
@@ -61,12 +59,13 @@ def _demo(arguments: argparse.Namespace, out: Output) -> int:
 def _open(folder: Path, url: str, person: str, offline: bool, open_app: OpenApp) -> int:
     """The app on one of the demo's devices, with the server beside it and a network that can be cut."""
     from fieldapp.commands.demo_network import DemoNetwork
-    from fieldapp.commands.demo_server import DemoServer
+    from fieldapp.commands.demo_server import DemoServer, answers, port_in_use
 
     home = _home_of(folder, url, person)
-    port = int(url.rpartition(":")[2])
+    usual = int(url.rpartition(":")[2])
+    port = port_in_use(folder / "server") or (_free_port(0) if answers(usual) else usual)
     network = DemoNetwork(port, up=not offline)
-    server = DemoServer(folder / "server", port)
+    server = DemoServer(folder / "server", port, network.lead_to)
     server.start()
     try:
         return open_app(Opening(home, url=network.url, network=network.toggle))
@@ -76,7 +75,7 @@ def _open(folder: Path, url: str, person: str, offline: bool, open_app: OpenApp)
 
 
 def _home_of(folder: Path, url: str, person: str) -> Path:
-    """The device of a role or person of the demo; other people than the two that are there from the start get theirs now.
+    """The device of a role or person of the demo; who has none, or none any more, gets one now.
 
     Raises:
         Problem: `person-unknown`, `server-failed`, `not-exchanged`.
@@ -84,9 +83,11 @@ def _home_of(folder: Path, url: str, person: str) -> Path:
     from fieldapp.server.services import open_server
     from fieldapp.settings import server_settings
 
-    name = next((role for role, who in PEOPLE.items() if person in (role, who)), person)
-    if name in PEOPLE or (folder / "people" / name / "device.json").exists():
-        return folder / name if name in PEOPLE else folder / "people" / name
+    role = next((role for role, who in PEOPLE.items() if person in (role, who)), None)
+    name = PEOPLE[role] if role else person
+    home = folder / role if role else folder / "people" / name
+    if (home / "device.json").exists():
+        return home
     services = open_server(server_settings(home=folder / "server", database=""))
     try:
         known = [found.id for found in services.people.everybody()]
@@ -97,14 +98,15 @@ def _home_of(folder: Path, url: str, person: str) -> Path:
         code = services.accounts.issue_code(name).code
     finally:
         services.close()
-    from fieldapp.commands.demo_server import DemoServer
+    from fieldapp.commands.demo_server import answers, port_in_use
 
-    if DemoServer(folder / "server", int(url.rpartition(":")[2])).answers():
-        _enrol(folder / "people" / name, url, code)
+    port, usual = port_in_use(folder / "server"), int(url.rpartition(":")[2])
+    if port is not None:
+        _enrol(home, f"http://127.0.0.1:{port}", code)
     else:
-        with _running(folder, int(url.rpartition(":")[2])):
-            _enrol(folder / "people" / name, url, code)
-    return folder / "people" / name
+        with _running(folder, 0 if answers(usual) else usual) as running:
+            _enrol(home, running, code)
+    return home
 
 
 def _folder(given: str | None) -> Path:
@@ -127,6 +129,29 @@ def _tell(folder: Path, url: str, out: Output) -> None:
     out.line(f"  the app:     fieldapp demo --home {folder}")
 
 
+def _noted(folder: Path) -> str | None:
+    """The address of the demo's server; None where no demo was ever made to its end in this folder."""
+    try:
+        url = json.loads((folder / NOTES).read_text(encoding="utf-8"))["url"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return url if isinstance(url, str) else None
+
+
+def _make_alone(folder: Path, port: int | None) -> None:
+    """Make the demo, or wait until another terminal has made it."""
+    import time
+
+    from fieldapp.store.file_lock import held_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    while _noted(folder) is None:
+        with held_file(folder / "making.lock") as held:
+            if held and _noted(folder) is None:
+                _make(folder, port)
+        time.sleep(0.1)
+
+
 def _make(folder: Path, port: int | None) -> None:
     """Server, demo company and devices; the note that it is done is written last, so a broken attempt starts anew."""
     import shutil
@@ -136,7 +161,7 @@ def _make(folder: Path, port: int | None) -> None:
     from fieldapp.settings import server_settings
     from fieldapp.store.home import write_durably
 
-    for part in ("server", *PEOPLE):
+    for part in ("server", *PEOPLE, "people"):
         shutil.rmtree(folder / part, ignore_errors=True)
     services = open_server(server_settings(home=folder / "server", database=""))
     try:
@@ -173,25 +198,20 @@ def _enrol(home: Path, url: str, code: str) -> Identity:
 
 @contextmanager
 def _running(folder: Path, port: int) -> Iterator[str]:
-    """The demo's server as a process of its own, while the devices are made."""
+    """The demo's server as a process of its own, while devices are made."""
+    from fieldapp.commands.demo_server import begin, end
     from fieldapp.domain.problem import Problem
 
-    words = [sys.executable, "-m", "fieldapp", "serve", "--server-home", str(folder / "server"), "--port", str(port)]
-    process = subprocess.Popen([*words, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = begin(folder / "server", port)
     try:
         assert process.stdout is not None
         assert process.stderr is not None
-        said = ""
-        for line in process.stdout:
-            said += line
-            if line.startswith("}"):
-                break
+        said = process.stdout.readline().strip()
         if not said:
             raise Problem("server-failed", f"The demo's server did not start: {process.stderr.read().strip()[:300]}", "")
-        yield str(json.loads(said)["url"])
+        yield f"http://127.0.0.1:{said}"
     finally:
-        process.terminate()
-        process.communicate(timeout=30)
+        end(process)
 
 
 def _free_port(wanted: int | None) -> int:
@@ -209,17 +229,14 @@ def _free_port(wanted: int | None) -> int:
 
 
 def _serve(folder: Path, url: str, out: Output) -> int:
-    from fieldapp.server.serve import run_server
-    from fieldapp.settings import server_settings
-
-    port = int(url.rpartition(":")[2])
+    from fieldapp.commands.demo_server import run
 
     def ready(_: int) -> None:
         if not out.as_json:
             out.line("The server runs; ctrl+c stops it.")
         out.flush()
 
-    run_server(server_settings(home=folder / "server", database="", port=port), on_ready=ready)
+    run(folder / "server", int(url.rpartition(":")[2]), ready)
     return OK
 
 

@@ -36,6 +36,10 @@ class DemoNetwork:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def lead_to(self, port: int) -> None:
+        """New connections go to this port."""
+        self._target = port
+
     def toggle(self) -> bool:
         """Cut the network, or restore it. Says whether it is there now."""
         if self._listener is None:
