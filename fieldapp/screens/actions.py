@@ -58,8 +58,8 @@ _ALL = (
     Action("cannot_complete", "z", L("cannot complete"), L("Say why the job cannot be completed."), L("Job")),
     Action("leave_site", "l", L("leave site"), L("Left the site."), L("Job"), show=False),
     Action("steps", "enter", L("steps"), L("Open the steps where you left off."), L("Job")),
-    Action("next_tab", "right_square_bracket", L("next tab"), L("The next part of the job."), L("Job"), show=False),
-    Action("previous_tab", "left_square_bracket", L("previous tab"), L("The part before."), L("Job"), show=False),
+    Action("next_tab", "tab,right_square_bracket", L("next tab"), L("The next part of the job."), L("Job")),
+    Action("previous_tab", "shift+tab,left_square_bracket", L("previous tab"), L("The part before."), L("Job"), show=False),
     Action("job_note", "plus", L("note"), L("A note on the job."), L("Job"), show=False),
     Action("commitment", "m", L("commitment"), L("Promise the customer a follow-up by a date."), L("Job"), show=False),
     Action("opportunity", "o", L("opportunity"), L("A need seen on site that the company can serve."), L("Job"), show=False),
@@ -131,8 +131,8 @@ def bindings(*ids: str) -> list[Binding]:
 
 
 _SHOWN = {
-    "enter": "Enter", "tab": "Tab", "escape": "Esc", "space": "Space", "slash": "/", "plus": "+", "question_mark": "?",
-    "left_square_bracket": "[", "right_square_bracket": "]",
+    "enter": "Enter", "tab": "Tab", "shift+tab": "Shift+Tab", "escape": "Esc", "space": "Space", "slash": "/", "plus": "+",
+    "question_mark": "?", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.command import CommandPalette
+from textual.command import CommandPalette, Provider
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
@@ -28,7 +28,7 @@ from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
-from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.base import EVERYWHERE, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, Session
@@ -53,6 +53,14 @@ _BOTH = ("technician.sync_centre", "search", "help")
 _EXPRESSIONS = "fieldapp.domain.expression.language"
 _WHILE_LOCKED = frozenset({"focus_next", "focus_previous"})
 """What the app itself still does while a screen is locked (the customer's pages): no quitting, no palette, no help."""
+_ANYWHERE = frozenset({*EVERYWHERE, "back", "search", "sync_centre", "today", "board", "desk", "review_queue"})
+"""Actions that the palette names after what the screen itself is for."""
+
+
+def _screen_commands() -> type[Provider]:
+    from fieldapp.screens.palette import ScreenCommands
+
+    return ScreenCommands
 
 
 class FieldApp(App[None]):
@@ -67,6 +75,7 @@ class FieldApp(App[None]):
     TITLE = "Fieldapp"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_screen_commands}
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (Textual's own type)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("help", "language", "theme", "network")]
 
@@ -125,9 +134,12 @@ class FieldApp(App[None]):
 
         return TodayScreen()
 
-    @work(group="open", exclusive=True, exit_on_error=False)
+    @work(group="open", exclusive=True)
     async def _warm(self) -> None:
-        """After the first frame: import the next screens, open what writes, then begin to keep in step with the server."""
+        """After the first frame: import the next screens, open what writes, then begin to keep in step with the server.
+
+        What no Problem explains ends the app, which says so: one that looks well and can save nothing would be worse.
+        """
         await asyncio.to_thread(self._import_screens)
         try:
             await self.session.open()
@@ -387,7 +399,8 @@ class FieldApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the screen, as `Noun: label`, for the command palette."""
         offered = {active.binding.id: active for active in screen.active_bindings.values() if active.enabled}
-        for name, active in offered.items():  # once each, whatever number of keys it has
+        # once each, whatever number of keys it has; what this screen is for comes first
+        for name, active in sorted(offered.items(), key=lambda item: item[0] in _ANYWHERE):
             action = ACTIONS.get(name or "")
             if action is None:
                 continue

@@ -101,7 +101,7 @@ def hand_over(anna: Terminal) -> None:
     anna.until("How was it?")
     keys(anna, "5 tab 9 tab 7 enter")
     anna.until("Anything you want to tell us?")
-    keys(anna, "quick enter")
+    keys(anna, "quick enter enter")
     anna.until("Your signature")
     keys(anna, "Sven tab space enter")
     anna.until("Is this right?")

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from textual.worker import WorkerFailed
 
 from tests.screens.conftest import FieldHome
+from tests.screens.until import until
 
 HomeOf = Callable[[str], FieldHome]
 HEAVY = (
@@ -84,3 +87,16 @@ def test_the_command_line_reaches_the_app_without_anything_heavy() -> None:
     words = [sys.executable, "-c", probe, json.dumps([*HEAVY, "textual"])]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2], check=True)
     assert json.loads(ran.stdout) == []
+
+
+async def test_what_nobody_foresaw_after_the_first_frame_ends_the_app(field_home: HomeOf) -> None:
+    """An app that looks well, says "not tried yet" for ever and saves nothing would be worse."""
+
+    def fails(services: object, heard: object) -> NoReturn:
+        raise LookupError("a table is missing")
+
+    app = field_home("tech-anna").app(loop=fails)
+    with pytest.raises(WorkerFailed, match="a table is missing"):
+        async with app.run_test() as pilot:
+            await until(pilot, lambda: app.return_code is not None)
+    assert app.return_code == 1

@@ -195,6 +195,8 @@ class HandoverScreen(Locking, Screen[None]):
     async def _submitted(self, event: Input.Submitted) -> None:
         if event.input.id == "name" and self.answers.name.strip() and not self.answers.consent:
             self.query_one("#consent").focus()
+        elif event.input.id == "comment":
+            self.query_one("#contact").focus()
         else:
             await self.action_page_on()
 

@@ -19,7 +19,7 @@ _MARGIN = 2
 
 
 class Scale(Widget, can_focus=True):
-    """One question with its numbers. Left and Right or a digit choose, Backspace leaves it unanswered, Up and Down go on.
+    """One question with its numbers. Left and Right or a digit choose, Backspace leaves it unanswered, Enter and Down go on.
 
     Args:
         question: in the customer's language. low, high: the ends of the scale. words: for each number, or for the two ends.
@@ -34,6 +34,7 @@ class Scale(Widget, can_focus=True):
         Binding("left", "shift(-1)", show=False),
         Binding("right", "shift(1)", show=False),
         Binding("backspace,delete", "clear", show=False),
+        Binding("enter", "go_on", show=False),
         Binding("up", "app.focus_previous", show=False),
         Binding("down", "app.focus_next", show=False),
     ]
@@ -97,6 +98,15 @@ class Scale(Widget, can_focus=True):
 
     def action_clear(self) -> None:
         self.score = None
+
+    async def action_go_on(self) -> None:
+        """To the question below it, or from the last one to the next page."""
+        below = list(self.screen.query(Scale))
+        at = below.index(self)
+        if at + 1 < len(below):
+            below[at + 1].focus()
+        else:
+            await self.run_action("screen.page_on")
 
     def on_key(self, event: events.Key) -> None:
         if event.character is None or event.character not in "0123456789":

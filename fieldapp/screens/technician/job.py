@@ -24,7 +24,7 @@ from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.jobcards import job_summary
 from fieldapp.screens.story import Story
 from fieldapp.screens.technician.drafting import DraftKeeper
-from fieldapp.screens.technician.job_facts import head_line, place_lines, progress_lines
+from fieldapp.screens.technician.job_facts import head_line, place_lines, progress_lines, sent_back_lines
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.last_time import LastTime
 from fieldapp.screens.technician.moving import MOVES, NOTHING_TO_RATE, MovesJobs, offered
@@ -50,8 +50,8 @@ class JobScreen(MovesJobs, FieldScreen):
     TITLE_TEXT = later("Job")
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(
-            *("steps", "accept", "resume", "travel", "arrive", "start", "complete", "handover", "pause", "decline"),
-            *("cannot_complete", "leave_site", "job_note", "commitment", "opportunity", "next_tab", "previous_tab"),
+            *("steps", "next_tab", "accept", "resume", "travel", "arrive", "start", "complete", "handover", "pause", "decline"),
+            *("cannot_complete", "leave_site", "job_note", "commitment", "opportunity", "previous_tab"),
             *("sync_centre", "search"),
         )
     ]
@@ -69,9 +69,11 @@ class JobScreen(MovesJobs, FieldScreen):
         yield Paragraphs(id="head")
         yield TabLine(TABS, id="tabs")
         with ContentSwitcher(id="parts", initial=self._first_tab):
-            with VerticalScroll(id="overview", classes="part"), Container(id="columns"):
-                yield Paragraphs(id="summary")
-                yield Paragraphs(id="progress")
+            with VerticalScroll(id="overview", classes="part"):
+                yield Paragraphs(id="wanted")
+                with Container(id="columns"):
+                    yield Paragraphs(id="summary")
+                    yield Paragraphs(id="progress")
             yield OutlineList(id="steps")
             with VerticalScroll(id="place", classes="part"):
                 yield Paragraphs(id="whose")
@@ -132,6 +134,9 @@ class JobScreen(MovesJobs, FieldScreen):
         self._stale.discard(name)
         documents = self.field.session.documents
         if name == "overview":
+            wanted = self.query_one("#wanted", Paragraphs)
+            wanted.display = bool(sent_back_lines(steps, documents, 40))
+            wanted.show(lambda width: Content("\n").join(sent_back_lines(steps, documents, width)))
             self.query_one("#summary", Paragraphs).show(lambda width: _without_title(job_summary(self.field, steps.job, width)))
             self.query_one("#progress", Paragraphs).show(lambda width: progress_lines(steps, last, documents, width))
         elif name == "steps":

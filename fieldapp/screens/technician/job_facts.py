@@ -64,8 +64,7 @@ def sent_back_lines(steps: JobSteps, documents: Documents, width: int) -> list[C
 
 def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width: int) -> Content:
     """Steps, last time, and what is open around the job."""
-    lines = sent_back_lines(steps, documents, width)
-    lines += labelled(_("Steps"), _steps(steps), width, _LABEL)
+    lines = labelled(_("Steps"), _steps(steps), width, _LABEL)
     lines += labelled(_("Last time"), _last_visit(steps, last), width, _LABEL)
     job = steps.job
     for item in job.commitments:

@@ -77,6 +77,24 @@ class JobSteps:
         back = [place for place in open_ones if place.state is not None and place.state.sent_back is not None]
         return next(iter((*back, *(place for place in open_ones if place.required or not needed))), None)
 
+    def left_off(self) -> StepPlace | None:
+        """Where the person goes on: at what was sent back, else at the next open step after the one recorded last."""
+        if not self.sent_back_at:
+            recorded = [
+                (place.state.result.by.at, number)
+                for number, place in enumerate(self.places)
+                if place.counts and place.state is not None and place.state.result is not None
+            ]
+            if recorded:
+                return self.after(self.places[max(recorded)[1]].key) or self.first_open()
+        return self.first_open()
+
+    @property
+    def sent_back_at(self) -> int:
+        """Since when (ms UTC) the office has been waiting for a step to be done again; 0 where it is not."""
+        back = [place.state.sent_back for place in self.places if place.counts and not place.done and place.state is not None]
+        return max((item.by.at for item in back if item is not None), default=0)
+
     def after(self, key: str, *, past: bool = False) -> StepPlace | None:
         """Where Enter goes on: see `following`; then back to what must still be done; None where nothing must."""
         return following(self.places, key, past=past) or self.first_open(needed=True)

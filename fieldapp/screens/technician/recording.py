@@ -42,6 +42,7 @@ class RecordsSteps:
             runner.drafts.forget(place.key, place.procedure.version)
             await runner.go_on()
         elif result is None and not place.required and not made.text.strip():
+            runner.saved = None
             await runner.go_on(past=place.extra)  # an optional step is left empty, or there is no one more
         elif found.wrong:
             runner.trouble = True

@@ -44,7 +44,8 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
     """Runs the steps of one job.
 
     Args:
-        stream: of the job. key: step to open; '' for where the person left off: a half-typed step, else the first open one.
+        stream: of the job. key: step to open; '' for where the person left off: a half-typed step, else what was sent back since,
+            else the next open one after the step recorded last.
     """
 
     AUTO_FOCUS = ""
@@ -107,7 +108,7 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
             self.last = LastTime(self.field.session.reader, self.steps.job)
         place = self.steps.place(self.place.key) if self.place is not None else self._first()
         if place is None:
-            begun = self.steps.first_open() if self.steps.job.status in RECORDING else None
+            begun = self.steps.left_off() if self.steps.job.status in RECORDING else None
             place = begun or next(iter(self.steps.visible), None)
         if place is None:
             self.query_one("#above", Paragraphs).show(
@@ -127,7 +128,7 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
 
     def _first(self) -> StepPlace | None:
         assert self.steps is not None
-        drafted = drafted_steps(self.field.session.reader, self.stream)
+        drafted = drafted_steps(self.field.session.reader, self.stream, self.steps.sent_back_at)
         wanted = [self._wanted] if self._wanted else drafted
         found = (self.steps.place(key) for key in wanted)
         return next((place for place in found if place is not None), None)

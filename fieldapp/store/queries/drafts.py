@@ -11,7 +11,10 @@ def draft_of(reader: Reader, job: str, step: str, version: int) -> str | None:
     return None if row is None else str(row["text"])
 
 
-def drafted_steps(reader: Reader, job: str) -> tuple[str, ...]:
-    """Names of the fields of a job in which something half-typed waits, the latest first."""
-    rows = reader.rows("SELECT step FROM drafts WHERE job = ? ORDER BY at DESC, step", (job,))
+def drafted_steps(reader: Reader, job: str, since: int = 0) -> tuple[str, ...]:
+    """Names of the fields of a job in which something half-typed waits, the latest first.
+
+    since: ms UTC; only what was typed then or later.
+    """
+    rows = reader.rows("SELECT step FROM drafts WHERE job = ? AND at >= ? ORDER BY at DESC, step", (job, since))
     return tuple(row["step"] for row in rows)

@@ -63,7 +63,7 @@ async def to(pilot: Pilot[Any], name: str) -> None:
     """Go on with Enter until this page is there."""
     app = pilot.app
     assert isinstance(app, FieldApp)
-    for _ in range(8):
+    for _ in range(12):
         if page(app) == name:
             return
         await pilot.press("enter")
@@ -332,3 +332,21 @@ async def test_a_job_on_which_nothing_is_done_is_not_handed_over(field_home: Hom
         app.push_screen(HandoverScreen(find_job(app.session.reader, "J-1051").stream))  # only assigned
         await until(pilot, lambda: isinstance(app.screen, TodayScreen), "the screen it came from")
         assert "Nothing is done on this job yet" in " ".join(note.message for note in app._notifications)
+
+
+async def test_enter_leads_through_every_question_of_a_page(field_home: Homes) -> None:
+    app = with_pin(field_home("tech-anna")).app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await begin(pilot)
+        await to(pilot, "scores")
+        await pilot.press("4", "enter", "9", "enter", "6")
+        assert page(app) == "scores"
+        assert (screen.answers.csat, screen.answers.nps, screen.answers.ces) == (4, 9, 6)
+        await pilot.press("enter")
+        await until(pilot, lambda: page(app) == "words")
+        await press_text(pilot, "fine")
+        await pilot.press("enter", "space")
+        assert page(app) == "words"
+        assert screen.answers.contact_me
+        await pilot.press("enter")
+        await until(pilot, lambda: page(app) == "sign")

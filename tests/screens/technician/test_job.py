@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from textual.widgets import ContentSwitcher
+
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 from fieldapp.screens.technician.job import JobScreen
 from fieldapp.screens.technician.step_runner import StepRunnerScreen
@@ -34,6 +36,26 @@ async def test_the_overview_tells_the_whole_job(field_home: HomeOf) -> None:
             assert words in shown, words
 
 
+async def test_tab_goes_through_the_parts_of_a_job(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, SENT_BACK)
+        assert "Tab next tab" in technician.screen.splitlines()[-1]
+        await technician.keys("tab", "tab")
+        assert "Sven Toll" in technician.screen
+        await technician.keys("shift+tab", "shift+tab")
+        assert technician.app.screen.query_one(ContentSwitcher).current == "overview"
+
+
+async def test_the_palette_begins_with_what_the_screen_is_for(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        await _job(technician, QUARTER)
+        offered = [command.title for command in technician.app.get_system_commands(technician.app.screen)]
+        assert offered.index("Job: steps") < offered.index("Job: travel") < offered.index("App: back")
+        await technician.keys("ctrl+p")
+        await technician.until(lambda: "Job: steps" in technician.screen)
+        assert "App: back" not in technician.screen, "that is further down"
+
+
 async def test_brackets_go_round_the_tabs(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
         await _job(technician, SENT_BACK)
@@ -57,7 +79,9 @@ async def test_brackets_go_round_the_tabs(field_home: HomeOf) -> None:
 async def test_a_sent_back_note_is_on_the_first_page(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), SENT_BACK, runner=False) as technician:
         await _job(technician, SENT_BACK)
-        assert "Sent back" in technician.screen
+        lines = technician.screen.splitlines()
+        note = next(number for number, line in enumerate(lines) if "Sent back" in line)
+        assert note < 5, "before everything that was known already"
         assert "purge valve" in technician.screen
 
 

@@ -10,6 +10,8 @@ import pytest
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.entry_types.work import QuestionAnswered
 from fieldapp.screens.technician.inputs import StepInput
+from fieldapp.screens.technician.job_steps import JobSteps
+from fieldapp.screens.technician.step_runner import StepRunnerScreen
 from fieldapp.store.queries.drafts import draft_of, drafted_steps
 from fieldapp.store.rows import Draft
 from tests.screens.conftest import FieldHome
@@ -263,6 +265,45 @@ async def test_it_opens_where_the_person_left_off(field_home: HomeOf) -> None:
         technician.app.push_screen(StepRunnerScreen(QUARTER))
         await technician.settle()
         assert technician.at == second != first
+
+
+async def test_it_opens_after_the_step_recorded_last_and_not_at_one_that_was_left_empty(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/open_points") as technician:
+        assert "optional" in technician.around
+        await technician.keys("enter", "space", "enter")
+        assert technician.value("HANDOVER/left_at")
+        assert technician.at == "HANDOVER/receiver"
+        await technician.keys("escape")
+        technician.app.push_screen(StepRunnerScreen(QUARTER))
+        await technician.settle()
+        assert technician.at == "HANDOVER/receiver"
+
+
+async def test_what_was_sent_back_comes_before_what_was_half_typed_earlier(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), SENT_BACK, runner=False) as technician:
+        steps = JobSteps(technician.app.session, SENT_BACK, technician.app.now())
+        back = steps.first_open()
+        assert back is not None
+        assert steps.sent_back_at
+        version = next(place.procedure.version for place in steps.places if place.key == "HANDOVER/open_points")
+        for at, opened in ((steps.sent_back_at - 1, back.key), (steps.sent_back_at, "HANDOVER/open_points")):
+            await technician.app.session.write(
+                lambda services, at=at: services.drafts.save(SENT_BACK, "HANDOVER/open_points", version, "half", at)
+            )
+            technician.app.push_screen(StepRunnerScreen(SENT_BACK))
+            await technician.settle()
+            assert technician.at == opened
+            technician.app.pop_screen()
+            await technician.settle()
+
+
+async def test_nothing_is_called_saved_where_a_step_was_left_empty(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER) as technician:
+        await technician.keys("y", "enter", "1", "2", "enter")
+        assert "Saved" in technician.verdict
+        assert "optional" in technician.around
+        await technician.keys("enter")
+        assert "Saved" not in technician.verdict
 
 
 # --- Fast keys ----------------------------------------------------------------------------------------------------------------

@@ -10,4 +10,4 @@ class DurationInput(LineInput):
     """`90`, `90 min`, `1:30` and `1h30` are the same."""
 
     def hint(self) -> str:
-        return _("minutes (90), or hours and minutes (1:30, 1h30)")
+        return _("minutes (90), or hours (1:30, 1h30)")
