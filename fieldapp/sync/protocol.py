@@ -24,9 +24,9 @@ DIGEST_HEADER = "Fieldapp-Digest"
 and a proxy that packs anew does no harm. (TLS sees to it as well, up to whatever ends it before us.)"""
 INCARNATION_HEADER = "Fieldapp-Incarnation"
 """In every answer: which history the server has. A restore renews it."""
-PUSH_ENTRIES = 200
+PUSH_ENTRIES = 500
 """Entries in one push at most."""
-PUSH_BYTES = 512 * 1024
+PUSH_BYTES = 1024 * 1024
 """Bytes of entries in one push at most (before compression)."""
 PULL_BYTES = 1024 * 1024
 """Bytes of rows a device asks for at a time (before compression)."""

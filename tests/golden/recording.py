@@ -32,6 +32,7 @@ from fieldapp.sync.enrol import enrol
 from fieldapp.sync.protocol import (
     MEDIA_TYPE,
     NONCE_HEADER,
+    PUSH_ENTRIES,
     Backfill,
     EnrolAnswer,
     EnrolRequest,
@@ -316,7 +317,7 @@ def _pushing(scribe: Scribe, ann: Told, job: str) -> PushRequest:
     bad = msgspec.structs.replace(request, from_seq=head.seq + 1, prev_hash=head.hash, entries=(WireEntry("no envelope", "{}"),))
     ann.refused("push-unreadable", "An entry that cannot be read, named by its position", "push", bad, 422)
     ann.refused("push-log-unknown", "A log that is not there", "push", msgspec.structs.replace(request, log="nowhere"), 422)
-    many = msgspec.structs.replace(request, entries=(WireEntry("x"),) * 201)
+    many = msgspec.structs.replace(request, entries=(WireEntry("x"),) * (PUSH_ENTRIES + 1))
     ann.refused("push-too-large", "More than one push holds", "push", many, 413)
     ann.pull("pull-outcomes", "The outcomes of own entries come")
     ann.device.replica.append([_draft(job, steps.NoteAdded("handed over as bytes"))])

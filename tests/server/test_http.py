@@ -123,7 +123,7 @@ def test_one_unreadable_entry_is_named_by_its_position(ann: Client) -> None:
 
 def test_what_is_too_much_for_one_push_is_refused(ann: Client) -> None:
     entry = to_wire(entry_of(session(ann), "job:j-1", steps.NoteAdded("x" * 5000)))
-    detail = problem(ann.post("push", msgspec.json.encode(PushRequest(Line().epoch, LOG, 1, "", (entry,) * 150))))
+    detail = problem(ann.post("push", msgspec.json.encode(PushRequest(Line().epoch, LOG, 1, "", (entry,) * 300))))
     assert (detail.status, detail.code) == (413, "push-too-large")
     detail = problem(ann.post("push", msgspec.json.encode(PushRequest(Line().epoch, "nowhere", 1, "", (entry,)))))
     assert (detail.status, detail.code) == (422, "log-unknown")

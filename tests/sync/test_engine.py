@@ -12,7 +12,7 @@ from fieldapp.store.rows import Head
 from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet, step
 from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS
-from fieldapp.sync.protocol import BackfillDone, EpochHead, StreamAdded
+from fieldapp.sync.protocol import PUSH_ENTRIES, BackfillDone, EpochHead, StreamAdded
 from tests.sync.table import (
     EPOCH,
     HISTORY,
@@ -290,7 +290,7 @@ def test_a_new_network_does_not_wait_for_an_answer_over_the_old_one() -> None:
     assert hand.state.wake == hand.now + 5_000
     said = hand.wait()
     assert reports(said) == ["offline"]
-    assert hand.state.entries == 200  # the size of the run was not what was wrong
+    assert hand.state.entries == PUSH_ENTRIES  # the size of the run was not what was wrong
     while hand.state.phase == "rest":
         hand.wait()
     assert hand.state.phase == "asking"
