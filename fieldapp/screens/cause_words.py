@@ -21,6 +21,7 @@ _TEMPLATES = (
     later("the proxy asks for a name and a password"),
     later("the server did not answer in time"),
     later("the server does not speak TLS at this address"),
+    later("no secure connection could be made"),
     later("the server's certificate cannot be trusted"),
     later(
         "the server's certificate comes from an authority that this device does not know: somebody on the way may be reading "

@@ -1,7 +1,7 @@
 """What went wrong, in the person's language: English says it as it was said; other languages say it by its code.
 
 A problem's own words name the values concerned and are English. In another language its code gives the sentence, and what is named
-in the English words (a number, a path, a limit) follows in brackets where it says more.
+in the English words (a number, a path, a limit, a known cause) follows in brackets where it says more.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 
 from fieldapp.domain.problem import Problem
 from fieldapp.language import _, language, later
+from fieldapp.screens.cause_words import cause_words
 
 BY_CODE = {
     "already-assigned": later("The job is assigned to that person already. Nothing was recorded."),
@@ -86,7 +87,7 @@ BY_CODE = {
     "job-ambiguous": later("Several jobs have that number."),
     "job-unknown": later("There is no such job on this device. Sync fetches new ones."),
     "journal-failed": later("Saved, but the second copy could not be written. Make room on the disk."),
-    "no-secure-connection": later("The server's certificate is not trusted. Nothing was sent."),
+    "no-secure-connection": later("There is no secure connection to the server. Nothing was sent."),
     "not-a-server": later("What answers there is not a Fieldapp server. Check the address."),
     "not-enrolled": later("This folder is not a device yet. Ask the office for a one-time code."),
     "not-now": later("The job's state does not allow this now."),
@@ -128,7 +129,9 @@ BY_CODE = {
     "wrong-hash": later("What arrived is not the file that was announced. It is fetched again."),
 }
 """Every code that a person can meet on a screen; a test holds it against docs/errors.md."""
-_NAMED = re.compile(r"[A-Z]{1,6}-?\d[\w-]*|https?://\S+|(?<=')[^']+(?=')|`[^`]+`|/\S+|-?\d+(?:\.\d+)?")
+_NAMED = re.compile(r"[A-Z]{1,6}-?\d[\w-]*|https?://\S+|(?<=')[^']+(?=')|`[^`]+`|/\S+|-?\d+(?:\.\d+)*")
+_CAUSES = re.compile(r"\((.+)\)|: (.+)")
+"""Where a message names its cause, in brackets or after a colon."""
 
 
 def problem_words(problem: Problem) -> str:
@@ -142,5 +145,10 @@ def problem_words(problem: Problem) -> str:
         return exact
     if known is None:
         return own
-    named = list(dict.fromkeys(match.group().rstrip(".,;:") for match in _NAMED.finditer(problem.message)))
+    causes = [match.group(1) or match.group(2) for match in _CAUSES.finditer(problem.message.rstrip("."))]
+    told = {cause: words for cause in causes if (words := cause_words(cause)) != cause}
+    rest = problem.message
+    for cause in told:
+        rest = rest.replace(cause, "")
+    named = [*dict.fromkeys(match.group().rstrip(".,;:") for match in _NAMED.finditer(rest)), *told.values()]
     return _(known) + (_(" ({named})").format(named=", ".join(named)) if named else "")

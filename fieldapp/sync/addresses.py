@@ -18,6 +18,8 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
+        if any(not character.isprintable() or character.isspace() for character in host or ""):
+            host = None
     except ValueError:
         parts, host = urlsplit(""), None
     if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment or parts.username is not None:

@@ -115,6 +115,10 @@ def _attempt(home: Home, asked: str) -> Attempt | None:
 
 def _problem(url: str, answer: m.Refused | m.Fault) -> Problem:
     if isinstance(answer, m.Refused):
+        if answer.status == 404:  # a Fieldapp server, asked in the wrong place
+            return Problem(
+                "not-a-server", f"The server has nothing at {url} that a device could ask.", f"Check the address. {_HINT}"
+            )
         return Problem(answer.detail.code, answer.detail.detail or answer.detail.title, answer.detail.hint)
     words = f" ({answer.words})" if answer.words else ""
     match answer.kind:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +13,11 @@ import pytest
 from textual.widgets import Input
 
 from fieldapp.commands.fixture_loading import load_fixtures
-from fieldapp.language import language
+from fieldapp.language import LANGUAGES, language
 from fieldapp.screens.welcome import WelcomeApp, first_fetched
 from fieldapp.settings import DeviceSettings
 from fieldapp.store.home import Home
+from fieldapp.sync.enrol import enrol
 from tests.live_server import LiveServer, serving
 from tests.screens.silent import silence
 from tests.screens.until import text_of, until
@@ -70,7 +73,7 @@ async def test_a_wrong_code_says_why_and_can_be_mended(company: LiveServer, tmp_
     [
         ("http://127.0.0.1:9", "cannot be reached"),
         ("http://example.org", "https"),
-        ("not an address", "address"),
+        ("not an address", "is not the address of a server"),
     ],
 )
 async def test_an_address_that_does_not_work_says_why(tmp_path: Path, url: str, words: str) -> None:
@@ -95,6 +98,43 @@ async def test_reasons_are_said_in_the_language_chosen(company: LiveServer, tmp_
         fill(app, company.url, "WRON-GTWO")
         await pilot.press("enter")
         await until(pilot, lambda: "不认识此代码" in text_of(app, "#news"))  # type: ignore[arg-type]
+
+
+LATIN = re.compile(r"[A-Za-z]{3,}")
+
+
+@pytest.mark.parametrize("chosen", list(LANGUAGES))
+async def test_each_reason_is_said_in_each_language(company: LiveServer, tmp_path: Path, chosen: str) -> None:
+    """In Chinese nothing is left in English but what was typed, and the names of things."""
+    used, late = (company.services.accounts.issue_code("tech-anna").code for _ in range(2))
+    enrol(company.url, used, Home(tmp_path / "other"), device_name="other")
+    with sqlite3.connect(company.services.settings.home / "server.db") as conn:
+        conn.execute("UPDATE enrol_codes SET expires = ? WHERE device = ''", (time.time_ns() // 1_000_000 - 60_000,))
+    conn.close()
+    reasons = (
+        (company.url, "WRON-GTHR", "not known here", "不认识此代码", "不認識此代碼"),
+        (company.url, used, "used already", "已用过", "已用過"),
+        (company.url, late, "has expired", "已过期", "已過期"),
+        (f"{company.url}/app", late, "has nothing at", "不是 Fieldapp", "不是 Fieldapp"),
+        ("http://127.0.0.1:9", late, "the server is not running", "服务器没有运行", "伺服器沒有執行"),
+        ("https://fieldapp.invalid", late, "is not known in this network", "不认识名称", "不認識名稱"),
+        (company.url.replace("http:", "https:"), late, "does not speak TLS", "TLS", "TLS"),
+        ("ftp://not.here", late, "is not the address of a server", "不是服务器地址", "不是伺服器位址"),
+        ("http://example.org", late, "would send everything readable", "明文发到网上", "明文發到網上"),
+    )
+    app = WelcomeApp(Home(tmp_path / "device"), SETTINGS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        while language() != chosen:
+            await pilot.press("f11")
+        for url, code, *told in reasons:
+            words = told[list(LANGUAGES).index(chosen)]
+            fill(app, url, code)
+            await pilot.press("enter")
+            await until(pilot, lambda words=words: words in text_of(app, "#news"), f"{words} of {url}")  # type: ignore[arg-type,misc]
+            said = text_of(app, "#news")  # type: ignore[arg-type]
+            typed = {*LATIN.findall(url), "Fieldapp", "TLS", "https"}
+            assert chosen == "en" or not set(LATIN.findall(said)) - typed, said
+            assert "127.0," not in said
 
 
 async def test_leaving_does_not_wait_for_a_silent_server(tmp_path: Path) -> None:
