@@ -35,6 +35,9 @@ PLAIN = {
     "job.approved": later("approved the job"),
     "action.verified": later("verified the action"),
 }
+ACTIVITIES = {
+    "travel": later("journey"), "work": later("work"), "waiting": later("waiting"), "paperwork": later("paperwork"),
+}  # fmt: skip
 REASONED = {
     "job.declined": later("declined the job: {reason}"),
     "job.paused": later("paused: {reason}"),
@@ -262,7 +265,7 @@ _TOLD: dict[str, Callable[[Story, dict[str, Any]], Content]] = {
         later("used {quantity} x {part}"), quantity=body.get("quantity", "1"), part=_part(story._documents, body["part"])
     ),
     "time.spent": lambda story, body: _text(
-        later("spent {minutes} min: {activity}"), minutes=body["minutes"], activity=body["activity"]
+        later("spent {minutes} min: {activity}"), minutes=body["minutes"], activity=_(ACTIVITIES.get(body["activity"], body["activity"]))
     ),
     "fault.reported": lambda story, body: story._fault(body),
     "commitment.made": lambda story, body: _text(later("promised by {due}: {text}"), due=body["due"], text=body["text"]),

@@ -240,7 +240,7 @@ def test_what_is_only_here_in_words() -> None:
     assert only_here_words(1, 0, 0) == "1 fact is only on this device"
     assert only_here_words(2, 1, 1) == "2 facts, 1 photo and 1 file are only on this device"
     set_language("zh_CN")
-    assert only_here_words(2, 1, 0) == "2 条记录和1 张照片只在本机上"
+    assert only_here_words(2, 1, 0) == "2 条记录和 1 张照片只在本机上"
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,9 @@ class SyncCentreScreen(FieldScreen):
                 )
             )
             return
-        box.update(Content.assemble((f"! {_('Safe to leave: no')}", "bold"), _(", "), only_here_words(facts, photos, others)))
+        verdict = f"! {_('Safe to leave: no')}"
+        why = only_here_words(facts, photos, others)
+        box.update(Content(_("{verdict}, {why}").format(verdict=verdict, why=why)).stylize("bold", 0, len(verdict)))
 
     def _show_connection(self) -> None:
         status = self.field.sync_status
