@@ -160,7 +160,8 @@ def import_unsent(home: Home, replica: DeviceReplica, source: Path) -> Imported:
             raise Problem(
                 "export-unreadable", f"{source} holds nothing that a device of Fieldapp exported.", "Nothing was changed."
             )
-        names = {file.sha256: file.name for entry in entries for file in entry.envelope.files}
+        erased = replica.without_content(entries)
+        names = {file.sha256: file.name for entry in entries if entry.id not in erased for file in entry.envelope.files}
         arrived = files.keep(names.keys() | replica.known_files(files.seen))
     except OSError as error:
         hint = "Nothing was taken in. Make room and import it again."

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection, delete, func, select, update
@@ -39,6 +40,7 @@ from fieldapp.store.home import Clock, Identity
 from fieldapp.store.journal import Journal, journal_line
 from fieldapp.store.keeping import Keeping
 from fieldapp.store.lines import Lines
+from fieldapp.store.mending import forget_put_aside
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
@@ -239,12 +241,22 @@ class DeviceReplica:
                 self._journal.append(lines)
         return TakenOver(len(fresh), known, tuple(refused), tuple(lacking.items()))
 
+    def without_content(self, entries: Iterable[Entry]) -> set[str]:
+        """Ids of those of these entries that are here and were erased: what is brought of them from outside is not kept."""
+        found: set[str] = set()
+        with self._db.read() as conn:
+            for part in chunks(sorted({entry.id for entry in entries})):
+                query = select(col(EntryRow.id)).where(col(EntryRow.id).in_(part), col(EntryRow.body).is_(None))
+                found.update(conn.execute(query).scalars())
+        return found
+
     def known_files(self, names: Iterable[str]) -> set[str]:
-        """Those of the files that some entry here names."""
+        """Those of the files that some entry here names and that were not erased."""
         found: set[str] = set()
         with self._db.read() as conn:
             for part in chunks(sorted(names)):
-                found.update(conn.execute(select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(part))).scalars())
+                query = select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(part), col(FileRow.state) != ERASED)
+                found.update(conn.execute(query).scalars())
         return found
 
     def seal(self) -> bool:
@@ -356,6 +368,9 @@ class DeviceReplica:
             receiver = Receiver(self._db, conn, self.identity.device, self.identity.role, self._clock.now())
             changed = receiver.receive(page)
             self._follow_person(page)  # before the commit: a page that is not kept comes again
+            if receiver.ordered:
+                with suppress(OSError):
+                    forget_put_aside(Path(self._db.url.removeprefix("sqlite:///")))
         if receiver.erased.entries:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()

@@ -1,4 +1,5 @@
-"""A database that cannot be read is put aside, never deleted; what only it had is saved from it as far as it can be read.
+"""A database that cannot be read is put aside and deleted by nobody but an erasure; what only it had is saved from it as far as it
+can be read.
 
 A new one is made from the journal, from what is kept of received entries, and by the next exchange from the server.
 """
@@ -87,6 +88,20 @@ def put_aside(home: Home, stamp: str) -> Mended:
             "Nothing was deleted. See to the rights of that folder.",
         ) from error  # fmt: skip
     return Mended(aside, tuple(drafts))
+
+
+def forget_put_aside(database: Path) -> None:
+    """A customer is to be forgotten: who knows what stands in databases that nobody can read. What could be read of them was taken
+    into the present one.
+
+    Args:
+        database: the present one.
+
+    Raises:
+        OSError: one of them cannot be removed.
+    """
+    for path in database.parent.glob(f"{PUT_ASIDE}*"):
+        path.unlink(missing_ok=True)
 
 
 def _saved_from(path: Path) -> tuple[list[tuple[str, int, Entry]], list[Draft]]:

@@ -73,6 +73,8 @@ class Receiver:
         self._strays: frozenset[tuple[str, str]] = frozenset()
         self.erased = Erased()
         """What lost its content with this page: beside the database it has to go as well."""
+        self.ordered = False
+        """Whether this page says that something is to be forgotten."""
         self._scope: dict[str, Held] = {}
         self._scope_changed: set[str] = set()
 
@@ -249,6 +251,8 @@ class Receiver:
         """Take the content from what an erasure comes after, and from what the server sends without any."""
         ids = {row.entry.id for row in rows if row.entry.body_raw is None}
         orders = [row for row in rows if row.entry.envelope.type in ERASURES and row.kind == "entry" and row.outcome == "applied"]
+        self.ordered = bool(orders)
+        refused = self._refused() if orders else []
         for row in orders:
             stream = row.entry.envelope.stream
             standing = select(col(StreamRow.entry_id)).where(
@@ -260,7 +264,7 @@ class Receiver:
                 .join(LogRow, col(LogRow.entry_id) == col(OwnEntryRow.entry_id))
                 .where(col(LogRow.log) == row.log, col(LogRow.pos) < row.pos)
             )
-            ids.update(name for name, home, also in self._conn.execute(own) if stream in (home, *also.split()))
+            ids.update(name for name, home, also in (*self._conn.execute(own), *refused) if stream in (home, *also.split()))
             self._conn.execute(delete(DraftRow).where(col(DraftRow.job) == stream))
         self.erased = drop_bodies(self._conn, ids, self._still_named)
         if not self.erased.entries:
@@ -279,6 +283,11 @@ class Receiver:
         for names in chunks(gone):  # a list may show it as it was, from a time when it was held
             self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
             self._conn.execute(delete(StreamStateRow).where(col(StreamStateRow.stream).in_(names)))
+
+    def _refused(self) -> list[tuple[str, str, str]]:
+        """(entry, stream, also) of what was handed over as bytes: it has no place in a log, and the server has it."""
+        query = select(col(OwnEntryRow.entry_id), col(OwnEntryRow.stream), col(OwnEntryRow.also))
+        return [(name, home, also) for name, home, also in self._conn.execute(query.where(col(OwnEntryRow.lane) == "refused"))]
 
     def _shown_stream(self, stream: str) -> tuple[str, str] | None:
         """(stream, log) where its rows are folded here."""

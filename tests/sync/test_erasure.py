@@ -11,13 +11,17 @@ from sqlmodel import col
 
 from fieldapp.bootstrap import DeviceServices
 from fieldapp.domain.documents import Contact, Customer
-from fieldapp.domain.entry import FileRef
+from fieldapp.domain.entry import Entry, FileRef, read_entry
 from fieldapp.domain.entry_types import customer, lifecycle, steps
 from fieldapp.domain.entry_types.reference import CustomerRecorded
 from fieldapp.domain.problem import Problem
 from fieldapp.server.erasing import erase_customer
+from fieldapp.services.unsent import import_unsent
+from fieldapp.store.exported import file_lines
+from fieldapp.store.journal import journal_line
+from fieldapp.store.judge import Writer
 from fieldapp.store.rows import Draft
-from fieldapp.store.tables import DraftRow, FileRow, JobRow, StreamStateRow
+from fieldapp.store.tables import DraftRow, EntryRow, FileRow, JobRow, StreamStateRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.once import sync_once
 from tests.live_server import LiveServer, live_server  # noqa: F401
@@ -73,6 +77,10 @@ def visited(rules: Rules, tmp_path: Path) -> str:  # noqa: F811
     return name
 
 
+def entries_of(device: DeviceServices) -> list[Entry]:
+    return [read_entry(row["raw"], row["body"]) for row in everything(device.database, EntryRow)]
+
+
 def states(device: DeviceServices) -> dict[str, str]:
     with device.database.read() as conn:
         query = select(col(StreamStateRow.stream), col(StreamStateRow.digest)).where(col(StreamStateRow.digest) != "")
@@ -115,6 +123,39 @@ def test_nothing_of_a_forgotten_customer_is_anywhere(rules: Rules, visited: str,
         rules.record("job:1", lifecycle.JobAssigned("tech-2"))
         synced(device)
         assert sound(device)
+
+
+def test_what_is_aside_on_a_device_goes_and_an_old_stick_brings_nothing_back(
+    rules: Rules,  # noqa: F811
+    visited: str,
+    tmp_path: Path,
+) -> None:
+    """A damaged database, an entry that the server could not read, and a file that was exported before."""
+    home, stick = tmp_path / "a", tmp_path / "stick.jsonl"
+    with device_of(rules.server, "tech-1", home) as device:
+        device.replica.append([Draft(LOG, "job:2", steps.NoteAdded("Frau Krause, refused"))])
+        run = device.replica.outgoing(1, 1 << 20)
+        assert run is not None
+        photo = [e for e in entries_of(device) if e.envelope.files]
+        lines = [journal_line("e", seq, entry) for seq, entry in enumerate(photo, start=1)]
+        stick.write_bytes(b"".join([*lines, *file_lines(device.home.files / visited, visited)]))
+        at = device.replica.entry_at(run.epoch, run.from_seq)
+        assert at is not None
+        raw = at[0].raw + b"\n" + (at[0].body_raw or b"")
+        rules.server.services.replica.quarantine(
+            Writer(device.identity.device, "tech-1", "technician", LOG), epoch=run.epoch, log=LOG, seq=run.from_seq,
+            prev_hash=at[1], chain=at[2], raw=raw, reason="unreadable",
+        )  # fmt: skip
+        device.replica.refuse(run.epoch, run.from_seq, "unreadable")
+        (home / "data" / "damaged-20261101-120000.db").write_bytes(b"?? Frau Krause ??")
+        (home / "data" / "damaged-20261101-120000.db-wal").write_bytes(b"second floor")
+    erase_customer(rules.server.services, "c-2")
+    with device_of(rules.server, "tech-1", home) as device:
+        synced(device)
+        assert sound(device)
+        found = import_unsent(device.home, device.replica, stick)
+        assert (found.taken, found.known, found.files) == (0, 1, 0)
+    assert traces(home) == set()
 
 
 def test_a_device_that_was_away_for_a_year_forgets_too(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
