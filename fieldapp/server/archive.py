@@ -110,6 +110,8 @@ class ArchiveReader:
     def __init__(self, source: Path) -> None:
         self._source = source
         try:
+            if source.exists() and not source.is_file():
+                raise OSError("it is not a file")  # a pipe would wait for ever
             self._zip = zipfile.ZipFile(source)
         except FileNotFoundError:
             raise Problem("backup-unreadable", f"There is no file {source}.", "Nothing was changed.") from None
@@ -171,7 +173,10 @@ class ArchiveReader:
             raise self._damaged("it has no manifest") from None
         if hashlib.sha256(raw).hexdigest().encode("ascii") != self._zip.comment:
             raise self._damaged("its manifest was changed")
-        value = msgspec.json.decode(raw)
+        try:
+            value = msgspec.json.decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise self._damaged("its manifest cannot be read") from None
         if isinstance(value, dict) and isinstance(value.get("format"), int) and value["format"] > FORMAT:
             raise Problem(
                 "backup-newer", "A newer version wrote this backup.", "Restore it with that version. Nothing was changed."

@@ -7,6 +7,8 @@ of a damaged file everything readable can still be taken. A copy of a journal is
 from __future__ import annotations
 
 import base64
+import errno
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -45,6 +47,8 @@ def read_export(source: Path) -> Iterator[tuple[JournalLine, Entry] | Piece | Da
         Problem: `export-unreadable` where the file cannot be opened or read.
     """
     try:
+        if source.exists() and not stat.S_ISREG(source.stat().st_mode) and not source.is_dir():
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")  # which may wait, or go on, for ever
         with source.open("rb") as file:
             number = 0
             while row := file.readline(LINE_LIMIT):

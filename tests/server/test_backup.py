@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import sqlite3
 import tempfile
@@ -461,6 +462,22 @@ def test_what_a_killed_backup_left_goes_with_the_next_one(scheduled: ServerServi
     (folder / ".other").write_bytes(b"not ours")
     assert ScheduledBackups(scheduled).round() is not None
     assert sorted(path.name[:20] for path in folder.iterdir()) == [".lock", ".other", "fieldapp-20261123T08"]
+
+
+@pytest.mark.parametrize("manifest", [b"nope", b"[" * 100_000, b'{"format":1e400}', b"\xff"])
+def test_a_manifest_that_nobody_wrote_is_said(tmp_path: Path, manifest: bytes) -> None:
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as made:
+        made.writestr("manifest.json", manifest)
+        made.comment = hashlib.sha256(manifest).hexdigest().encode()
+    with pytest.raises(Problem) as refused:
+        ArchiveReader(tmp_path / "x.zip")
+    assert refused.value.code == "backup-unreadable"
+
+
+def test_a_pipe_is_no_backup_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(Problem, match="not a file"):
+        ArchiveReader(tmp_path / "pipe")
 
 
 def test_a_server_without_a_folder_for_backups_makes_none(busy: ServerServices) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
@@ -178,6 +179,18 @@ def test_what_is_no_export_is_refused(bench: Bench, data: bytes) -> None:
     bench.stick.unlink()
     with pytest.raises(Problem, match="cannot be read"):
         bench.take_in(device)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_never_ends_is_not_waited_for(bench: Bench, kind: str) -> None:
+    """The home is held while a file is read: whoever waited for a pipe would keep everybody from recording."""
+    if kind == "pipe":
+        os.mkfifo(bench.stick)
+    else:
+        bench.stick.symlink_to("/dev/zero")
+    with pytest.raises(Problem, match="not a file") as refused:
+        bench.take_in(bench.device("a"))
+    assert refused.value.code == "export-unreadable"
 
 
 def test_somebody_else_s_work_is_not_taken_for_one_s_own(bench: Bench) -> None:
