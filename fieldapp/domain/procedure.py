@@ -16,6 +16,8 @@ StepType = Literal[
     "signature", "note", "timer", "calculated",
 ]  # fmt: skip
 """What is entered. `datetime`, `date` and `time` are the three precisions of the input type date/time."""
+NUMERIC: frozenset[StepType] = frozenset({"number", "duration", "timer", "calculated"})
+"""Steps whose value is a number, or reads as one."""
 
 
 class Choice(msgspec.Struct, frozen=True, omit_defaults=True):

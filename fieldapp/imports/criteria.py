@@ -7,12 +7,11 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
-from fieldapp.domain.procedure import AfterFailure, Criterion, StepType
+from fieldapp.domain.procedure import NUMERIC, AfterFailure, Criterion, StepType
 from fieldapp.domain.words import Words
 from fieldapp.imports.form_columns import ExtraCells
 from fieldapp.imports.languages import words_of
 
-NUMERIC: frozenset[StepType] = frozenset({"number", "calculated", "duration", "timer"})
 _DATED: frozenset[StepType] = frozenset({"date", "time", "datetime"})
 _CHOOSING: frozenset[StepType] = frozenset({"choice", "multiple_choice", "check"})
 _LIMITS = ("accept_min", "accept_max", "warn_min", "warn_max")

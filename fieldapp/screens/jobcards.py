@@ -27,7 +27,7 @@ KINDS = {
     "basic": later("basic"),
     "value_added": later("value added"),
 }
-INDICATORS = {
+PROMISES = {
     "response": later("response"),
     "arrival": later("arrival"),
     "resolution": later("done"),
@@ -37,6 +37,7 @@ INDICATORS = {
     "duration": later("duration"),
     "rating": later("rating"),
 }
+"""What promises are usually named, short enough for a row; a company's own names are shown as they are."""
 
 
 RIGHT, STATE, PERSON = 19, 15, 20
@@ -107,7 +108,7 @@ def _promise(card: JobCard, left: int) -> Content:
 
 
 def _promise_word(name: str) -> str:
-    return _(INDICATORS[name]) if name in INDICATORS else safe_text(name).plain
+    return _(PROMISES[name]) if name in PROMISES else safe_text(name).plain
 
 
 def _day_time(instant: int, now: int) -> str:

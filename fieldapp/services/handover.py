@@ -6,13 +6,14 @@ One text in one language, the same bytes on the screen, under the signature and 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from fieldapp.domain.instant import local_text, zone_of
 from fieldapp.domain.job import JobState, Recorded
 from fieldapp.domain.procedure import Procedure, Step
 from fieldapp.domain.progress import StepPlace, outline
 from fieldapp.domain.promise import clocks
-from fieldapp.domain.words import say, spoken
+from fieldapp.domain.words import Spoken, say, spoken
 from fieldapp.services.handover_words import WORDS
 from fieldapp.store.queries.documents import Documents
 
@@ -62,7 +63,7 @@ def handover_text(
 
 class _Words:
     def __init__(self, language: str) -> None:
-        self._column = ("en", "zh_CN", "zh_TW").index(spoken(language))
+        self._column = get_args(Spoken).index(spoken(language))
 
     def __call__(self, key: str, **parts: str) -> str:
         text = WORDS[key][self._column]

@@ -7,12 +7,14 @@ import gettext
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from textual.content import Content
 
 from fieldapp.domain import decided, outcome, progress
 from fieldapp.domain.problem import Problem
+from fieldapp.domain.words import Spoken
 from fieldapp.language import LANGUAGES, _, language_of_environment, plural, set_language
 from fieldapp.locales import catalogues
 from fieldapp.screens.actions import ACTIONS
@@ -32,6 +34,7 @@ def test_catalogues_are_complete_and_compiled() -> None:
 
 def test_every_language_offered_has_a_catalogue() -> None:
     assert sorted(TRANSLATED) == sorted(catalogues.LANGUAGES)
+    assert tuple(LANGUAGES) == get_args(Spoken)
 
 
 @pytest.mark.parametrize("code", TRANSLATED)

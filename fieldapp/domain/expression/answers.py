@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from fieldapp.domain.problem import Problem
-from fieldapp.domain.procedure import Choice, Group, Procedure, Step
+from fieldapp.domain.procedure import NUMERIC, Choice, Group, Procedure, Step
 
 Where = tuple[str, int]
 """Step or group id, and instance (0 outside repeats)."""
 NODES_LIMIT = 20_000
 """Steps, instances and options that one expression may look at."""
-_NUMERIC = frozenset({"number", "duration", "timer", "calculated"})
 
 
 class Shape:
@@ -183,7 +182,7 @@ class Answers:
                 if isinstance(member, Step):
                     element = SubElement(parent, _tag(member.id))
                     element.text = self.values.get((member.id, self.shape.instance(member.id, digits)), "")
-                    if member.type in _NUMERIC:
+                    if member.type in NUMERIC:
                         element.set("number", "1")
                     placed.append((member.id, element, digits))
                     continue

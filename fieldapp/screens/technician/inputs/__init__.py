@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fieldapp.domain.procedure import StepType
 from fieldapp.domain.progress import by_person
 from fieldapp.screens.technician.inputs.base import Asked, StepInput
 from fieldapp.screens.technician.inputs.check import CheckInput
@@ -18,7 +19,7 @@ from fieldapp.screens.technician.inputs.timer import TimerInput
 
 __all__ = ["Asked", "StepInput", "input_for"]
 
-_INPUTS: dict[str, type[StepInput]] = {
+_INPUTS: dict[StepType, type[StepInput]] = {
     "check": CheckInput,
     "choice": OptionInput,
     "multiple_choice": OptionInput,
