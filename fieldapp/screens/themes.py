@@ -52,7 +52,7 @@ THEMES = (
             "block-cursor-foreground": "#ffffff",
             "block-cursor-blurred-background": "#cfdde4",
             "border": "#00628f",
-            "text-muted": "#5a6771",
+            "text-muted": "#525e68",
         },
     ),
     Theme(
@@ -73,7 +73,7 @@ THEMES = (
             "footer-key-foreground": "#ffd400",
             "block-cursor-background": "#ffffff",
             "block-cursor-foreground": "#000000",
-            "block-cursor-blurred-background": "#4a4a4a",
+            "block-cursor-blurred-background": "#333333",
             "border": "#ffffff",
             "text-muted": "#d0d0d0",
         },

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 from textual.visual import Visual
 
 from fieldapp.language import later
@@ -291,6 +292,8 @@ class WindowList(ScrollView, can_focus=True):
     def _strip(self, content: Content, width: int, component: str | None) -> Strip:
         style = self.get_visual_style(component) if component else self.visual_style
         content = content.truncate(width, ellipsis=True)
+        if component == "window-list--cursor":  # colours of states are chosen for the ground of the list, not for the cursor's
+            content = content.stylize(Style(foreground=style.foreground))
         strips = Visual.to_strips(self, content, width, 1, style, apply_selection=False)
         strip = strips[0] if strips else Strip.blank(width, style.rich_style)
         return strip.adjust_cell_length(width, style.rich_style)

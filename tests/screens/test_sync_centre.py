@@ -78,6 +78,7 @@ async def test_what_is_only_here_is_counted_by_kind(field_home: HomeOf) -> None:
         assert "unsent 3" in text_of(app, "#lanes")
         assert "pump.png" in shown(app)
         assert "2.3 MB" in shown(app)
+        assert "3 unsent, 1 file" in shown(app).splitlines()[0]
         assert "only here" in shown(app)
         await pilot.press("end")
         await until(pilot, lambda: "0 of 1 files of job" in " ".join(text_of(app, "#about").split()))
@@ -116,6 +117,7 @@ async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:
         app._heard(SyncStatus("online", syncing=True, since=1, sending=(epoch, 1, 2), moving=Moving(sha256, 2, 5)))
         await until(pilot, lambda: "sending 2" in text_of(app, "#lanes"))
         assert "SENDING  2" in shown(app)
+        assert text_of(app, "#safe") == "! Safe to leave: no, 3 facts and 1 photo are only on this device", "sent is not received"
         assert "sending 40 %" in shown(app)
         assert "asking the server now" in text_of(app, "#connection")
         set_lanes(home, _1="received", _2="received", _3="received")

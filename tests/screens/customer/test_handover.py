@@ -244,6 +244,21 @@ async def test_the_signature_is_bound_to_the_hash_of_exactly_what_was_shown(fiel
         assert len(strokes[0]) >= 2
 
 
+async def test_a_key_that_bounces_records_once(field_home: Homes) -> None:
+    app = with_pin(field_home("tech-anna")).app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await begin(pilot)
+        await to(pilot, "scores")
+        await pilot.press("4")
+        await to(pilot, "confirm")
+        before = len(job(app).feedback)
+        await screen.action_page_on()
+        await screen.action_page_on()  # before the first is on the disk
+        await until(pilot, lambda: page(app) == "thanks")
+        await app.session.write(lambda services: None)
+        assert len(job(app).feedback) == before + 1
+
+
 async def test_nothing_given_records_nothing(field_home: Homes) -> None:
     app = with_pin(field_home("tech-anna")).app()
     async with app.run_test(size=(80, 24)) as pilot:
