@@ -208,20 +208,14 @@ def _check_size(raw: bytes) -> None:
         raise Problem("bad-entry", f"The envelope has {len(raw):,} bytes; {ENVELOPE_LIMIT:,} are allowed.")
 
 
+_FORMS = (
+    ("id", _ID.match), ("group", _ID.match), ("type", _TYPE.match), ("log", _NAME.match), ("author", _NAME.match),
+    ("device", _NAME.match), ("body", _HASH.match),
+)  # fmt: skip
+
+
 def _check(envelope: Envelope) -> None:
-    faults = [
-        name
-        for name, value, form in (
-            ("id", envelope.id, _ID),
-            ("group", envelope.group, _ID),
-            ("type", envelope.type, _TYPE),
-            ("log", envelope.log, _NAME),
-            ("author", envelope.author, _NAME),
-            ("device", envelope.device, _NAME),
-            ("body", envelope.body, _HASH),
-        )
-        if not form.match(value)
-    ]
+    faults = [name for name, form in _FORMS if not form(getattr(envelope, name))]
     faults += [f"stream {stream[:40]!r}" for stream in envelope.streams if not _STREAM.match(stream)]
     faults += ["file hash" for file in envelope.files if not _HASH.match(file.sha256) or file.size < 0]
     if not 0 <= envelope.n < envelope.of <= GROUP_LIMIT:

@@ -21,6 +21,7 @@ from fieldapp.domain.job import OutcomeName
 from fieldapp.server.answers import Refused
 from fieldapp.server.cursors import NEVER, Cursor, read_cursor
 from fieldapp.server.reach import Session, readable_logs, reads_whole
+from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, marks
 from fieldapp.store.rows import WHOLE_LOG
 from fieldapp.sync.protocol import (
@@ -87,7 +88,7 @@ class Feed:
             Refused: `upgrade-needed` (426), `bad-request` (400), `cursor-diverged` (410, with the heads of the logs concerned).
         """
         self._check_version(request)
-        with self._db.read() as conn:
+        with many_at_once(), self._db.read() as conn:
             found = self._db.rows(conn, "SELECT log, pos, chain FROM log_heads")
             heads = {log: Cursor(pos, chain[:8]) for log, pos, chain in found}
             logs = readable_logs(who.role, who.branch, heads)
@@ -138,7 +139,7 @@ class _Page:
         self._conn, self._who, self._request, self._former = conn, who, request, former
         self._left = max(1, min(request.budget, 4 * PULL_BYTES))
         self._looked_at = 0
-        self._rows: dict[tuple[str, int], WireRow] = {}
+        self._rows: dict[str, dict[int, WireRow]] = {}
         self._fresh: dict[str, str] = {}  # streams that this page brings up to the cursor, with their log
         self._starts: dict[str, int] = {}
         self._ends: dict[str, int] = {}
@@ -150,9 +151,10 @@ class _Page:
 
     def in_order(self) -> Iterator[WireRow]:
         """The rows by log and position, each once, whichever way they came in."""
-        order = {log: number for number, log in enumerate(self.cursors)}
-        for key in sorted(self._rows, key=lambda key: (order[key[0]], key[1])):
-            yield self._rows[key]
+        for log in self.cursors:
+            rows = self._rows.get(log, {})
+            for pos in sorted(rows):
+                yield rows[pos]
 
     # --- After the cursor ------------------------------------------------------------------------------------------------------
 
@@ -293,11 +295,12 @@ class _Page:
 
     def _take(self, log: str, row: _Read, *, fresh: bool) -> None:
         self._looked_at += 1
-        if row.raw is None or (log, row.pos) in self._rows:
+        rows = self._rows.setdefault(log, {})
+        if row.raw is None or row.pos in rows:
             return  # a change of scope is delivered as `added` and `removed`
         entry = WireEntry(row.raw.decode("utf-8"), None if row.body is None else row.body.decode("utf-8"))
         at, outcome = row.received_at, row.outcome
-        self._rows[log, row.pos] = WireRow(log, row.pos, at, entry, row.kind, outcome, row.reason, row.role)
+        rows[row.pos] = WireRow(log, row.pos, at, entry, row.kind, outcome, row.reason, row.role)
         self._left -= len(row.raw) + len(row.body or b"") + len(row.reason) + _OVERHEAD
         if fresh:
             named = _streams_decoder.decode(row.raw)

@@ -325,7 +325,8 @@ class Receiver:
     def _store(self, rows: list[Row]) -> None:
         files: list[dict[str, Any]] = []
         for part in chunks(rows):
-            self._db.insert_new(self._conn, EntryRow, [entry_row(row.entry) for row in part])
+            here = self._own_here(part)
+            self._db.insert_new(self._conn, EntryRow, [entry_row(row.entry) for row in part if row.entry.id not in here])
             self._db.insert_new(self._conn, LogRow, [_log_row(row) for row in part])
             places = [
                 {"log": row.log, "stream": stream, "pos": row.pos, "entry_id": row.entry.id, "device": row.entry.envelope.device,
@@ -336,6 +337,14 @@ class Receiver:
                 self._db.insert_new(self._conn, StreamRow, some)
             files += [row for entry in part for row in self._file_rows(entry)]
         self._db.insert_new(self._conn, FileRow, files)
+
+    def _own_here(self, rows: list[Row]) -> frozenset[str]:
+        """Own entries among these that lie here already, as most do: their outcome is what is new."""
+        ids = [row.entry.id for row in rows if row.entry.envelope.device == self._device]
+        if not ids:
+            return frozenset()
+        found = self._db.rows(self._conn, f"SELECT id FROM entries WHERE id IN ({marks(ids)})", ids)
+        return frozenset(name for (name,) in found)
 
     def _find_strays(self, rows: list[Row]) -> frozenset[tuple[str, str]]:
         """(log, stream) of streams that rows of this page name though they belong to another log: the server kept such entries,
