@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from pathlib import Path
@@ -59,6 +60,21 @@ def test_a_scanners_burst_on_today_opens_the_job_and_fires_no_action(home: Path)
         terminal.press("ctrl+q")
         assert terminal.ended() == 0
     assert own_entries(home) == []
+
+
+def test_without_colours_nothing_is_coloured_and_nothing_is_missing(home: Path) -> None:
+    """NO_COLOR (no-color.org): shades of grey alone; each state is a glyph and a word anyway."""
+    with Terminal.fieldapp("--home", str(home), environment={"NO_COLOR": "1"}) as terminal:
+        terminal.until("OVERDUE PROMISE")
+        terminal.press("s")
+        terminal.until("Safe to leave")
+        for words in ("↑ unsent", "⇡ sending", "◐ received", "✓ settled", "✗ refused"):
+            assert words in terminal.text
+        terminal.press("ctrl+q")
+        assert terminal.ended() == 0
+    painted = re.findall(rb"[34]8;2;(\d+);(\d+);(\d+)", terminal.written)
+    assert painted
+    assert [colour for colour in painted if len(set(colour)) > 1] == []
 
 
 def test_each_key_is_answered_while_the_server_is_silent(home: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from fieldapp.store.home import Home
-from tests.pty.terminal import Terminal
+from tests.pty.terminal import KEYS, Terminal
 
 pytestmark = pytest.mark.timeout(400)
 JOB = "J-1051"
@@ -50,6 +52,21 @@ def status(path: Path, table: str = "jobs") -> str:
         row = conn.execute(f"SELECT status FROM {table} WHERE number = ?", (JOB,)).fetchone()
     conn.close()
     return str(row[0])
+
+
+def signed(path: Path) -> bool:
+    """Whether the log's signature is bound to the hash of the text that it holds."""
+    with sqlite3.connect(path) as conn:
+        rows = conn.execute(
+            "SELECT e.body FROM entries e JOIN jobs j ON e.stream = j.stream WHERE e.type = 'signature.given' AND j.number = ?",
+            (JOB,),
+        ).fetchall()
+    conn.close()
+    bodies = [json.loads(row[0]) for row in rows]
+    return len(bodies) == 1 and all(
+        "Cooling is back: yes" in body["text"] and hashlib.sha256(body["text"].encode()).hexdigest() == body["shown"]
+        for body in bodies
+    )
 
 
 def do_the_work(anna: Terminal) -> None:
@@ -96,6 +113,9 @@ def hand_over(anna: Terminal) -> None:
     anna.until("Choose a PIN")
     keys(anna, "2580 enter 2580 enter")
     anna.until("What was done")
+    for way_out in ("\x03", "\x1a", "\x1c", "\x04", "\x11", "\x10", KEYS["f1"], KEYS["f11"], KEYS["f12"]):
+        anna.send(way_out)
+        assert "What was done" in anna.settled(0.15), f"{way_out!r} leads out of the customer's pages"
     assert "Cooling is back: yes" in anna.text
     anna.press("enter")
     anna.until("How was it?")
@@ -158,6 +178,8 @@ def test_a_job_from_accepted_to_approved(demo: Path) -> None:
         assert anna.ended() == 0
     for path in (technician.database_file, supervisor.database_file, demo / "server" / "server.db"):
         assert status(path) == "approved", path
+    for path in (technician.database_file, supervisor.database_file):
+        assert signed(path), "whoever has the log can see that this is the text that was signed"
     with sqlite3.connect(technician.database_file) as conn:
         lanes = dict(conn.execute("SELECT lane || outcome, count(*) FROM own_entries GROUP BY 1").fetchall())
     conn.close()

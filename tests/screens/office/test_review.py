@@ -13,8 +13,10 @@ from fieldapp.screens.office.open_points import ApproveAnywayScreen
 from fieldapp.screens.office.review import ReviewScreen
 from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.session import Session
+from fieldapp.screens.values import day_time
 from fieldapp.store.home import Home
 from fieldapp.store.queries.jobs import find_job
+from fieldapp.store.queries.log import LogLine
 from fieldapp.store.queries.review import ReviewLine
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.branch import BranchOnDisk
@@ -140,6 +142,11 @@ async def test_steps_are_sorted_by_risk_or_in_order_and_the_story_follows(field_
         log = app.screen.query_one("#log", WindowList)
         assert log.has_focus
         await until(pilot, lambda: "Condensing pressure" in shown(app), "the entry in view")
+        line = log.row
+        assert isinstance(line, LogLine)
+        assert line.received_at is not None
+        times = f"recorded {day_time(line.entry.envelope.corrected)} · received {day_time(line.received_at)[-5:]}"
+        assert times in shown(app)
         await pilot.press("enter")
         assert isinstance(app.screen, EntryScreen)
         assert "Clock skew" in shown(app)
