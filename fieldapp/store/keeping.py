@@ -65,8 +65,8 @@ class Keeping:
         Raises:
             Problem: `journal-failed`.
         """
-        last = self._kept.last()
-        if not restored and last is not None and self._lines.is_received(conn, last.id):
+        ends = self._kept.ends()
+        if not restored and all(end is not None and self._lines.is_received(conn, end.id) for end in ends):
             return ()
         return self._kept.read().entries
 

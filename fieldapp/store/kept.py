@@ -103,22 +103,19 @@ class Kept:
         except OSError as error:
             raise not_written(error) from error
 
-    def last(self) -> Entry | None:
-        """The entry received last; None where there is none, or the last line cannot be read: then all of it has to be.
+    def ends(self) -> list[Entry | None]:
+        """The entry received last of each segment, None where that line cannot be read: then all of it has to be.
 
-        A database that has this entry as received has all that is kept: each was received there before its line was written.
+        A database that has these as received has all that is kept: each was received there before its line was written. Not only
+        the newest segment counts: where the server's clock was ahead for a while, later entries lie in an earlier one.
+
+        Raises:
+            Problem: `journal-failed`.
         """
-        for path in reversed(self.segments()):
-            with contextlib.suppress(OSError), path.open("rb") as file:
-                size, length = os.fstat(file.fileno()).st_size, _TAIL
-                while size:
-                    file.seek(max(0, size - length))
-                    tail = file.read(length)
-                    if length >= size or tail.rstrip(b"\n").count(b"\n"):
-                        content = parse_journal(tail.rstrip(b"\n").rpartition(b"\n")[2] + b"\n")
-                        return content.entries[-1] if content.entries and tail.endswith(b"\n") else None
-                    length *= 4
-        return None
+        try:
+            return [_end(path) for path in self.segments() if path.stat().st_size]
+        except OSError as error:
+            raise not_written(error) from error
 
     def ended_before(self, instant: int) -> list[Path]:
         """Segments of months that were over at this instant (ms UTC)."""
@@ -157,6 +154,18 @@ class Kept:
         if segments:
             with contextlib.suppress(OSError):
                 sync_folder(self.folder)
+
+
+def _end(path: Path) -> Entry | None:
+    with path.open("rb") as file:
+        size, length = os.fstat(file.fileno()).st_size, _TAIL
+        while True:
+            file.seek(max(0, size - length))
+            tail = file.read(length)
+            if length >= size or tail.rstrip(b"\n").count(b"\n"):
+                content = parse_journal(tail.rstrip(b"\n").rpartition(b"\n")[2] + b"\n")
+                return content.entries[-1] if content.entries and tail.endswith(b"\n") else None
+            length *= 4
 
 
 def _whole_lines(handle: int) -> int:

@@ -93,6 +93,26 @@ def test_a_restored_server_and_a_lost_database_lose_nothing_together(
     assert device.findings() == ()
 
 
+def test_a_server_s_clock_that_was_a_year_ahead_hides_nothing_that_is_kept(
+    device: Device, new_server: Callable[[], ServerReplica], tmp_path: Path
+) -> None:
+    """The segment of that year is the newest by its name, and a database of then has all of it."""
+    server = new_server()
+    device.clock.at += 12 * MONTH_MS
+    ids = list(device.say(created()).entries)
+    device.push(server)
+    device.copy_database(tmp_path / "older.db")
+    device.clock.at -= 12 * MONTH_MS
+    ids += note(device, "between")
+    device.push(server)
+    assert len(segments(device)) == 2
+    assert device.put_database(tmp_path / "older.db").recovered == 1
+    restored = new_server()
+    device.replica.forget_cursors()
+    device.push(restored)
+    assert placed(restored) == ids
+
+
 def received_in_part(device: Device, server: ServerReplica) -> list[str]:
     """Two entries, the first of which a receipt names: it is not written to a segment before the second one is received too."""
     ids = [*device.say(created()).entries, *note(device, "unsent")]
@@ -384,16 +404,16 @@ def offer(device: Device, server: ServerReplica, *, receipts: bool = True) -> No
 def test_the_last_line_is_found_whatever_its_length(tmp_path: Path, device: Device) -> None:
     device.say(created())
     found = Kept(tmp_path / "kept")
-    assert found.last() is None
+    assert found.ends() == []
     for size in (10, 20_000, 60_000):
         (entry,) = note(device, "x" * size)
         lines = device.home.journal_file.read_bytes().splitlines(keepends=True)
         found.append(lines[-1:], START_MS)
-        last = found.last()
+        (last,) = found.ends()
         assert last is not None
         assert last.id == entry
     found.append([lines[0]], START_MS + 2 * MONTH_MS)
-    last = found.last()
-    assert last is not None
-    assert last.id == parse_journal(lines[0]).entries[0].id
-    assert len(found.segments()) == 2
+    first = parse_journal(lines[0]).entries[0]
+    assert [end and end.id for end in found.ends()] == [entry, first.id]
+    found.segments()[0].write_bytes(b"torn")
+    assert [end and end.id for end in found.ends()] == [None, first.id]
