@@ -40,10 +40,9 @@ class DeviceSettings:
         self.scanner_prefix = values.get("scanner_prefix", "")
 
 
-def config_file(environment: Mapping[str, str] | None = None) -> Path:
+def config_file() -> Path:
     """Where the configuration is read from, whether it exists or not."""
-    environment = os.environ if environment is None else environment
-    named = environment.get("FIELDAPP_CONFIG", "")
+    named = os.environ.get("FIELDAPP_CONFIG", "")
     if named:
         return Path(named).expanduser()
     from platformdirs import user_config_path
@@ -70,19 +69,18 @@ def device_home(given: str | None) -> Path:
     return device_settings().home.absolute()
 
 
-def device_settings(given_home: str | None = None, environment: Mapping[str, str] | None = None) -> DeviceSettings:
+def device_settings(given_home: str | None = None) -> DeviceSettings:
     """The settings of this device.
 
     Raises:
         Problem: `bad-config`.
     """
-    environment = os.environ if environment is None else environment
     values: dict[str, str] = {}
-    table = read_config(environment).get("device", {})
+    table = read_config().get("device", {})
     for key, variable in DEVICE_KEYS.items():
-        value = environment.get(variable) or table.get(key, "")
+        value = os.environ.get(variable) or table.get(key, "")
         if not isinstance(value, str):
-            raise _bad(config_file(environment), f"device.{key} is not a text")
+            raise _bad(config_file(), f"device.{key} is not a text")
         values[key] = value
     if given_home:
         values["home"] = given_home
@@ -107,7 +105,7 @@ def server_settings(**given: Any) -> ServerSettings:
         from fieldapp.server.settings import ServerSettings
     except ModuleNotFoundError as error:
         raise extra_missing("server", error) from None
-    table = read_config(os.environ).get("server", {})
+    table = read_config().get("server", {})
     _check_keys("server", table, list(ServerSettings.model_fields), config_file())
     named = {key for key in ServerSettings.model_fields if f"FIELDAPP_SERVER_{key.upper()}" in os.environ}
     values = {key: value for key, value in table.items() if key not in named}
@@ -134,13 +132,13 @@ def server_settings(**given: Any) -> ServerSettings:
     return settings
 
 
-def read_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def read_config() -> dict[str, dict[str, Any]]:
     """The tables of the configuration file; empty where there is none.
 
     Raises:
         Problem: `bad-config`, saying where and what.
     """
-    file = config_file(environment)
+    file = config_file()
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fieldapp.domain.expression import Answers, Shape, evaluate, evaluate_bool
+from fieldapp.domain.expression import Answers, evaluate, evaluate_bool
 from fieldapp.domain.job import JobState, StepState
 from fieldapp.domain.numbers import to_decimal
 from fieldapp.domain.problem import Problem
@@ -75,7 +75,7 @@ def files_of(state: StepState | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(file.sha256 for file in state.files)) if state else ()
 
 
-def answers_of(job: JobState, procedure: Procedure, shape: Shape | None = None) -> Answers:
+def answers_of(job: JobState, procedure: Procedure) -> Answers:
     """What is recorded for one procedure, as its expressions see it. The value of a file step is its files' hashes."""
     values: dict[tuple[str, int], str] = {}
     for key, state in job.steps.items():
@@ -86,7 +86,7 @@ def answers_of(job: JobState, procedure: Procedure, shape: Shape | None = None) 
             values[step_id, instance] = state.result.value
         elif state.result is None and state.files:
             values[step_id, instance] = " ".join(files_of(state))
-    return Answers(procedure, values, shape=shape)
+    return Answers(procedure, values)
 
 
 def walk(job: JobState, procedure: Procedure, *, now_ms: int = 0, zone: str = "UTC") -> tuple[Answers, tuple[StepPlace, ...]]:

@@ -51,11 +51,11 @@ _UNKNOWN = "application/octet-stream"
 _numbers = itertools.count()
 
 
-def take_in(home: Home, path: Path, *, name: str = "", limit: int = FILE_LIMIT) -> FileRef:
+def take_in(home: Home, path: Path, *, limit: int = FILE_LIMIT) -> FileRef:
     """Copy a file into the home.
 
     Args:
-        path: the file; a link to one will do. name: what to call it, its own name where empty. limit: most bytes.
+        path: the file; a link to one will do. limit: most bytes.
 
     Returns: its hash, size, name and media type, for the envelope of the entry that names it.
 
@@ -64,16 +64,16 @@ def take_in(home: Home, path: Path, *, name: str = "", limit: int = FILE_LIMIT) 
             then nothing of it is in the home.
     """
     with _opened(path) as source:
-        return _keep(home, _blocks(source, path), name or path.name, "", limit)
+        return _keep(home, _blocks(source, path), path.name, "", limit)
 
 
-def take_in_bytes(home: Home, data: bytes, name: str, media: str = "", *, limit: int = FILE_LIMIT) -> FileRef:
+def take_in_bytes(home: Home, data: bytes, name: str, media: str = "") -> FileRef:
     """Keep bytes that the program made itself (a report, a large procedure) as a file of the home.
 
     Raises:
         Problem: `file-too-large`, `disk-full`; then nothing of it is in the home.
     """
-    return _keep(home, (data,), name, media, limit)
+    return _keep(home, (data,), name, media, FILE_LIMIT)
 
 
 def media_of(name: str, beginning: bytes) -> str:

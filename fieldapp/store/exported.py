@@ -85,10 +85,9 @@ def file_lines(path: Path, name: str) -> Iterator[bytes]:
             yield b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def whole_groups(entries: Iterable[Entry], known: Iterable[str] = ()) -> tuple[list[Entry], list[Entry]]:
+def whole_groups(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
     """(entries of groups that are whole, entries of which others of their group are missing), both in their order. What one action
-    recorded is never split. `known`: ids that are here already."""
-    here = set(known)
+    recorded is never split."""
     members: dict[tuple[str, str], set[int]] = {}
     listed = list(entries)
     for entry in listed:
@@ -97,6 +96,6 @@ def whole_groups(entries: Iterable[Entry], known: Iterable[str] = ()) -> tuple[l
     parts: list[Entry] = []
     for entry in listed:
         envelope = entry.envelope
-        complete = len(members[envelope.author, envelope.group]) == envelope.of or entry.id in here
+        complete = len(members[envelope.author, envelope.group]) == envelope.of
         (whole if complete else parts).append(entry)
     return whole, parts

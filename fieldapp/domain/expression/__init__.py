@@ -55,9 +55,7 @@ def evaluate_bool(
     return truth_of(_first(text, answers, at, Clock(now_ms, zone), language))
 
 
-def filter_choices(
-    answers: Answers, step: Step, instance: int = 0, *, now_ms: int = 0, zone: str = "UTC", language: str = "en"
-) -> tuple[Choice, ...]:
+def filter_choices(answers: Answers, step: Step, instance: int = 0, *, now_ms: int = 0, zone: str = "UTC") -> tuple[Choice, ...]:
     """The options of a step that its choice filter lets through; bare names in the filter are columns of the choice list.
 
     Raises:
@@ -69,12 +67,12 @@ def filter_choices(
     from fieldapp.domain.expression.language import run
 
     clock = Clock(now_ms, zone)
-    node = answers.list_node(step.choices_from or step.id, language)
+    node = answers.list_node(step.choices_from or step.id, "en")
     if node is None:
         return choices
     shown_choices = []
     for choice, item in zip(choices, node.children[0].children, strict=True):
-        found = run(step.choice_filter, answers, (step.id, instance), clock, language, item)
+        found = run(step.choice_filter, answers, (step.id, instance), clock, "en", item)
         if found and truth_of(found[0]):
             shown_choices.append(choice)
     return tuple(shown_choices)

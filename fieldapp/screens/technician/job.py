@@ -44,7 +44,7 @@ TABS = (
 
 
 class JobScreen(MovesJobs, FieldScreen):
-    """Args: stream: of the job. tab: which part is open at first."""
+    """Args: stream: of the job."""
 
     AUTO_FOCUS = ""
     TITLE_TEXT = later("Job")
@@ -57,9 +57,9 @@ class JobScreen(MovesJobs, FieldScreen):
     ]
     CSS_PATH = "job.tcss"
 
-    def __init__(self, stream: str, tab: str = "overview") -> None:
+    def __init__(self, stream: str) -> None:
         super().__init__()
-        self.stream, self._first_tab = stream, tab
+        self.stream = stream
         self.steps_now: JobSteps | None = None
         self._last: LastTime | None = None
         self._story: Story | None = None
@@ -68,7 +68,7 @@ class JobScreen(MovesJobs, FieldScreen):
     def body(self) -> Iterable[Widget]:
         yield Paragraphs(id="head")
         yield TabLine(TABS, id="tabs")
-        with ContentSwitcher(id="parts", initial=self._first_tab):
+        with ContentSwitcher(id="parts", initial=TABS[0][0]):
             with VerticalScroll(id="overview", classes="part"):
                 yield Paragraphs(id="wanted")
                 with Container(id="columns"):
@@ -82,7 +82,7 @@ class JobScreen(MovesJobs, FieldScreen):
     def on_mount(self) -> None:
         self.drafts = DraftKeeper(self, self.field, self.stream)
         super().on_mount()
-        self.open_tab(self._first_tab)
+        self.open_tab(TABS[0][0])
         self.set_interval(30, self._minute)
 
     def shows(self, streams: frozenset[str]) -> bool:

@@ -9,9 +9,10 @@ from fieldapp.store.queries.reader import Reader
 
 _CANDIDATES = 40
 """Jobs of the customer looked at, the latest first."""
+_SHOWN = 5
 
 
-def earlier_jobs(reader: Reader, job: JobState, limit: int = 5) -> tuple[JobState, ...]:
+def earlier_jobs(reader: Reader, job: JobState) -> tuple[JobState, ...]:
     """Jobs of this device that were done before this one on one of its assets, the latest first.
 
     A job without an asset has no earlier ones.
@@ -30,7 +31,7 @@ def earlier_jobs(reader: Reader, job: JobState, limit: int = 5) -> tuple[JobStat
         other = _whole.decode(row["view"])
         if _began(other) < _began(job):
             before.append(other)
-            if len(before) == limit:
+            if len(before) == _SHOWN:
                 break
     return tuple(before)
 

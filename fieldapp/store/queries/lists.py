@@ -62,7 +62,7 @@ class DayList:
     A source of a WindowList: headings and cards. Reads the order when made, cards when they come into view.
     """
 
-    def __init__(self, reader: Reader, person: str, *, now: int, day_end: int, done: bool = True) -> None:
+    def __init__(self, reader: Reader, person: str, *, now: int, day_end: int) -> None:
         self._reader = reader
         rows = reader.rows(
             f"""
@@ -86,7 +86,7 @@ class DayList:
             by_section.setdefault(row["section"], []).append(row["stream"])
         for index, name in enumerate(SECTIONS):
             streams = by_section.get(index, [])
-            if streams and (done or name != "done"):
+            if streams:
                 self._rows += [Heading(name, len(streams)), *streams]
 
     @property
@@ -123,7 +123,7 @@ class BoardList:
     """Jobs of the branch, the most urgent promise first, what waits for a review after them. A source of a WindowList.
 
     Args:
-        statuses, assignee: only these (() or None for all; '' is nobody). closed: approved and cancelled jobs as well, last.
+        statuses, assignee: only these (() for all that are not closed, None for all; '' is nobody).
         due_before: only those with an undecided promise due before this instant. group: with headings.
         ordered: the same jobs as they were read for another grouping; else they are read now.
     """
@@ -134,13 +134,12 @@ class BoardList:
         *,
         statuses: tuple[str, ...] = (),
         assignee: str | None = None,
-        closed: bool = False,
         due_before: int | None = None,
         group: Grouping = "",
         ordered: JobsInOrder | None = None,
     ) -> None:
         self._reader = reader
-        rows = self.ordered = ordered if ordered is not None else self._read(statuses, assignee, closed, due_before)
+        rows = self.ordered = ordered if ordered is not None else self._read(statuses, assignee, due_before)
         self.jobs = len(rows)
         self._rows: list[GroupHeading | str] = []
         if not group:
@@ -152,12 +151,12 @@ class BoardList:
         for value in sorted(groups, key=(lambda name: _ORDER.index(name)) if group == "status" else None):
             self._rows += [GroupHeading(group, value, len(groups[value])), *groups[value]]
 
-    def _read(self, statuses: tuple[str, ...], assignee: str | None, closed: bool, due_before: int | None) -> JobsInOrder:
+    def _read(self, statuses: tuple[str, ...], assignee: str | None, due_before: int | None) -> JobsInOrder:
         where, values = ["1"], list[str | int]()
         if statuses:
             where.append(f"status IN ({', '.join('?' for _ in statuses)})")
             values += statuses
-        elif not closed:
+        else:
             where.append(f"status NOT IN {_ENDED}")
         if assignee is not None:
             where.append("assignee = ?")

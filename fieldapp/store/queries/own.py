@@ -60,6 +60,8 @@ class JobFiles(msgspec.Struct, frozen=True):
         return f"{self.arrived} of {self.total} {'file' if self.total == 1 else 'files'} arrived at the server{missing}"
 
 
+_TOLD = 50
+"""Settled entries that are told about at most."""
 _PLACES = """
 SELECT epoch, seq, CASE
     WHEN lane = 'refused' AND outcome = '' THEN 'refused'
@@ -87,12 +89,12 @@ def own_places(reader: Reader, sending: Sending | None = None) -> dict[Section, 
     return found
 
 
-def own_told(reader: Reader, limit: int = 50) -> list[Place]:
+def own_told(reader: Reader) -> list[Place]:
     """Positions of settled entries about which there is more to say than that they stand: decided on, or late. The newest first."""
     query = "SELECT epoch, seq FROM own_entries WHERE lane = 'settled' AND reason <> '' ORDER BY saved_at DESC, epoch, seq DESC"
     refused = set(own_places(reader)["refused"])
     places = [(row["epoch"], row["seq"]) for row in reader.rows(query)]
-    return [place for place in places if place not in refused][:limit]
+    return [place for place in places if place not in refused][:_TOLD]
 
 
 def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list[OwnLine]:
