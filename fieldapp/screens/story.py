@@ -265,7 +265,8 @@ _TOLD: dict[str, Callable[[Story, dict[str, Any]], Content]] = {
         later("used {quantity} x {part}"), quantity=body.get("quantity", "1"), part=_part(story._documents, body["part"])
     ),
     "time.spent": lambda story, body: _text(
-        later("spent {minutes} min: {activity}"), minutes=body["minutes"], activity=_(ACTIVITIES.get(body["activity"], body["activity"]))
+        later("spent {minutes} min: {activity}"), minutes=body["minutes"],
+        activity=_(ACTIVITIES.get(body["activity"], body["activity"])),
     ),
     "fault.reported": lambda story, body: story._fault(body),
     "commitment.made": lambda story, body: _text(later("promised by {due}: {text}"), due=body["due"], text=body["text"]),
