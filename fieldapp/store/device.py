@@ -292,7 +292,8 @@ class DeviceReplica:
             Problem: `receipt-foreign` where the receipt's hash is not the one this device wrote there; nothing is moved.
         """
         with many_at_once(), self._both, self._db.write() as conn:
-            left = self._lines.acknowledge(conn, head, time)
+            left, refused = self._lines.acknowledge(conn, head, time)
+            refresh_jobs(self._db, conn, {s: self._log_of(conn, s) for s in refused}, self.identity.role)
         self._keeping.keep(left, time)
         return Saved(tuple(entry.id for _, _, entry in left), frozenset())
 
@@ -312,6 +313,12 @@ class DeviceReplica:
         """The log that an epoch of this device writes to; the own branch's for one that is not known."""
         with self._db.read() as conn:
             return self._lines.log_of(conn, epoch) or self.identity.log
+
+    def hand_over(self, epoch: str, seq: int, reason: str) -> None:
+        """The entry at this position is about to be handed over as quarantine: a receipt for it, whichever way it comes, says that
+        it lies there, until an outcome says otherwise."""
+        with self._db.write() as conn:
+            self._lines.hand_over(conn, epoch, seq, reason)
 
     def refuse(self, epoch: str, seq: int, reason: str) -> None:
         """The entry at this position was handed over as quarantine: it stays in view, marked, and waits for a person."""

@@ -28,8 +28,13 @@ _OPEN_EPOCH = (
 """Text, as are the others on the way of one recorded step: building a statement costs more than running it."""
 _HEAD_AT = "UPDATE epochs SET head_seq = ?, head_hash = ? WHERE epoch = ?"
 _RECEIPT = (
-    "UPDATE own_entries SET lane = CASE outcome WHEN '' THEN 'received' ELSE 'settled' END, received_at = ? "
+    "UPDATE own_entries SET lane = CASE WHEN outcome <> '' THEN 'settled' WHEN reason <> '' THEN 'refused' ELSE 'received' END, "
+    "received_at = ? "
     "WHERE epoch = ? AND seq > ? AND seq <= ? AND lane = 'unsent'"
+)
+"""An unsent entry has a reason and no outcome where it was being handed over as quarantine (`hand_over`)."""
+_HANDED_OVER = (
+    "SELECT DISTINCT stream FROM own_entries WHERE epoch = ? AND seq > ? AND seq <= ? AND lane = 'refused' AND received_at = ?"
 )
 _ACKED = "UPDATE epochs SET acked_seq = ?, safe_seq = ? WHERE epoch = ?"
 _EARLIER_SAFE = "UPDATE epochs SET safe_seq = acked_seq WHERE log = ? AND closed AND safe_seq < acked_seq"
@@ -199,12 +204,12 @@ class Lines:
         found = plain(conn).execute(_OLDEST_UNSENT).fetchall()
         return min(((saved_at, epoch) for epoch, saved_at in found if saved_at is not None), default=(0, None))[1]
 
-    def acknowledge(self, conn: Connection, head: Head, time: int) -> list[Placed]:
-        """Take a receipt. Returns what left the outbox by it."""
+    def acknowledge(self, conn: Connection, head: Head, time: int) -> tuple[list[Placed], list[str]]:
+        """Take a receipt. Returns what left the outbox by it, and the streams of what of that lies in the server's quarantine."""
         query = "SELECT log, acked_seq, safe_seq, closed FROM epochs WHERE epoch = ?"
         found = plain(conn).execute(query, (head.epoch,)).fetchone()
         if found is None or head.seq < found[1] or (found[3] and head.seq > found[1]):
-            return []  # also where a copy of this device went on with a line that was closed here
+            return [], []  # also where a copy of this device went on with a line that was closed here
         log, acked, safe, closed = found
         if self._hash_at(conn, head.epoch, head.seq) != head.hash:
             raise Problem(
@@ -215,10 +220,11 @@ class Lines:
         mine = "o.epoch = ? AND o.seq > ? AND o.seq <= ? AND o.lane = 'unsent'"
         leaving = self._entries(conn, mine, (head.epoch, acked, head.seq))
         plain(conn).execute(_RECEIPT, (time, head.epoch, acked, head.seq))
+        refused = plain(conn).execute(_HANDED_OVER, (head.epoch, acked, head.seq, time)).fetchall() if leaving else []
         plain(conn).execute(_ACKED, (head.seq, max(safe, head.safe_seq), head.epoch))
         if head.safe_seq and not closed:
             plain(conn).execute(_EARLIER_SAFE, (log,))
-        return [(name, seq, entry) for name, seq, entry, _ in leaving]
+        return [(name, seq, entry) for name, seq, entry, _ in leaving], [stream for (stream,) in refused]
 
     def rewind(self, conn: Connection, head: Head) -> bool:
         epoch = conn.execute(select(table_of(EpochRow)).where(col(EpochRow.epoch) == head.epoch)).first()
@@ -234,10 +240,17 @@ class Lines:
             .where(col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq)  # what was refused is forgotten as well
             .values(lane="unsent")  # its outcome stays, as the row that brought it: a restored server may decide the same again
         )
+        undecided = (col(OwnEntryRow.epoch) == head.epoch, col(OwnEntryRow.seq) > head.seq, col(OwnEntryRow.outcome) == "")
+        conn.execute(update(OwnEntryRow).where(*undecided).values(reason=""))
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == head.epoch).values(acked_seq=head.seq))
         if epoch.closed:
             self.open(conn, epoch.log)  # nothing is sent in a closed line
         return True
+
+    def hand_over(self, conn: Connection, epoch: str, seq: int, reason: str) -> None:
+        """Note why an unsent entry is about to be handed over as quarantine."""
+        query = "UPDATE own_entries SET reason = ? WHERE epoch = ? AND seq = ? AND lane = 'unsent' AND outcome = ''"
+        plain(conn).execute(query, (reason or "it could not be sent", epoch, seq))
 
     def refuse(self, conn: Connection, epoch: str, seq: int, reason: str) -> tuple[str | None, list[Placed]]:
         """Mark what was handed over as quarantine. Returns its stream, and what left the outbox by it."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, func, select
 from sqlmodel import col
 
 from fieldapp.domain.job import JobState
@@ -19,21 +19,19 @@ from fieldapp.domain.outcome import Reach
 from fieldapp.domain.roles import TECHNICIAN
 from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.heads import CLOSED
-from fieldapp.store.tables import JobRow, MembershipRow, NeedRow
+from fieldapp.store.tables import EntryRow, JobRow, LogRow, MembershipRow, NeedRow, StreamRow
 
 KEPT_AFTER_CLOSING_MS = 90 * 86_400_000
 """Closed jobs leave the technician's device after 90 days."""
 
 
-def needs_of(job: JobState, now: int | None) -> dict[str, frozenset[str]]:
-    """Person to the streams that this job makes them need (the job's own, the customer's, its assets').
+_CLOSINGS = ("job.approved", "job.cancelled", "job.declined")
+"""Types of the entries after which a job asks nothing of anybody any more."""
 
-    Args:
-        now: milliseconds UTC, to leave out what was closed long ago; None for what it needs or once needed.
-    """
+
+def needs_of(job: JobState) -> dict[str, frozenset[str]]:
+    """Person to the streams that this job makes them need, or once made them need (the job's own, the customer's, its assets')."""
     if not job.id:
-        return {}
-    if now is not None and job.status in CLOSED and job.history and job.history[-1].by.at < now - KEPT_AFTER_CLOSING_MS:
         return {}
     people = {job.assignee or (job.created.author if job.created else ""), *job.helpers} - {""}
     streams = frozenset({f"job:{job.id}", f"customer:{job.customer}", *(f"asset:{asset}" for asset in job.assets)})
@@ -41,10 +39,16 @@ def needs_of(job: JobState, now: int | None) -> dict[str, frozenset[str]]:
 
 
 def closed_long_ago(conn: Connection, log: str, now: int) -> list[str]:
-    """Job streams that somebody still holds though they were closed more than KEPT_AFTER_CLOSING_MS ago."""
+    """Job streams that somebody still holds though what closed them was received more than KEPT_AFTER_CLOSING_MS ago."""
     held = select(col(NeedRow.job)).where(col(NeedRow.log) == log).distinct()
-    query = select(col(JobRow.stream)).where(
-        col(JobRow.stream).in_(held), col(JobRow.status).in_(CLOSED), col(JobRow.changed_at) < now - KEPT_AFTER_CLOSING_MS
+    query = (
+        select(col(JobRow.stream))
+        .join(StreamRow, and_(col(StreamRow.log) == log, col(StreamRow.stream) == col(JobRow.stream)))
+        .join(LogRow, and_(col(LogRow.log) == log, col(LogRow.pos) == col(StreamRow.pos)))
+        .join(EntryRow, col(EntryRow.id) == col(StreamRow.entry_id))
+        .where(col(JobRow.stream).in_(held), col(JobRow.status).in_(CLOSED), col(EntryRow.type).in_(_CLOSINGS))
+        .group_by(col(JobRow.stream))
+        .having(func.max(col(LogRow.received_at)) < now - KEPT_AFTER_CLOSING_MS)
     )
     return sorted(conn.execute(query).scalars())
 
@@ -68,20 +72,39 @@ _NEEDED = "SELECT stream FROM needs WHERE log = ? AND person = ?"
 class ScopeChanges:
     """What a transaction changes in the scopes of people: collected while it folds, written under the log's head lock."""
 
-    def __init__(self, db: Database, conn: Connection, log: str, roles: Mapping[str, str]) -> None:
-        """roles: the role in which each `job.created` of this transaction was recorded, by entry id."""
-        self._db, self._conn, self._log, self._roles = db, conn, log, roles
+    def __init__(
+        self, db: Database, conn: Connection, log: str, now: int, roles: Mapping[str, str], received: Mapping[str, int]
+    ) -> None:
+        """
+        Args:
+            now: the server's time, milliseconds UTC. roles: the role in which each `job.created` of this transaction was recorded,
+                by entry id. received: when each entry of this transaction was received.
+        """
+        self._db, self._conn, self._log, self._now, self._roles, self._received = db, conn, log, now, roles, received
         self._before: dict[str, dict[str, frozenset[str]]] = {}
         self._after: dict[str, dict[str, frozenset[str]]] = {}
 
-    def note(self, job_stream: str, before: JobState, after: JobState, now: int) -> None:
-        had, has = needs_of(before, now), needs_of(after, now)
+    def note(self, job_stream: str, before: JobState, after: JobState) -> None:
+        had, has = self._needs(before), self._needs(after)
         if had != has and (had := self._held(before, had)) != (has := self._held(after, has)):
-            self._before[job_stream], self._after[job_stream] = self._held(before, needs_of(before, None)), has
+            self._before[job_stream], self._after[job_stream] = self._held(before, needs_of(before)), has
 
     def end(self, job_stream: str, job: JobState) -> None:
-        """Nobody needs this job any more."""
-        self._before[job_stream], self._after[job_stream] = self._held(job, needs_of(job, None)), {}
+        """Nobody needs this job any more, unless it was opened again meanwhile."""
+        if not self._needs(job):
+            self._before[job_stream], self._after[job_stream] = self._held(job, needs_of(job)), {}
+
+    def _needs(self, job: JobState) -> dict[str, frozenset[str]]:
+        """What it makes people need now: nothing where it was closed long ago."""
+        return {} if job.status in CLOSED and self._closed_at(job) < self._now - KEPT_AFTER_CLOSING_MS else needs_of(job)
+
+    def _closed_at(self, job: JobState) -> int:
+        """When the server heard that a job was closed: the clock of whoever closed it may be a year off."""
+        entry = job.history[-1].by.entry if job.history else ""
+        if entry in self._received:
+            return self._received[entry]
+        found = self._db.rows(self._conn, "SELECT max(received_at) FROM log_rows WHERE entry_id = ?", (entry,))
+        return self._now if found[0][0] is None else int(found[0][0])
 
     def _held(self, job: JobState, needs: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
         """Whoever was given a job holds it; who only created it does as a technician, the office reads it anyhow."""

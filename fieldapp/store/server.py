@@ -34,7 +34,7 @@ from fieldapp.store.import_words import ARRIVED, BY_FILE, IMPORTED
 from fieldapp.store.importing import Line, TakenIn, keys_of, sort_out
 from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
-from fieldapp.store.scope import ScopeChanges, closed_long_ago, needs_of
+from fieldapp.store.scope import ScopeChanges, closed_long_ago
 from fieldapp.store.tables import (
     DeviceEpochRow,
     DocumentRow,
@@ -506,13 +506,16 @@ class ServerReplica:
         """
         pos, chain = self._lock_log(conn, log)
         roles = {item.entry.id: item.role for item in rows if item.entry.envelope.type == "job.created"}
-        scope = ScopeChanges(self._db, conn, log, roles)  # judged under the lock: two jobs of one person may change at once
+        received = {item.entry.id: item.received or now for item in rows}
+        scope = ScopeChanges(
+            self._db, conn, log, now, roles, received
+        )  # judged under the lock: two jobs of one person may change at once
         for head in heads.changed():
             if isinstance(head.before, JobState) and isinstance(head.state, JobState):
-                scope.note(head.stream, head.before, head.state, now)
+                scope.note(head.stream, head.before, head.state)
         for stream in ended:
             job = heads[stream].state
-            if isinstance(job, JobState) and not needs_of(job, now):  # else it was opened again meanwhile
+            if isinstance(job, JobState):
                 scope.end(stream, job)
         changes = scope.plan()
         log_rows, stream_rows = [], []

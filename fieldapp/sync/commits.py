@@ -44,6 +44,8 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed)
                 return m.Troubled(now, "the server has lost what is no longer kept here", effect.head.epoch)
         case m.Fork():
             replica.fork(replica.log_of(effect.epoch))
+        case m.HandOver():
+            replica.hand_over(effect.epoch, effect.seq, effect.reason)
         case m.Refuse():
             replica.refuse(effect.epoch, effect.seq, effect.reason)
         case m.Receive():

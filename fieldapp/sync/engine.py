@@ -51,7 +51,7 @@ def step(state: State, event: m.Event) -> Step:
             after = _decide(new(state, view=event.view), event.now)
         case m.Answered() if state.phase == "asking" and event.number == state.number:
             after = answered(state, event.now, event.answer)
-        case m.Troubled() if state.phase == "local" or state.phase == "rest":
+        case m.Troubled() if state.phase != "stopped":  # also where what was to be noted before asking could not be
             after = _troubled(state, event)
     _check(event, after)
     return after
@@ -122,7 +122,7 @@ def _decide(state: State, now: int) -> Step:
     if state.renew or not view.token:  # handing over needs a token as well
         return _ask_token(state, now)
     if state.revoked and view.run is not None:
-        return ask(state, now, m.AskQuarantine(quarantine(view.run, "the device was revoked")))
+        return _hand_over(state, now, view.run, "the device was revoked")
     pull = (state.pull_due or bool(view.backfills)) and now >= state.pull_after
     if view.run is not None and not (pull and state.pull_first):
         return _push(state, now, view.run)
@@ -145,10 +145,16 @@ def _push(state: State, now: int, run: Run) -> Step:
     if state.poison is not None and state.poison[0] == run.epoch:
         seq, reason = state.poison[1:]
         if seq == run.from_seq:
-            return ask(state, now, m.AskQuarantine(quarantine(run, reason)))
+            return _hand_over(state, now, run, reason)
         if run.from_seq < seq < run.from_seq + len(run.entries):
             run = msgspec.structs.replace(run, entries=run.entries[: seq - run.from_seq])
     return ask(state, now, m.AskPush(run))
+
+
+def _hand_over(state: State, now: int, run: Run, reason: str) -> Step:
+    wanted = quarantine(run, reason)
+    after, effects = ask(state, now, m.AskQuarantine(wanted))
+    return after, (m.HandOver(wanted.epoch, wanted.seq, reason), *effects) if after.phase == "asking" else effects
 
 
 def _pull_request(state: State) -> PullRequest:

@@ -92,7 +92,8 @@ class FileLane(msgspec.Struct, frozen=True):
 
     held: what the server has of the file on its way, as of its last answer. most: (file, bytes) it ever had of it: only more is
     progress. piece: bytes of the next request. ceiling: what something on the way lets through at most. carried: bytes of the
-    request in flight. yields: how often in a row facts went first. words: why all files wait.
+    request in flight. yields: how often in a row facts went first. words: why all files wait. vain: the last request brought
+    nothing, so the next one keeps its distance, whatever it is about.
     """
 
     seed: int
@@ -111,6 +112,7 @@ class FileLane(msgspec.Struct, frozen=True):
     last_ask: int = NEVER
     idle: bool = False
     words: str = ""
+    vain: bool = False
 
 
 FileStep = tuple[FileLane, tuple[FileEffect, ...]]
@@ -164,7 +166,8 @@ def _decide(lane: FileLane, looked: FilesLooked) -> FileStep:
     if looked.yield_ and lane.yields < YIELDS:
         return _wait(_new(lane, yields=lane.yields + 1), now + YIELD_MS)
     item = ready[0]
-    earliest = lane.last_ask + GAP_MS if lane.tries or any(aside.sha256 == item.sha256 for aside in lane.aside) else NEVER
+    again = any(aside.sha256 == item.sha256 for aside in lane.aside)
+    earliest = lane.last_ask + GAP_MS if lane.vain or lane.tries or again else NEVER
     if now < earliest:
         return _wait(lane, earliest)
     number, until = lane.number + 1, now + DEADLINE_MS
@@ -248,12 +251,12 @@ def _further(lane: FileLane, state: FileState) -> FileLane:
     amount = amount_of(state)
     known = lane.most[1] if lane.most[0] == state.sha256 else -1
     lane = _new(lane, held=state, tries=0, words="", most=(state.sha256, max(amount, known)))
-    return _worked(lane) if amount > known >= 0 else lane
+    return _worked(lane) if amount > known >= 0 else _new(lane, vain=False)
 
 
 def _worked(lane: FileLane, **changes: object) -> FileLane:
     rest = tuple(aside for aside in lane.aside if lane.item is None or aside.sha256 != lane.item.sha256)
-    return _new(lane, tries=0, aside=rest, words="", **changes)
+    return _new(lane, tries=0, aside=rest, words="", vain=False, **changes)
 
 
 def _aside(lane: FileLane, now: int, words: str) -> FileStep:
@@ -263,10 +266,10 @@ def _aside(lane: FileLane, now: int, words: str) -> FileStep:
     delay, seed = backoff(lane.seed, before + 3)
     others = tuple(aside for aside in lane.aside if aside.sha256 != sha256)
     put = Aside(sha256, before + 1, now + max(GAP_MS, delay), words)
-    return _look(_new(lane, seed=seed, held=None, aside=(*others, put)))
+    return _look(_new(lane, seed=seed, held=None, aside=(*others, put), vain=True))
 
 
 def _back_off(lane: FileLane, now: int, retry_after: int | None, words: str, *before: FileEffect) -> FileStep:
     """The way to the server is the trouble: all files wait."""
     delay, seed = backoff(lane.seed, lane.tries + 1, retry_after)
-    return _wait(_new(lane, seed=seed, tries=lane.tries + 1, words=words), now + max(GAP_MS, delay), *before)
+    return _wait(_new(lane, seed=seed, tries=lane.tries + 1, words=words, vain=True), now + max(GAP_MS, delay), *before)

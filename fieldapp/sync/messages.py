@@ -233,6 +233,15 @@ class Fork(msgspec.Struct, frozen=True, tag=True):
     epoch: str
 
 
+class HandOver(msgspec.Struct, frozen=True, tag=True):
+    """An entry is about to be handed over as quarantine. Noted first: the receipt may be lost, and what the server holds in its
+    quarantine looks like any other entry that it has received."""
+
+    epoch: str
+    seq: int
+    reason: str
+
+
 class Refuse(msgspec.Struct, frozen=True, tag=True):
     """An entry was handed over as quarantine, at its position."""
 
@@ -253,5 +262,5 @@ class Remember(msgspec.Struct, frozen=True, tag=True):
     values: dict[str, str]
 
 
-Local = Look | Acknowledge | Rewind | Fork | Refuse | Receive | Forget | Remember
+Local = Look | Acknowledge | Rewind | Fork | HandOver | Refuse | Receive | Forget | Remember
 Effect = Ask | Arm | Report | Local

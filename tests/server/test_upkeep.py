@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fieldapp.domain.entry import Envelope, Moment, encode, write_entry
 from fieldapp.domain.entry_types import lifecycle
 from fieldapp.server.services import ServerServices
 from fieldapp.server.upkeep import Upkeep
@@ -32,3 +35,23 @@ def test_a_job_that_was_closed_long_ago_leaves_the_devices(office: Office, servi
     assert len(told) == 1
     assert reader.pull().removed == ()
     assert {entry.envelope.stream for entry in reader.rows.values()} >= {closed, open_}
+
+
+@pytest.mark.parametrize("error", [-365 * DAY_MS, 365 * DAY_MS])
+def test_the_90_days_are_the_servers(office: Office, services: ServerServices, clock: Clock, error: int) -> None:
+    """A clock that is a year off neither takes a job away at once nor keeps it for a year."""
+    closed = office.job(1, "tech-1")
+    reader = Reader(office, office.enrol("tech-1"))
+    reader.drain()
+    body = encode(lifecycle.JobCancelled("sold"))
+    envelope = Envelope(
+        id="0190aaaa-0000-7000-8000-00000000c105", log=LOG, stream=closed, type="job.cancelled", author="super", device="office",
+        group="0190aaaa-0000-7000-8000-00000000c106", at=Moment(clock.now + error), body="",
+    )  # fmt: skip
+    services.replica.record([write_entry(envelope, body)], {"super": "supervisor"})
+    clock.now += 89 * DAY_MS
+    assert services.replica.let_old_jobs_go() == {}
+    assert reader.pull().removed == ()
+    clock.now += 2 * DAY_MS
+    assert set(services.replica.let_old_jobs_go()) == {LOG}
+    assert StreamRemoved(LOG, closed) in reader.pull().removed

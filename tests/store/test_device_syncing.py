@@ -299,6 +299,36 @@ def test_a_refused_entry_stays_in_view_and_the_queue_goes_on(
     assert lin.findings() == ()
 
 
+def test_what_lies_in_quarantine_counts_as_refused_though_its_receipt_was_lost(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1")
+    bad = lin.say(step("s1")).entries[0]
+    epoch = lin.replica.identity.epochs["b1"]
+    found = lin.replica.entry_at(epoch, 1)
+    assert found is not None
+    entry, before, at = found
+    lin.replica.hand_over(epoch, 1, "too large")
+    assert lanes(lin) == ["unsent"]
+    server.quarantine(lin.who, epoch=epoch, log="b1", seq=1, prev_hash=before, chain=at, raw=entry.raw, reason="too large")
+    lin.push(server)  # the receipt was lost with the power: to the server it is a duplicate
+    assert lanes(lin) == ["refused"]
+    view = lin.view()
+    assert view is not None
+    assert [(item.entry, item.outcome) for item in view.unresolved] == [(bad, "quarantined")]
+
+
+def test_what_was_to_be_handed_over_and_is_taken_after_all_is_settled(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    fetch(lin, sqlite_server, "job:1")
+    lin.say(step("s1"))
+    lin.replica.hand_over(lin.replica.identity.epochs["b1"], 1, "too large")
+    lin.push(server)
+    lin.replica.receive(tail(lin, sqlite_server, "job:1"))
+    assert [(row["lane"], row["outcome"]) for row in everything(lin.db, OwnEntryRow)] == [("settled", "applied")]
+
+
 # --- Pages ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from fieldapp.domain.entry import chain_hash
 from fieldapp.store.rows import Head
 from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet, step
-from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS
+from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS, State
 from fieldapp.sync.protocol import PUSH_ENTRIES, BackfillDone, EpochHead, StreamAdded
 from tests.sync.table import (
     EPOCH,
@@ -530,6 +530,23 @@ def test_an_entry_that_the_server_cannot_read_goes_to_quarantine_and_the_rest_go
     assert request.run.from_seq == 3
 
 
+def test_that_an_entry_is_handed_over_is_noted_before_it_is() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    said = hand.answer(refused(403, "device-revoked"), after=MIN_GAP_MS)
+    assert isinstance(hand.request, m.AskQuarantine)
+    handed, asked = (next(n for n, effect in enumerate(said) if isinstance(effect, kind)) for kind in (m.HandOver, m.Ask))
+    assert said[handed] == m.HandOver(EPOCH, hand.request.request.seq, "the device was revoked")
+    assert handed < asked
+
+
+def test_what_could_not_be_noted_is_not_handed_over_yet() -> None:
+    state, _ = step(State(1, revoked=True, phase="local"), m.Looked(1_000, UNSENT))
+    assert state.phase == "asking"
+    state, effects = step(state, m.Troubled(1_000, "the disk is full"))
+    assert (state.phase, effects[-1]) == ("rest", m.Arm(state.wake))
+
+
 def test_a_refused_run_without_a_name_is_halved_to_find_the_entry() -> None:
     hand = Hand(msgspec.structs.replace(VIEW, run=a_run(4)))
     hand.start()
@@ -632,3 +649,13 @@ def test_the_skew_is_remembered_when_it_moved() -> None:
     hand.start()
     said = hand.answer(page)
     assert not any(isinstance(effect, m.Remember) and "skew_ms" in effect.values for effect in said)
+
+
+@pytest.mark.parametrize("time", [-(10**15), 10**17, 10**40])
+def test_a_time_that_nobody_has_is_passed_over(time: int) -> None:
+    """Entries could not carry it: nothing would be recorded from then on."""
+    hand = Hand()
+    hand.start()
+    said = hand.answer(a_page(time=time))
+    assert any(isinstance(effect, m.Receive) for effect in said)
+    assert not any({"skew_ms", "last_contact"} & effect.values.keys() for effect in said if isinstance(effect, m.Remember))

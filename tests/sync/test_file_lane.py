@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from sqlalchemy import insert
 from fieldapp.store.tables import FileRow
 from fieldapp.sync import messages as m
 from fieldapp.sync.file_lane import (
+    GAP_MS,
     PIECE_FIRST,
     PIECE_LEAST,
     SLOW_MS,
@@ -166,6 +168,7 @@ def test_a_file_the_server_has_already_is_done() -> None:
 def test_a_stuck_file_lets_the_next_one_pass_and_gets_another_turn() -> None:
     hand = Hand(SMALL, LARGE)
     hand.answer(refused(404, "file-unknown"))
+    hand.wait()
     assert hand.request == m.AskParts(LARGE.sha256)
     hand.answer(held(LARGE, complete=True))
     assert hand.lane.phase == "rest"
@@ -173,6 +176,21 @@ def test_a_stuck_file_lets_the_next_one_pass_and_gets_another_turn() -> None:
         if hand.lane.phase == "rest":
             hand.wait()
     assert hand.request == m.AskParts(SMALL.sha256)
+
+
+def test_what_brings_nothing_keeps_its_distance_whichever_file_it_is_about() -> None:
+    """A proxy that garbles every answer is not asked about one file after the other in the same second."""
+    files = [FileItem(f"{n}" * 64, 10 + n, f"/x/{n}", 10 + n) for n in range(6)]
+    hand = Hand(*files)
+    times = []
+    for number, _ in enumerate(files):
+        while hand.lane.phase != "asking":
+            hand.wait()
+        times.append(hand.now)
+        hand.answer(m.Fault("garbled", "the answer is damaged"))
+        if number == 2:
+            hand.feed(m.Hurried(hand.now, "hint"))
+    assert all(later - earlier >= GAP_MS for earlier, later in pairwise(times))
 
 
 def test_a_file_whose_content_arrived_wrong_is_sent_from_the_start() -> None:
