@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 
-from fieldapp.domain.entry import chain_hash
+from fieldapp.domain.entry import EARLIEST_MS, LATEST_MS, chain_hash
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
 from fieldapp.store.bulk import many_at_once
@@ -104,7 +104,7 @@ def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoi
     history = _other_history(state, body.incarnation)
     if m.Forget() in history:
         return correct(new(state, pull_due=True), now, *news, *history)
-    remember = {"last_contact": str(body.time), **_skew(state, body.time, midpoint)}
+    remember = _times(state, body.time, midpoint)
     # heads first: what the server has lost is unsent again before the page takes anything out of view
     effects = (*news, *history, *_heads(asked.epochs, body), m.Receive(page), m.Remember(remember))
     if (body.more or asked.backfills) and not _brings(page, asked):
@@ -142,6 +142,13 @@ def _heads(asked: tuple[EpochHead, ...], body: PullAnswer) -> tuple[m.Effect, ..
             continue
         effects.append(m.Rewind(head) if server.seq < own.seq else m.Acknowledge(head, body.time))
     return tuple(effects)
+
+
+def _times(state: State, server_time: int, midpoint: int | None) -> dict[str, str]:
+    """When the server was heard of. A time that nobody can have is passed over: nothing recorded from then on could carry it."""
+    if not EARLIEST_MS <= server_time <= LATEST_MS:
+        return {}
+    return {"last_contact": str(server_time), **_skew(state, server_time, midpoint)}
 
 
 def _skew(state: State, server_time: int, midpoint: int | None) -> dict[str, str]:
