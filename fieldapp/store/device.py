@@ -43,7 +43,7 @@ from fieldapp.store.lines import Lines
 from fieldapp.store.mending import forget_put_aside
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
-from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved
+from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved, Standing
 from fieldapp.store.sealing import sealed
 from fieldapp.store.tables import (
     DocumentRow,
@@ -280,6 +280,14 @@ class DeviceReplica:
         with many_at_once(), self._db.read() as conn:
             return self._lines.outgoing(conn, entries, size)
 
+    def standing(self, entries: int, size: int, backfills: int, settings: Sequence[str]) -> Standing:
+        """All that one pass of sync looks at: arguments as for `outgoing`, `backfills` with `doubted`, and `settings`."""
+        with many_at_once(), self._db.read() as conn:
+            return Standing(
+                self._lines.outgoing(conn, entries, size), self._lines.heads(conn), self._cursors(conn),
+                (*self._backfills(conn, backfills), *self._doubted(conn, backfills)), self._settings(conn, settings),
+            )  # fmt: skip
+
     def heads(self) -> tuple[Head, ...]:
         """Own open epochs, as far as receipts name them."""
         with self._db.read() as conn:
@@ -339,24 +347,33 @@ class DeviceReplica:
         """Cursor of each log that this device reads, also of those that the server has added since it was enrolled; `0:` for one
         never read."""
         with self._db.read() as conn:
-            known: dict[str, str] = dict(plain(conn).execute("SELECT log, cursor FROM cursors"))
+            return self._cursors(conn)
+
+    def _cursors(self, conn: Connection) -> dict[str, str]:
+        known: dict[str, str] = dict(plain(conn).execute("SELECT log, cursor FROM cursors"))
         return dict.fromkeys(self.identity.logs, "0:") | known
 
     def backfills(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
         """(log, stream, after, upto) of streams whose rows are not all here."""
-        query = "SELECT log, stream, after, upto FROM scope WHERE NOT live AND upto > 0 ORDER BY stream LIMIT ?"
         with self._db.read() as conn:
-            return tuple(plain(conn).execute(query, (limit,)))
+            return self._backfills(conn, limit)
+
+    def _backfills(self, conn: Connection, limit: int) -> tuple[tuple[str, str, int, int], ...]:
+        query = "SELECT log, stream, after, upto FROM scope WHERE NOT live AND upto > 0 ORDER BY stream LIMIT ?"
+        return tuple(plain(conn).execute(query, (limit,)))
 
     def doubted(self, limit: int) -> tuple[tuple[str, str, int, int], ...]:
         """(log, stream, after, upto) of streams that were said to have left and are to be asked for whole once more: the server
         says so again, or sends them."""
-        query = "SELECT s.log, d.stream, d.since FROM doubts d JOIN scope s ON s.stream = d.stream ORDER BY d.stream"
         with self._db.read() as conn:
-            rows = plain(conn).execute(query).fetchall()  # text: it is asked at every pass
+            return self._doubted(conn, limit)
+
+    def _doubted(self, conn: Connection, limit: int) -> tuple[tuple[str, str, int, int], ...]:
+        query = "SELECT s.log, d.stream, d.since FROM doubts d JOIN scope s ON s.stream = d.stream ORDER BY d.stream"
+        rows = plain(conn).execute(query).fetchall()
         now = self._clock.now()
         due = [(log, stream) for log, stream, since in rows if is_due(since, now)][:limit]
-        read = {log: int(cursor.partition(":")[0]) for log, cursor in self.cursors().items()} if due else {}
+        read = {log: int(cursor.partition(":")[0]) for log, cursor in self._cursors(conn).items()} if due else {}
         return tuple((log, WHOLE_LOG if stream == whole_log(log) else stream, 0, read.get(log, 0)) for log, stream in due)
 
     def doubts(self) -> int:
@@ -550,7 +567,10 @@ class DeviceReplica:
     def settings(self, *names: str) -> dict[str, str]:
         """Those of the named settings that are there."""
         with self._db.read() as conn:
-            return dict(self._db.rows(conn, f"SELECT name, value FROM settings WHERE name IN ({marks(names)})", names))
+            return self._settings(conn, names)
+
+    def _settings(self, conn: Connection, names: Sequence[str]) -> dict[str, str]:
+        return dict(self._db.rows(conn, f"SELECT name, value FROM settings WHERE name IN ({marks(names)})", names))
 
     def set_settings(self, **values: str) -> None:
         with self._db.write() as conn:

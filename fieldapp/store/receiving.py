@@ -96,7 +96,7 @@ class Receiver:
         self._erase(heads, rows)
         again = self._agreement.fetched(became_live)
         self._read_again(page)
-        earlier = self._of_earlier_devices()
+        earlier = self._of_earlier_devices() if rows else frozenset[str]()
         own = [row for row in rows if row.entry.envelope.device == self._device or row.entry.id in earlier]
         self._settle({row.entry.id for row in own})
         logs = {head.stream: head.log for head in heads.changed()}
@@ -106,7 +106,9 @@ class Receiver:
         self._part_of_the_whole_again(again)
         if page.cursors and not (page.rows or page.added or page.backfilled):  # an answer with nothing new: all has been said
             self._forget_what_did_not_come_back()
-        self._db.upsert(self._conn, CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
+        known = dict(self._db.rows(self._conn, "SELECT log, cursor FROM cursors"))
+        moved = [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items() if known.get(log) != cursor]
+        self._db.upsert(self._conn, CursorRow, moved)  # an answer with nothing new writes nothing
         return frozenset(changed | set(logs))
 
     # --- Scope ------------------------------------------------------------------------------------------------------------------

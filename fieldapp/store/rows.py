@@ -79,6 +79,17 @@ class Head(msgspec.Struct, frozen=True):
     safe_seq: int = 0
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """How far a device is with its server, all as of one moment: the next unsent run, own open epochs, the cursor of each log,
+    (log, stream, after, upto) of what is to be fetched, and the settings asked for."""
+
+    run: Run | None
+    heads: tuple[Head, ...]
+    cursors: dict[str, str]
+    backfills: tuple[tuple[str, str, int, int], ...]
+    settings: dict[str, str]
+
+
 class PositionProblem(Problem):
     """`gap` or `fork`: the run does not continue what the server has. `head` says where the server stands."""
 

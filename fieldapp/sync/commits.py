@@ -58,12 +58,13 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed)
 
 
 def view(replica: DeviceReplica, look: m.Look) -> m.View:
-    known = replica.settings("token", "incarnation", "skew_ms")
+    found = replica.standing(look.entries, look.size, BACKFILLS, ("token", "incarnation", "skew_ms"))
+    known = found.settings
     return m.View(
-        run=replica.outgoing(look.entries, look.size),
-        heads=replica.heads(),
-        cursors=replica.cursors(),
-        backfills=(*replica.backfills(BACKFILLS), *replica.doubted(BACKFILLS)),
+        run=found.run,
+        heads=found.heads,
+        cursors=found.cursors,
+        backfills=found.backfills,
         token=known.get("token", ""),
         incarnation=known.get("incarnation", ""),
         skew=int(known["skew_ms"]) if "skew_ms" in known else None,
