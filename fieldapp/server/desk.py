@@ -62,7 +62,7 @@ class Desk:
         found = []
         for key, log in conn.execute(query).all():
             item = bytes_in_quarantine(conn, log, key)
-            if item is not None:
+            if item is not None and not item.said:
                 text = item.raw[: 4 * TEXT].decode("utf-8", "replace")[:TEXT]
                 found.append(
                     AsideBytes(

@@ -15,7 +15,7 @@ from fieldapp.domain.entry_types.base import Body, read_body
 from fieldapp.domain.job import OutcomeName
 from fieldapp.domain.outcome import Outcome
 from fieldapp.domain.problem import Problem
-from fieldapp.store.import_words import IMPORTED
+from fieldapp.store.import_words import ARRIVED, IMPORTED
 from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, QuarantineRow, table_of
 
 
@@ -183,7 +183,9 @@ def bytes_in_quarantine(conn: Connection, log: str, key: str) -> Bytes | None:
         found.why = "it names another log than the one it was sent to"
     elif named.author != found.person:
         found.why = "its author is not the person this device belongs to"
-    elif conn.execute(select(col(EntryRow.id)).where(col(EntryRow.id) == named.id)).first() is not None:
+    elif (received := conn.execute(select(col(EntryRow.hash)).where(col(EntryRow.id) == named.id)).scalar()) is not None:
+        if received == found.entry.hash:  # it came from its device at the same moment as in the file
+            found.said = found.said or ARRIVED
         found.why = "another entry with the same id was received before"
     elif not body:
         found.why = "its content is missing"

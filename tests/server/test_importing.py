@@ -83,6 +83,24 @@ def test_what_a_file_says_waits_for_its_device_or_for_the_office(office: Office,
     assert verify_server(services.db) == ()
 
 
+def test_what_came_in_a_file_and_from_its_device_at_once_waits_for_nobody(office: Office) -> None:
+    """Neither of two server processes saw the other's: the bytes lie aside undecided, and the entry is in the log."""
+    services, stream = office.services, office.job(1, "tech-1")
+    who, boss = office.enrol("tech-1"), office.enrol("super")
+    entry = entry_of(who, stream, steps.NoteAdded("one"))
+    services.replica.take_in([ImportLine.of("", 0, entry)], None, {LOG})
+    assert len(services.desk.answer(boss).aside) == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services.replica, "_arrived", lambda *_: None)
+        office.push(who, entry)
+    ((key, (_, decided)),) = aside(services).items()
+    assert decided == ""
+    assert services.desk.answer(boss).aside == ()
+    office.push(boss, entry_of(boss, stream, EntryReleased(about=key)))
+    assert [row[1:] for row in placed(services) if row[0] == entry.id] == [("entry", "applied")]
+    assert verify_server(services.db) == ()
+
+
 def test_what_the_office_released_is_not_doubled_by_its_device(office: Office, tmp_path: Path) -> None:
     services, stream = office.services, office.job(1, "tech-1")
     who, boss = office.enrol("tech-1"), office.enrol("super")
