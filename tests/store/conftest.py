@@ -14,7 +14,9 @@ from hypothesis import settings
 
 from fieldapp.store.database import Database
 from fieldapp.store.migrations import migrate_device, migrate_server
+from fieldapp.store.verify import verify_server
 from tests.store.devices import Device, MakeDevice
+from tests.store.pens import Pen, conserved
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
@@ -103,3 +105,21 @@ def make_device(tmp_path: Path, device_template: Path) -> Iterator[MakeDevice]:
 def world_templates(server_template: Path, device_template: Path) -> tuple[Path, Path]:
     """For properties, which make their worlds by the dozen."""
     return server_template, device_template
+
+
+@pytest.fixture
+def boss() -> Pen:
+    return Pen("d-boss", "p-mei", "supervisor")
+
+
+@pytest.fixture
+def lin() -> Pen:
+    return Pen("d-lin", "p-lin", "technician")
+
+
+@pytest.fixture
+def sound(server_db: Database) -> Iterator[None]:
+    """Whatever a test does, the log must verify and nothing received may be missing."""
+    yield
+    assert conserved(server_db)
+    assert verify_server(server_db) == ()

@@ -10,9 +10,10 @@ from fieldapp.store.database import Database
 from fieldapp.store.scope import KEPT_AFTER_CLOSING_MS
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import MembershipRow, NeedRow
-from fieldapp.store.verify import verify_server
 from tests.store.devices import MakeDevice, head_of
-from tests.store.pens import START_MS, Pen, conserved, count, created, everything, job_state, outcomes
+from tests.store.pens import START_MS, Pen, count, created, everything, job_state, outcomes
+
+pytestmark = pytest.mark.usefixtures("sound")
 
 DAY_MS = 86_400_000
 
@@ -33,23 +34,6 @@ def clock() -> Clock:
 @pytest.fixture
 def server(server_db: Database, clock: Clock) -> ServerReplica:
     return ServerReplica(server_db, clock)
-
-
-@pytest.fixture
-def boss() -> Pen:
-    return Pen("d-boss", "p-mei", "supervisor")
-
-
-@pytest.fixture
-def lin() -> Pen:
-    return Pen("d-lin", "p-lin", "technician")
-
-
-@pytest.fixture(autouse=True)
-def _sound(server_db: Database) -> object:
-    yield
-    assert conserved(server_db)
-    assert verify_server(server_db) == ()
 
 
 def held(db: Database, person: str) -> set[str]:

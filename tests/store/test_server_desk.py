@@ -23,27 +23,12 @@ from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, PositionRow, Quar
 from fieldapp.store.verify import verify_server
 from tests.store.pens import START_MS, Pen, conserved, count, created, everything, job_state, later, outcomes, reason, step, uuid
 
+pytestmark = pytest.mark.usefixtures("sound")
+
 
 @pytest.fixture
 def server(server_db: Database) -> ServerReplica:
     return ServerReplica(server_db, lambda: START_MS + 5_000)
-
-
-@pytest.fixture
-def boss() -> Pen:
-    return Pen("d-boss", "p-mei", "supervisor")
-
-
-@pytest.fixture
-def lin() -> Pen:
-    return Pen("d-lin", "p-lin", "technician")
-
-
-@pytest.fixture(autouse=True)
-def _sound(server_db: Database) -> object:
-    yield
-    assert conserved(server_db)
-    assert verify_server(server_db) == ()
 
 
 @pytest.fixture
