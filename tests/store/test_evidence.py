@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,25 @@ def test_a_file_is_kept_under_its_hash_and_read_again(home: Home, tmp_path: Path
     assert kept(home) == [ref.sha256]
     assert (home.files / ref.sha256).read_bytes() == content
     assert (tmp_path / "Photo 1.jpg").exists()
+
+
+def test_a_copy_is_on_the_disk_before_it_gets_its_name_and_its_folder_after(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a power cut at any moment leaves behind is the whole file, or none of that name."""
+    fsync, replace, order = os.fsync, Path.replace, list[str]()
+
+    def synced(handle: int) -> None:
+        order.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else f"{os.fstat(handle).st_size} bytes")
+        fsync(handle)
+
+    def named(source: Path, target: Path) -> Path:
+        order.append("named")
+        return replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    ref = take_in_bytes(home, b"x" * 1000, "a.txt")
+    assert order == ["1000 bytes", "named", *(["folder"] if os.name != "nt" else [])]
+    assert kept(home) == [ref.sha256]
 
 
 def test_the_same_content_twice_is_kept_once(home: Home) -> None:
