@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Collection
 from decimal import Decimal
 from itertools import pairwise
+from typing import get_args
 
 import msgspec
 
@@ -18,7 +19,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Choice, Criterion, Procedure, Step
 from fieldapp.domain.signing import read_signature
 from fieldapp.domain.verdict_words import phrase
-from fieldapp.domain.words import say
+from fieldapp.domain.words import Spoken, say
 
 TEXT_LIMIT = 10_000
 """Characters of a text answer; longer ones are attached as a file."""
@@ -38,6 +39,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
     name: the verdict. reason: key of what decided it (`below_min`, `above_warn_max`, `not_accepted`, ...), '' where nothing did.
     limit: the limit, options or number of photos it was held against, in `unit`. message: the procedure's own words, if any.
+    accepted: the labels of the options that pass, in the languages the procedure has them in.
     """
 
     name: VerdictName
@@ -45,6 +47,7 @@ class Verdict(msgspec.Struct, frozen=True):
     limit: str = ""
     unit: str = ""
     message: dict[str, str] = {}
+    accepted: tuple[dict[str, str], ...] = ()
 
     @property
     def because(self) -> str:
@@ -58,7 +61,8 @@ class Verdict(msgspec.Struct, frozen=True):
         """
         message = say(self.message, language) if self.name == "fail" else ""
         spoken = self.reason and not (message and self.reason in ("pattern", "expression"))
-        parts = [phrase(self.reason, language, limit=f"{self.limit} {self.unit}".strip()) if spoken else "", message]
+        options = phrase("or", language).join(say(label, language) for label in self.accepted)
+        parts = [phrase(self.reason, language, limit=options or f"{self.limit} {self.unit}".strip()) if spoken else "", message]
         return phrase("separator", language).join(part for part in parts if part)
 
 
@@ -293,9 +297,10 @@ def _judge_options(criterion: Criterion, choices: tuple[Choice, ...], step: Step
     if not criterion.accept:
         return None
     picked = value.split() if step.type == "multiple_choice" else [value]
-    labels = {choice.id: say(choice.label) or choice.id for choice in choices}
-    wanted = ", ".join(labels.get(option, option) for option in criterion.accept)
-    return _passed(all(option in criterion.accept for option in picked), "not_accepted", wanted)
+    labels = {choice.id: choice.label for choice in choices}
+    accepted = tuple(labels.get(option) or {code: phrase(option, code) for code in get_args(Spoken)} for option in criterion.accept)
+    found = _passed(all(option in criterion.accept for option in picked), "not_accepted", ", ".join(map(say, accepted)))
+    return msgspec.structs.replace(found, accepted=accepted) if found is not None and found.reason else found
 
 
 def _judge_pattern(criterion: Criterion, value: str) -> Verdict | None:
@@ -357,7 +362,7 @@ def criterion_in_words(step: Step, language: str = "en", choices: tuple[Choice, 
         if limit is not None
     ]
     if warnings:
-        parts.append(phrase("warning", language, limit=phrase("or", language).join(warnings)))
+        parts.append(phrase("warning", language, limit=phrase("or_limit", language).join(warnings)))
     return phrase("separator", language).join(parts)
 
 

@@ -15,6 +15,7 @@ _WORDS: dict[str, tuple[str, str, str]] = {
     "at_most": ("at most {limit}", "不高于 {limit}", "不高於 {limit}"),
     "options": ("{limit}", "{limit}", "{limit}"),
     "or": (" or ", " 或 ", " 或 "),
+    "or_limit": (" or ", " 或", " 或"),
     "yes": ("yes", "是", "是"),
     "no": ("no", "否", "否"),
     "minutes": ("min", "分钟", "分鐘"),

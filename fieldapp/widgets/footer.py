@@ -35,8 +35,19 @@ class KeyFooter(Widget):
         if self.screen.is_active:
             bindings = {active.binding.id: active.binding for active in self.screen.active_bindings.values() if active.enabled}
             shown = [binding for name, binding in bindings.items() if name and name != "help" and binding.show]
-            self._offered = shown, [bindings["help"]] if "help" in bindings else []
+            self._offered = self._tab_in_its_place(shown), [bindings["help"]] if "help" in bindings else []
         self.refresh()
+
+    def _tab_in_its_place(self, shown: list[Binding]) -> list[Binding]:
+        """Every Textual screen has Tab before all keys of ours; it comes after what the screen names before it."""
+        named = [binding.id for binding in type(self.screen).BINDINGS if isinstance(binding, Binding)]
+        for binding in [binding for binding in shown if binding.key_display == "Tab" and binding.id in named]:
+            before = named[: named.index(binding.id)]
+            places = [place for place, other in enumerate(shown) if other.id in before]
+            if places and places[-1] > shown.index(binding):
+                shown.insert(places[-1] + 1, binding)
+                shown.remove(binding)
+        return shown
 
     def _line(self, shown: list[Binding], helps: list[Binding]) -> Content:
         """As many as there is room for, help at the end."""

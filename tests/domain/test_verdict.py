@@ -248,8 +248,16 @@ def test_the_criterion_in_words(one: Step, english: str, chinese: str) -> None:
 
 
 def test_traditional_characters_where_they_are_used() -> None:
-    assert criterion_in_words(PRESSURE, "zh_TW") == "0.8 至 1.4 bar 之間；低於 0.9 或 高於 1.3 時警告"
+    assert criterion_in_words(PRESSURE, "zh_TW") == "0.8 至 1.4 bar 之間；低於 0.9 或高於 1.3 時警告"
     assert criterion_in_words(PRESSURE, "fr") == criterion_in_words(PRESSURE, "en")
+
+
+def test_what_would_pass_is_named_in_the_language_of_whoever_reads() -> None:
+    choice = judged(step("x", "choice", choices=COLOURS, criterion=Criterion(accept=("red", "2"))), "g1")
+    assert choice.because == "only these pass: Red or Blue"
+    assert choice.because_in("zh_CN") == "合格的选项：红 或 Blue"
+    check = judged(step("x", "check", criterion=Criterion(accept=("yes",))), "no")
+    assert (check.because, check.because_in("zh_TW")) == ("only these pass: yes", "合格的選項：是")
 
 
 def test_a_criterion_that_makes_no_sense_is_found_before_it_is_published() -> None:

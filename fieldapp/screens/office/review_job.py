@@ -45,7 +45,7 @@ class ReviewJobScreen(FieldScreen):
     """
 
     TITLE_TEXT = later("Job under review")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("approve", "send_back", "mark", "step_order", "other_side", "sync_centre")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("other_side", "approve", "send_back", "mark", "step_order", "sync_centre")]
     CSS_PATH = "review_job.tcss"
 
     def __init__(self, stream: str) -> None:
