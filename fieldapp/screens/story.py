@@ -15,10 +15,12 @@ from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
 from fieldapp.outcome_words import decision_told
 from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.session import Session
 from fieldapp.screens.states import VERDICT, span
 from fieldapp.screens.values import day_time, owner_words, reason_words, value_words
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.documents import Documents
+from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.log import LogLine
 from fieldapp.widgets.safe_text import safe_text
 
@@ -64,6 +66,21 @@ FOLLOW_UPS = {
     "follow_up_job": later("another visit is owed after {step}: {text}"),
     "stop_work": later("the work stops because of {step}: {text}"),
 }
+
+
+class Stories(dict[str, "Story"]):
+    """Stories by the stream of their job, each made when it is first asked for."""
+
+    def __init__(self, session: Callable[[], Session]) -> None:
+        super().__init__()
+        self._session = session
+
+    def __missing__(self, stream: str) -> Story:
+        session = self._session()
+        job = view_of_job(session.reader, stream)
+        procedures = session.documents.pinned(job.procedures) if job else {}
+        made = self[stream] = Story(session.documents, procedures, session.documents.zone(session.identity.log))
+        return made
 
 
 class Story:

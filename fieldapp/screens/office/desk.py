@@ -23,7 +23,7 @@ from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import span
-from fieldapp.screens.story import Story
+from fieldapp.screens.story import Stories
 from fieldapp.screens.values import day_time
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.desk import DeskItem, desk_items, own_decisions, standing_side, step_of
@@ -100,7 +100,7 @@ class DeskScreen(FieldScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stories: dict[str, Story] = {}
+        self._stories = Stories(lambda: self.field.session)
         self._asked: Asked | None = None
         self._decided: dict[str, str] = {}
 
@@ -197,7 +197,7 @@ class DeskScreen(FieldScreen):
         if isinstance(row, DeskItem):
             author = name_of_person(documents, row.line.entry.envelope.author)
             more = Content.styled(f" +{len(row.lines) - 1}", "$text-muted") if len(row.lines) > 1 else Content("")
-            what = Content.assemble(self._story(row.stream).what(row.line), more)
+            what = Content.assemble(self._stories[row.stream].what(row.line), more)
             left = row.number or (_("not here") if row.stream.startswith("job:") else row.stream)
             return row.kind, left, what, author, day_time(row.since), self._why(row)
         if isinstance(row, AsideBytes):
@@ -226,14 +226,6 @@ class DeskScreen(FieldScreen):
             name = name_of_person(self.field.session.documents, other["person"])
             return safe_text(_("{name} recorded the same before this arrived").format(name=name))
         return Content.assemble(late, safe_text(cause_words(item.reason)))
-
-    def _story(self, stream: str) -> Story:
-        if stream not in self._stories:
-            session = self.field.session
-            job = view_of_job(session.reader, stream)
-            procedures = session.documents.pinned(job.procedures) if job else {}
-            self._stories[stream] = Story(session.documents, procedures, session.documents.zone(session.identity.log))
-        return self._stories[stream]
 
     # --- What the row under the cursor is about -----------------------------------------------------------------------------------
 
@@ -295,7 +287,7 @@ class DeskScreen(FieldScreen):
         return lines
 
     def _side(self, line: LogLine, width: int) -> list[Content]:
-        story = self._story(line.entry.envelope.stream)
+        story = self._stories[line.entry.envelope.stream]
         who = Content.styled(f"{story.who(line)}: ", "bold")
         return [
             *hanging(Content.assemble(who, story.what(line)), width, 2),
@@ -324,7 +316,7 @@ class DeskScreen(FieldScreen):
         if not isinstance(row, DeskItem):
             return
         name = row.id
-        title = self._story(row.stream).step_title(step_of(row))
+        title = self._stories[row.stream].step_title(step_of(row))
 
         def answered(texts: tuple[str, ...] | None) -> None:
             if texts is not None:

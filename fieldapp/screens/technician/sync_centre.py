@@ -21,7 +21,7 @@ from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.states import LANE
-from fieldapp.screens.story import Story
+from fieldapp.screens.story import Stories
 from fieldapp.screens.technician.own_list import Heading, OwnList
 from fieldapp.screens.values import day_time, size_words
 from fieldapp.services.names import name_of_person
@@ -58,7 +58,7 @@ class SyncCentreScreen(FieldScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stories: dict[str, Story] = {}
+        self._stories = Stories(lambda: self.field.session)
         self._places: dict[Section, list[Place]] = {section: [] for section in SECTIONS}
         self._files: list[OwnFile] = []
 
@@ -165,7 +165,7 @@ class SyncCentreScreen(FieldScreen):
         glyph, _word, colour = LANE[row.section]
         when = day_time(row.saved)
         number = safe_text(row.number or row.stream).truncate(9, ellipsis=True, pad=True)
-        what = self._story(row.stream).what(row.line).truncate(max(8, width - 16 - len(when)), ellipsis=True, pad=True)
+        what = self._stories[row.stream].what(row.line).truncate(max(8, width - 16 - len(when)), ellipsis=True, pad=True)
         return Content.assemble((f"  {glyph} ", colour), number, " ", what, " ", (when, "$text-muted"), " ")
 
     def _draw_file(self, file: OwnFile, width: int) -> Content:
@@ -184,14 +184,6 @@ class SyncCentreScreen(FieldScreen):
             share = f"{100 * moving.done // moving.size} %"
             return moving.done, moving.size, f"{_('coming') if moving.fetch else _('sending')} {share}"
         return 0, 1, _("to be fetched") if file.state == "wanted" else _("only here")
-
-    def _story(self, stream: str) -> Story:
-        if stream not in self._stories:
-            session = self.field.session
-            job = view_of_job(session.reader, stream)
-            procedures = session.documents.pinned(job.procedures) if job else {}
-            self._stories[stream] = Story(session.documents, procedures, session.documents.zone(session.identity.log))
-        return self._stories[stream]
 
     # --- What the row under the cursor is about
 
@@ -225,7 +217,7 @@ class SyncCentreScreen(FieldScreen):
             return []
         session = self.field.session
         job = view_of_job(session.reader, row.stream)
-        lines = hanging(self._story(row.stream).what(row.line), width, 2)
+        lines = hanging(self._stories[row.stream].what(row.line), width, 2)
         if job is not None:
             lines += labelled(_("Job"), safe_text(f"{job.number} {say(job.title, language())}"), width)
         outcome = row.line.outcome or ""
