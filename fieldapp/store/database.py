@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -210,13 +211,8 @@ def marks(values: Sequence[Any]) -> str:
 
 def chunks(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:
     """Lists of at most `size` items: both databases bound the number of parameters of a statement."""
-    chunk: list[Any] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
         yield chunk
 
 
