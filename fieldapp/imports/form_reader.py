@@ -20,7 +20,6 @@ from fieldapp.imports.workbook import Row, Sheet, read_workbook
 
 _SHEETS = frozenset({"survey", "choices", "settings"})
 _PYXFORM_SETTINGS = frozenset({"form_title", "form_id", "default_language", "allow_choice_duplicates", "clean_text_values"})
-_TEXTS = ("form_title", "purpose")
 _IN_ROW = re.compile(r"\[row ?: ?([0-9]+)\]\s*")
 _IN_SHEET = re.compile(r"[Oo]n the '(survey|choices|settings)' sheet,? ?")
 _LEARN_MORE = re.compile(r"\s*Learn more: \S+")

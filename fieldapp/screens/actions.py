@@ -29,12 +29,11 @@ class Action:
     help: str
     noun: str
     show: bool = True
-    priority: bool = False
 
 
 _ALL = (
     # Everywhere
-    Action("help", "f1,question_mark", L("help"), L("What can be done on this screen, and how."), L("App"), priority=False),
+    Action("help", "f1,question_mark", L("help"), L("What can be done on this screen, and how."), L("App")),
     Action("back", "escape", L("back"), L("One level back. Nothing is ever lost by it."), L("App")),
     Action("search", "slash", L("find"), L("Find a job, customer, asset or step by its words."), L("App")),
     Action("language", "f11", L("language"), L("The next language: English, 简体中文, 繁體中文."), L("App"), show=False),
@@ -122,7 +121,6 @@ def bindings(*ids: str) -> list[Binding]:
             action.label,
             show=action.show,
             key_display=display(action.keys.split(",")[0]),
-            priority=action.priority,
             tooltip=action.help,
             id=action.id,
         )

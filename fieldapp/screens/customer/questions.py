@@ -15,8 +15,6 @@ from textual.widget import Widget
 
 from fieldapp.language import _
 
-_MARGIN = 2
-
 
 class Scale(Widget, can_focus=True):
     """One question with its numbers. Left and Right or a digit choose, Backspace leaves it unanswered, Enter and Down go on.
