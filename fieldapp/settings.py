@@ -33,18 +33,23 @@ class DeviceSettings:
     before each code, one character or the name of a key; '' for none."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self.home = Path(values["home"]).expanduser() if values.get("home") else default_home()
+        self.home = typed_path(values["home"]) if values.get("home") else default_home()
         self.language = values.get("language", "")
         self.ca_file = values.get("ca_file", "")
         self.proxy = values.get("proxy", "")
         self.scanner_prefix = values.get("scanner_prefix", "")
 
 
+def typed_path(text: str) -> Path:
+    """A path as a person types it: `~` is the home folder; `~name` of somebody whom this machine does not know stays as it is."""
+    return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's own raises where nobody is called so)
+
+
 def config_file() -> Path:
     """Where the configuration is read from, whether it exists or not."""
     named = os.environ.get("FIELDAPP_CONFIG", "")
     if named:
-        return Path(named).expanduser()
+        return typed_path(named)
     from platformdirs import user_config_path
 
     return user_config_path("fieldapp", appauthor=False) / "config.toml"
@@ -63,9 +68,9 @@ def device_home(given: str | None) -> Path:
         Problem: `bad-config`.
     """
     if given:
-        return Path(given).expanduser().absolute()
+        return typed_path(given).absolute()
     if os.environ.get("FIELDAPP_HOME"):
-        return Path(os.environ["FIELDAPP_HOME"]).expanduser().absolute()
+        return typed_path(os.environ["FIELDAPP_HOME"]).absolute()
     return device_settings().home.absolute()
 
 
@@ -89,7 +94,7 @@ def device_settings(given_home: str | None = None) -> DeviceSettings:
 
 def server_below(home: str) -> Path:
     """The folder of a server that shares a home with a device: what one of them writes is never in the other's way."""
-    return Path(home).expanduser().absolute() / "server"
+    return typed_path(home).absolute() / "server"
 
 
 def server_settings(**given: Any) -> ServerSettings:

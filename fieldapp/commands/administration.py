@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fieldapp.commands.calling import FAILED, OK, Command
 from fieldapp.commands.output import Output
 from fieldapp.commands.serving import server_options, settings_of, shown_database
+from fieldapp.settings import typed_path
 
 if TYPE_CHECKING:
     from fieldapp.server.services import ServerServices
@@ -216,7 +217,7 @@ def _backup(arguments: argparse.Namespace, out: Output) -> int:
 
     settings = settings_of(arguments)
     _refuse_missing(settings)
-    target = Path(arguments.file).expanduser().absolute()
+    target = typed_path(arguments.file).absolute()
     made = backup(settings.database_url, settings.files_dir, target)
     manifest, entries = made.manifest, made.manifest.rows.get("entries", 0)
     if arguments.json:
@@ -239,7 +240,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 def _import(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.server.importing import import_export
 
-    source = Path(arguments.file).expanduser().absolute()
+    source = typed_path(arguments.file).absolute()
     with opened(arguments) as services:
         found = import_export(services, source)
     if arguments.json:
@@ -289,7 +290,7 @@ def _restore(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.server.backup import restore
 
     settings = settings_of(arguments)
-    source = Path(arguments.file).expanduser().absolute()
+    source = typed_path(arguments.file).absolute()
     manifest = restore(source, settings.database_url, settings.files_dir, replace=arguments.replace)
     entries = manifest.rows.get("entries", 0)
     if arguments.json:

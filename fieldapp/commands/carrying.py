@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
 from fieldapp.commands.calling import FAILED, OK, Command
 from fieldapp.commands.output import Output
+from fieldapp.settings import typed_path
 
 SHOWN = 20
 """Things not taken that a person is shown; scripts get all."""
@@ -23,7 +23,7 @@ def _export(arguments: argparse.Namespace, out: Output) -> int:
 
     home, identity = enrolled(arguments.home)
     found = unsent_work(home, identity)
-    target = Path(arguments.to).expanduser().absolute()
+    target = typed_path(arguments.to).absolute()
     if target.is_dir():
         target = target / unsent_name(identity.code, time.strftime("%Y%m%d-%H%M"))
     if not found.places and not found.files:
@@ -54,7 +54,7 @@ def _import(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import writing
     from fieldapp.services.unsent import import_unsent
 
-    source = Path(arguments.file).expanduser().absolute()
+    source = typed_path(arguments.file).absolute()
     with writing("fieldapp import", arguments.home) as device:
         found = import_unsent(device.home, device.replica, source)
     if arguments.json:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fieldapp.commands.calling import OK, Command
 from fieldapp.commands.output import Output
 from fieldapp.opening import OpenApp, Opening, interactive
+from fieldapp.settings import typed_path
 
 if TYPE_CHECKING:
     from fieldapp.store.home import Identity
@@ -111,7 +112,7 @@ def _home_of(folder: Path, url: str, person: str) -> Path:
 
 def _folder(given: str | None) -> Path:
     if given:
-        return Path(given).expanduser().absolute()
+        return typed_path(given).absolute()
     from platformdirs import user_data_path
 
     return user_data_path("fieldapp", appauthor=False) / "demo"

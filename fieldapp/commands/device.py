@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fieldapp.commands.calling import FAILED, OK, Command
 from fieldapp.commands.output import Output
+from fieldapp.settings import typed_path
 
 
 def _enrol_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def _enrol(arguments: argparse.Namespace, out: Output) -> int:
 
     settings = device_settings(arguments.home)
     home = Home(settings.home.absolute())
-    ca_file = str(Path(arguments.ca_file).expanduser().absolute()) if arguments.ca_file else settings.ca_file
+    ca_file = str(typed_path(arguments.ca_file).absolute()) if arguments.ca_file else settings.ca_file
     with home.locked("fieldapp enrol"):
         identity = enrol(
             arguments.url, arguments.code, home, device_name=arguments.name or socket.gethostname(), app_version=version(),

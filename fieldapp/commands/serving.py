@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import OK, Command
 from fieldapp.commands.output import Output
+from fieldapp.settings import typed_path
 
 if TYPE_CHECKING:
     from fieldapp.server.settings import ServerSettings
@@ -25,7 +25,7 @@ def settings_of(arguments: argparse.Namespace, **more: object) -> ServerSettings
     """The settings of the server that the arguments name."""
     from fieldapp.settings import server_below, server_settings
 
-    home = Path(arguments.server_home).expanduser().absolute() if arguments.server_home else None
+    home = typed_path(arguments.server_home).absolute() if arguments.server_home else None
     if home is None and arguments.home:
         home = server_below(arguments.home)
     return server_settings(home=home, database=database_url(arguments.database), **more)
@@ -35,7 +35,7 @@ def database_url(given: str | None) -> str | None:
     """A database URL as typed; a plain path means an SQLite file."""
     if not given or "://" in given:
         return given or None
-    return f"sqlite:///{Path(given).expanduser().absolute()}"
+    return f"sqlite:///{typed_path(given).absolute()}"
 
 
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:

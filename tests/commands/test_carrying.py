@@ -57,6 +57,7 @@ def test_a_damaged_stick_is_named_and_the_rest_is_taken(technician: Device, tmp_
     assert "1 entries and 0 files taken in" in said.out
     assert technician("outbox", "--json").json["unsent"] == 1
     technician("import", str(tmp_path / "nothing")).refused("cannot be read")
+    technician("import", "~nobody-here/stick").refused("cannot be read")
 
 
 def test_the_server_takes_a_stick_in_and_holds_it_for_the_office(server: LiveServer, technician: Device, tmp_path: Path) -> None:

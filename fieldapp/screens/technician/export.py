@@ -24,6 +24,7 @@ from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Place, places
 from fieldapp.services.unsent import unsent_name, write_unsent
+from fieldapp.settings import typed_path
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -101,7 +102,7 @@ class ExportScreen(FieldModal[None]):
     def action_record(self) -> None:
         """Enter, on the list or in the path."""
         typed = self.query_one(Field).value.strip().strip("'\"")
-        path = Path(typed).expanduser() if typed else self._offered[0].folder / self._file
+        path = typed_path(typed) if typed else self._offered[0].folder / self._file
         if path.is_dir():
             path = path / self._file
         self.field.record(

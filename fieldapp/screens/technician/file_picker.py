@@ -17,6 +17,7 @@ from fieldapp.screens.base import FieldModal
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Found, listed_in
 from fieldapp.screens.values import day_time, size_words
+from fieldapp.settings import typed_path
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -118,7 +119,7 @@ class FilePickerScreen(FieldModal[Path]):
         typed = self.query_one(Field).value.strip().strip("'\"")
         if not typed:
             return
-        path = Path(typed).expanduser()
+        path = typed_path(typed)
         path = path if path.is_absolute() else self._folder / path
         try:
             there, folder = path.is_file(), path.is_dir()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
+from heapq import nsmallest
 from pathlib import Path
 
 LISTED = 500
@@ -26,24 +28,23 @@ class Found:
 
 def listed_in(folder: Path) -> list[Found]:
     """The files of a folder, the latest first, then its folders by name; hidden ones are left out, an unreadable one has none."""
-    files, folders = list[Found](), list[Found]()
+    files, folders = list[tuple[int, str, int]](), list[str]()
     try:
-        for path in folder.iterdir():
-            try:
-                if path.name.startswith("."):
-                    continue
-                if path.is_dir():
-                    folders.append(Found(path, -1, 0))
-                elif path.is_file():
-                    status = path.stat()
-                    files.append(Found(path, status.st_size, status.st_mtime_ns // 1_000_000))
-            except OSError:
-                continue
-    except OSError:
+        with os.scandir(folder) as inside:
+            for item in inside:
+                with suppress(OSError):
+                    if item.name.startswith("."):
+                        continue
+                    if item.is_dir():
+                        folders.append(item.name)
+                    elif item.is_file():
+                        status = item.stat()
+                        files.append((-(status.st_mtime_ns // 1_000_000), item.name, status.st_size))
+    except (OSError, ValueError):
         return []
-    files.sort(key=lambda file: (-file.at, file.path.name))
-    folders.sort(key=lambda found: found.path.name.casefold())
-    return [*files[:LISTED], *folders[:LISTED]]
+    # A camera's folder has thousands and is looked at again every other second: paths only of those that are shown.
+    latest = [Found(folder / name, size, -before) for before, name, size in nsmallest(LISTED, files)]
+    return [*latest, *(Found(folder / name, -1, 0) for name in sorted(folders, key=str.casefold)[:LISTED])]
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import time_machine
 
 from fieldapp.domain.signing import read_strokes
 from fieldapp.screens.technician.inputs.signature import SignHere
+from fieldapp.screens.technician.places import LISTED, listed_in
 from fieldapp.store.queries.drafts import draft_of
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import at_work
@@ -227,13 +230,30 @@ async def test_a_photo_by_its_path_and_none_by_a_wrong_one(field_home: HomeOf) -
         key = next(place.key for place in places if place.step.type == "file")
         await technician.to(key)
         await technician.keys("f6")
-        await technician.types("nothing.png")
-        await technician.keys("enter")
-        assert "There is no file here" in technician.screen
-        await technician.keys("ctrl+u")
+        for wrong in ("nothing.png", "~nobody-here/a.png"):
+            await technician.types(wrong)
+            await technician.keys("enter")
+            assert "There is no file here" in technician.screen
+            await technician.keys("ctrl+u")
         await technician.types(str(elsewhere))
         await technician.keys("enter")
         assert [file.name for file in technician.state(key).files] == ["camera.png"]
+
+
+def test_a_folder_with_thousands_shows_the_latest_and_leaves_out_what_is_no_file(tmp_path: Path) -> None:
+    for number in range(LISTED + 20):
+        (tmp_path / f"{number}.jpg").touch()
+        os.utime(tmp_path / f"{number}.jpg", (number, number))
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    (tmp_path / ".hidden").touch()
+    for name in ("b", "A"):
+        (tmp_path / name).mkdir()
+    found = listed_in(tmp_path)
+    assert [item.path.name for item in found if not item.is_folder] == [f"{n}.jpg" for n in range(LISTED + 19, 19, -1)]
+    assert found[0].at == (LISTED + 19) * 1000
+    assert [item.path.name for item in found if item.is_folder] == ["A", "b"]
+    assert listed_in(tmp_path / "none") == []
 
 
 async def test_a_photo_from_another_folder_that_is_typed(field_home: HomeOf) -> None:
