@@ -23,6 +23,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Procedure
 from fieldapp.domain.progress import StepPlace, by_person, files_of, outline, walk
 from fieldapp.domain.signing import read_signature, signature_text
+from fieldapp.domain.text import check_typed
 from fieldapp.domain.verdict import NOT_JUDGED, Verdict, canonical
 
 __all__ = ["LeftOut", "Plan", "find_step", "plan_attach", "plan_left_out", "plan_record"]
@@ -288,8 +289,7 @@ def _said(text: str, what: str) -> str:
     said = text.strip()
     if len(said) > SAID_LIMIT:
         raise Problem("bad-value", f"The {what} has {len(said):,} characters; {SAID_LIMIT:,} are allowed.", "Shorten it.")
-    if "\x00" in said or any("\ud800" <= sign <= "\udfff" for sign in said):
-        raise Problem("bad-value", f"The {what} holds characters that cannot be stored.", "Type it again instead of pasting it.")
+    check_typed(said, what)
     return said
 
 

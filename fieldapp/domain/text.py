@@ -120,3 +120,17 @@ def _check_text(text: str) -> None:
         text.encode("utf-8")
     except UnicodeEncodeError:
         raise ValueError("it holds half a character (a lone surrogate)") from None
+
+
+def check_typed(text: str, what: str) -> None:
+    """Refuse what no record can hold: NUL, and halves of characters as a terminal of another encoding sends them.
+
+    Raises:
+        Problem: `bad-value`, naming `what` was typed.
+    """
+    try:
+        _check_text(text)
+    except ValueError:
+        raise Problem(
+            "bad-value", f"The {what} holds characters that cannot be stored.", "Type it again instead of pasting it."
+        ) from None

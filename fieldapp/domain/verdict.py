@@ -18,6 +18,7 @@ from fieldapp.domain.job import VerdictName
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.procedure import Choice, Criterion, Procedure, Step
 from fieldapp.domain.signing import read_signature
+from fieldapp.domain.text import check_typed
 from fieldapp.domain.verdict_words import phrase
 from fieldapp.domain.words import Spoken, say
 
@@ -97,8 +98,7 @@ def canonical(procedure: Procedure, step: Step, typed: str, *, today: str = "") 
         raise Problem(
             "bad-value", f"The text has {len(typed):,} characters; a step holds {TEXT_LIMIT:,}.", "Attach it as a file instead."
         )
-    if "\x00" in typed or any("\ud800" <= sign <= "\udfff" for sign in typed):
-        raise Problem("bad-value", "The text holds characters that cannot be stored.", "Type it again instead of pasting it.")
+    check_typed(typed, "text")
     if step.type in ("date", "datetime"):
         return (numbers.parse_date if step.type == "date" else numbers.parse_datetime)(typed, today=today)
     reader = _READERS.get(step.type)
