@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from fieldapp.domain.instant import duration_text, parse_window, window_text, zone_of
+from fieldapp.domain.instant import parse_window, window_text, zone_of
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.language import _
@@ -28,8 +28,9 @@ def window_words(typed: str, zone: str) -> Content:
         start, end = parse_window(typed, zone_of(zone))
     except Problem:
         return Content.styled(_("Write it like 2026-11-22 09:00/12:00"), "$text-warning")
+    minutes = (end - start) // 60_000
     words = _("{window}, {hours} h, time of {zone}").format(
-        window=window_text(start, end, zone_of(zone)), hours=duration_text(end - start), zone=zone
+        window=window_text(start, end, zone_of(zone)), hours=f"{minutes // 60}:{minutes % 60:02d}", zone=zone
     )
     return Content.styled(f"✓ {words}", "$text-success")
 

@@ -17,6 +17,7 @@ from fieldapp.screens.office.assign import AssignScreen
 from fieldapp.screens.office.board import BoardScreen
 from fieldapp.screens.office.board_filter import FilterScreen
 from fieldapp.screens.office.new_job import NewJobScreen
+from fieldapp.screens.office.reschedule import window_words
 from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.states import STATUS, span
 from fieldapp.store.queries.jobs import find_job
@@ -307,3 +308,10 @@ async def test_hostile_text_is_shown_and_never_acts(field_home: Homes, language:
         await pilot.press("tab", "enter")
         await pilot.pause()
         assert not any(ord(character) < 32 and character != "\n" for character in shown(app))
+
+
+def test_a_window_of_days_is_said_in_hours_as_a_short_one_is() -> None:
+    assert window_words("2026-11-22 09:00/12:30", "Europe/Berlin").plain.endswith("12:30, 3:30 h, time of Europe/Berlin")
+    assert window_words("2026-11-22 09:00/2026-11-26 12:00", "Europe/Berlin").plain.endswith(
+        "12:00, 99:00 h, time of Europe/Berlin"
+    )
