@@ -314,5 +314,3 @@ def test_a_window_of_days_is_said_in_hours_as_a_short_one_is() -> None:
     assert window_words("2026-11-22 09:00/12:30", "Europe/Berlin").plain.endswith("12:30, 3:30 h, time of Europe/Berlin")
     said = window_words("2026-11-22 09:00/2026-11-26 12:00", "Europe/Berlin").plain
     assert said.endswith("12:00, 99:00 h, time of Europe/Berlin")
-        "12:00, 99:00 h, time of Europe/Berlin"
-    )
