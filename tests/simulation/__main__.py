@@ -7,6 +7,7 @@ import sys
 import time
 
 from tests.simulation.runs import run, run_in
+from tests.simulation.spreading import interruptible
 
 
 def main() -> int:
@@ -18,6 +19,7 @@ def main() -> int:
     parser.add_argument("--budget", type=float, default=0, help="stop after so many seconds")
     parser.add_argument("--jobs", type=int, default=1, help="run in so many processes")
     chosen = parser.parse_args()
+    interruptible()
     began = time.monotonic()
     if chosen.seed is not None:
         tally = run([chosen.seed], trace=chosen.trace)
@@ -31,9 +33,12 @@ def main() -> int:
         print(f"{name:<44}{count:>9}")
     print(
         f"{tally.done} seeds of 3 devices and 60 actions in {took:.1f} s ({tally.done / took:.1f} a second; "
-        f"{tally.done / tally.cpu:.1f} for each second of one core): {tally.saved} entries saved, {tally.requests} requests; "
-        f"failed: {sorted(tally.failed) or 'none'}"
+        f"{tally.done / max(tally.cpu, 0.001):.1f} for each second of one core): {tally.saved} entries saved, "
+        f"{tally.requests} requests; failed: {sorted(tally.failed) or 'none'}"
     )
+    if tally.interrupted:
+        print("interrupted")
+        return 130
     return 1 if tally.failed else 0
 
 

@@ -47,6 +47,7 @@ class Checks:
         """A database is lost where the power may go amid a journal line: what was never called saved may be a part of a group."""
         self._shown: dict[str, set[str]] = {}
         self._asked: dict[str, deque[int]] = {}
+        self._whole: dict[str, dict[str, int]] = {}
 
     def forget_server(self) -> None:
         """The server has another history: nothing that was read of it counts."""
@@ -54,6 +55,7 @@ class Checks:
         self._entries: set[str] = set()
         self._keys: set[str] = set()
         self._torn: set[str] = set()
+        self._whole = {}
 
     # --- The server's log -------------------------------------------------------------------------------------------------------
 
@@ -138,6 +140,16 @@ class Checks:
         for stream in sorted(held):
             if theirs.get(stream) != ours.get(stream):
                 raise Broken(10, f"{device.name} read {log} up to {pos}, {stream}: {ours.get(stream)} of {theirs.get(stream)}")
+        known = self._whole.setdefault(device.name, {})
+        for stream in sorted(_ids(raw, whole, log, LEAVING) - held):  # it left, or left and came again, after the cursor
+            upto = min(pos, known.get(stream, 0))
+            one = "SELECT count(*), sum(pos) FROM stream_rows WHERE log = ? AND stream = ? AND pos <= ?"
+            theirs_, ours_ = (conn.execute(one, (log, stream, upto)).fetchone() for conn in (self._server, raw))
+            if theirs_ != ours_:
+                raise Broken(10, f"{device.name} had {stream} of {log} up to {upto}, and has {ours_} of {theirs_}")
+        self._whole[device.name] = {s: at for s, at in known.items() if s in _ids(raw, whole, log, LEAVING)} | dict.fromkeys(
+            held, pos
+        )
 
     def _members(self, device: SimDevice) -> set[str]:
         person = device.person.id
@@ -154,14 +166,20 @@ class Checks:
                 raise Broken(3, f"{device.name} folds {stream} at {pos} to another state than the server")
 
     def _own_view(self, device: SimDevice) -> None:
-        """5: no projection is dropped while something of it is unsent. 6: own unsettled work never leaves the view."""
+        """5: no projection is dropped while something of it is unsent. 6: own unsettled work never leaves the view.
+
+        Unsettled is what has no outcome here: unsent, received, or handed over as quarantine. Once its outcome was read an entry
+        stands in the server's order, and is shown with its stream, or fetched with it.
+        """
         raw = device.db.raw
         lost = _ids(raw, "SELECT entry_id FROM own_entries WHERE entry_id NOT IN (SELECT id FROM entries)")
         if lost:
             raise Broken(6, f"{device.name} no longer has its own {sorted(lost)}")
         views = dict(raw.execute("SELECT stream, view FROM jobs"))
         before = self._shown.get(device.name, set())
-        own = raw.execute("SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received')").fetchall()
+        own = raw.execute(
+            "SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received', 'refused')"
+        ).fetchall()
         for entry, stream, lane in own:
             view = views.get(stream)
             if view is None and lane == "unsent" and stream in before:
@@ -173,6 +191,7 @@ class Checks:
     def forget_device(self, device: SimDevice) -> None:
         """Its database is another one: what it showed before is no promise."""
         self._shown.pop(device.name, None)
+        self._whole.pop(device.name, None)
 
     # --- What is asked and served -----------------------------------------------------------------------------------------------
 
@@ -195,7 +214,13 @@ class Checks:
             raise Broken(7, f"{who.person} was told to follow {sorted(strange)}")
 
     def asks(self, name: str, now: int, carries_on: bool) -> None:
-        """11: no device asks more than five times a second. Work to hand over and more to read are bounded by what there is."""
+        """11: no device asks more than five times a second.
+
+        Not counted is what is bounded by the work there is: a request that follows a good answer and asks for what was not asked
+        for since the device was started (`carries_on`): the next run or entry to hand over, the next page where the server said
+        that there is more or something was just sent, the next piece of a file, the first question about a file. What is asked
+        after a failure, or asked again, counts, in either lane.
+        """
         if carries_on:
             return
         asked = self._asked.setdefault(name, deque(maxlen=ASKS + 1))
@@ -219,10 +244,10 @@ class Checks:
         return all(int(cursors.get(log, "0:").partition(":")[0]) == pos for log, pos in heads)
 
     def _waiting_for_an_outcome(self, device: SimDevice) -> list[str]:
-        """Own entries that were received and are not settled. What was handed over as quarantine, and whose receipt was lost with
-        the power, has no outcome: it is not waited for."""
-        received = device.db.raw.execute("SELECT entry_id FROM own_entries WHERE lane = 'received'").fetchall()
-        return [entry for (entry,) in received if entry in self._entries or self._nowhere(device, [entry])]
+        """Own entries that were received and are not settled. What counts as handed over as quarantine has no outcome, but where
+        it stands in the log all the same."""
+        rows = device.db.raw.execute("SELECT entry_id, lane FROM own_entries WHERE lane IN ('received', 'refused')").fetchall()
+        return [entry for entry, lane in rows if lane == "received" or entry in self._entries]
 
     def whole_server(self) -> None:
         """4, 9 and the scope of everybody, from the start."""

@@ -69,6 +69,8 @@ class SimDevice:
         """Entries whose text is looked for in what is shown."""
         self.rot, self.rotted = False, 0
         self.version = "1.0"
+        self.sealed = self.lost = False
+        """Whether it was taken out of service, with its data; and whether a restored server lost what nobody can offer again."""
         self.state, self.lane = State(0), FileLane(0)
         self.replica: DeviceReplica
 
@@ -143,6 +145,8 @@ class SimDevice:
                 self._facts(what, waiting)
             else:
                 self._files(what, waiting)
+        if self.state.phase == "stopped" and not self.sealed:
+            self.sealed = self.replica.seal()
 
     def _facts(self, event: object, waiting: deque[tuple[Lane, object]]) -> None:
         self.state, effects = step(self.state, event)  # type: ignore[arg-type]

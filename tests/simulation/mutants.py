@@ -1,7 +1,9 @@
 """Deliberate mistakes in protocol, stores and machines. Each must be noticed: a simulation that finds nothing proves nothing.
 
-`python -m tests.simulation.mutants [--seeds 5000] [NAME...]` runs seeds under each mistake until an invariant breaks, and prints
-which. A mistake is the change of a few words in the source of one function, so that it says what it breaks.
+`python -m tests.simulation.mutants [--seeds 5000] [--jobs N] [NAME...]` runs seeds under each mistake until an invariant breaks,
+and prints the table of them. Only a seed that is clean without the mistake counts, and only an invariant: a mistake that makes the
+program fail by itself proves nothing. A mistake is the change of a few words in the source of one function, so that it says what it
+breaks.
 """
 
 from __future__ import annotations
@@ -10,22 +12,24 @@ import argparse
 import inspect
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from multiprocessing import get_context
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from fieldapp.domain.entry import chain_hash
+from fieldapp.domain.problem import Problem
 from fieldapp.server import feed, file_storage, files
 from fieldapp.store import device, home, journal, keeping, lines, pending, receiving, scope, server
-from fieldapp.store.rows import Head
-from fieldapp.sync import answers, commits, engine, file_lane, machine, replies
+from fieldapp.store.rows import Head, Saved
+from fieldapp.store.tables import CursorRow
+from fieldapp.sync import answers, engine, file_lane, machine, replies
 from fieldapp.sync import messages as m
 from fieldapp.sync.machine import State
+from tests.simulation import network
 from tests.simulation.checks import Broken
+from tests.simulation.spreading import interruptible, spread, stopped
 from tests.simulation.world import Disks, World
 
 SEEDS = 5_000
@@ -94,7 +98,7 @@ def _cursor_before_rows() -> list[Patch]:
 
     def receive(self: Any, page: Any) -> Any:
         with self._db.write() as conn:
-            self._db.upsert(conn, device.CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
+            self._db.upsert(conn, CursorRow, [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items()])
         return real(self, page)
 
     return [(device.DeviceReplica, "receive", receive)]
@@ -139,6 +143,23 @@ def _old_line_and_no_fork() -> list[Patch]:
     ]
 
 
+def _saved_on_a_full_disk() -> list[Patch]:
+    real = device.DeviceReplica.append
+
+    def append(self: Any, drafts: Any) -> Any:
+        try:
+            return real(self, drafts)
+        except Problem:
+            return Saved((self._ids(),), frozenset())
+
+    return [(device.DeviceReplica, "append", append)]
+
+
+def _answers_of_others_believed() -> list[Patch]:
+    _, name, judged = edited(replies, "judged", 'if headers.get("fieldapp-nonce") != nonce:', "if False:")
+    return [(replies, name, judged), (network, name, judged)]
+
+
 def one(*change: Any) -> Callable[[], list[Patch]]:
     return lambda: [edited(*change)]
 
@@ -165,7 +186,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
         '_ACKED.replace("acked_seq = ?", "acked_seq = head_seq + 0 * ?"), ',
     ),
     "any receipt is ours": one(L, "acknowledge", "if self._hash_at(conn, head.epoch, head.seq) != head.hash:", "if False:"),
-    "answers of others are believed": one(replies, "judged", 'if headers.get("fieldapp-nonce") != nonce:', "if False:"),
+    "answers of others are believed": _answers_of_others_believed,
     # positions and epochs
     "dedupe by sequence number": _old_line_and_no_fork,
     "a gap is not mended": one(
@@ -190,6 +211,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
         L, "outgoing", "chosen += [entry for _, _, entry, _ in group]", "chosen += [group[0][2]]\n        break"
     ),
     "quarantine keeps nothing": instead(S, "_quarantine_row", lambda self, *values: None),
+    "that an entry is handed over is not noted": instead(L, "hand_over", lambda self, *place: None),
     "a poison entry blocks the queue": one(
         answers,
         "_not_taken",
@@ -224,7 +246,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "what is kept is not read": instead(keeping.Keeping, "entries_for", lambda self, conn, restored: ()),
     "two programs in one home": instead(home, "try_lock", lambda file: True),
     # time
-    "a request may hang for ever": lambda: [(machine, "DEADLINE_MS", 10**12), (engine, "DEADLINE_MS", 10**12)],
+    "a request may hang for ever": lambda: [(part, "DEADLINE_MS", 10**12) for part in (machine, engine, file_lane)],
     "no poll": instead(engine, "rest", lambda state, now: machine.wait(machine.new(state, fruitless=0), now + 10**9)),
     "a try in vain arms no timer": one(
         machine, "wait", "(*before, m.Arm(until))", "(*before,) if state.fruitless else (*before, m.Arm(until))"
@@ -237,7 +259,14 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "a new network wakes nobody": one(
         engine, "_hurried", 'if event.why == "network":\n        spread', "if False:\n        spread"
     ),
-    "a full disk is an end": one(commits, "commit", "return m.Troubled(now, str(problem))", "return None"),
+    "a full disk is an end": one(
+        engine, "step", 'case m.Troubled() if state.phase != "stopped":', 'case m.Troubled() if state.phase == "stopped":'
+    ),
+    "what a full disk refused is called saved": _saved_on_a_full_disk,
+    "the 90 days of a closed job are its author's": instead(
+        scope.ScopeChanges, "_closed_at", lambda self, job: job.history[-1].by.at if job.history else 0
+    ),
+    "other files keep no distance from what brought nothing": one(file_lane, "_aside", "vain=True", "vain=False"),
     # revoking and files
     "a revoked device keeps its work": one(answers, "_revoked", "if state.revoked:", "if True:"),
     "a file is sent when its parts are": one(file_lane, "_answered", "if state.complete:", "if state.complete or state.parts:"),
@@ -255,28 +284,98 @@ def mutated(name: str) -> Iterator[None]:
         yield
 
 
-def killed_by(name: str, seeds: range, disks: Disks) -> tuple[int, str] | None:
-    """(seed, what noticed) of the first seed under which the mistake is noticed; None where none of them notices."""
-    with mutated(name):
-        for seed in seeds:
+class Found(NamedTuple):
+    """What noticed a mistake: the seed, the invariant's number, and what it said."""
+
+    seed: int
+    invariant: int
+    words: str
+
+
+class Hunt:
+    """Seeds run under mistakes. Only what is clean without the mistake proves anything; that is looked up once for each seed."""
+
+    def __init__(self, disks: Disks) -> None:
+        self._disks = disks
+        self._clean: dict[int, bool] = {}
+        self.failure = ""
+        """How the program last failed by itself under a mistake."""
+
+    def _broken(self, seed: int) -> Broken | None:
+        """The invariant that a run broke; a machine that finds itself asleep for ever breaks the eighth."""
+        try:
+            World(seed, self._disks).run()
+        except Broken as broken:
+            return broken
+        except engine.StuckMachine as stuck:
+            return Broken(8, f"the machine's own assertion: {stuck}")
+        return None
+
+    def is_clean(self, seed: int) -> bool:
+        if seed not in self._clean:
             try:
-                World(seed, disks).run()
-            except Broken as broken:
-                return seed, f"{broken.number}"
-            except engine.StuckMachine:
-                return seed, "8 (the machine's own assertion)"
-            except Exception as error:
-                return seed, f"{type(error).__name__}: {str(error)[:60]}"
-    return None
+                self._clean[seed] = self._broken(seed) is None
+            except Exception:  # a defect that no invariant names; the run of seeds reports it
+                self._clean[seed] = False
+        return self._clean[seed]
+
+    def kill(self, name: str, seeds: range) -> Found | None:
+        """The first seed under which an invariant notices the mistake; None where none of them does."""
+        self.failure = ""
+        for seed in seeds:
+            if stopped():
+                return None
+            if not self.is_clean(seed):
+                continue
+            with mutated(name):
+                try:
+                    broken = self._broken(seed)
+                except Exception as error:  # the program fails by itself: that is seen, but proves no invariant
+                    broken, self.failure = None, f"{type(error).__name__}: {error}"
+            if broken is not None:
+                return Found(seed, broken.number, str(broken).partition(": ")[2])
+        return None
 
 
-def _try(job: tuple[str, int]) -> tuple[str, tuple[int, str] | None, float]:
-    name, seeds = job
-    disks, began = Disks(), time.monotonic()
+class Row(NamedTuple):
+    """A line of the table."""
+
+    name: str
+    found: Found | None
+    seeds: int
+    failure: str
+
+
+def _hunt(names: Sequence[str], seeds: int) -> list[Row]:
+    disks, rows = Disks(), []
     try:
-        return name, killed_by(name, range(seeds), disks), time.monotonic() - began
+        hunt = Hunt(disks)
+        for name in names:
+            found = hunt.kill(name, range(seeds))
+            if stopped():
+                break
+            rows.append(Row(name, found, found.seed + 1 if found else seeds, hunt.failure))
+            print(f"  {_line(rows[-1])}", file=sys.stderr, flush=True)
     finally:
         disks.close()
+    return rows
+
+
+def _line(row: Row) -> str:
+    why = f"{row.found.invariant:>2}  {row.found.words[:90]}" if row.found else f"SURVIVED {row.failure[:80]}"
+    return f"{row.name:<56}{row.seeds:>6}  {why}"
+
+
+def table(rows: Sequence[Row]) -> str:
+    """All mistakes, in the order they are written down: how many seeds it took, which invariant noticed, in which words."""
+    order = list(MUTANTS)
+    survived = [row.name for row in rows if not row.found]
+    lines = [
+        f"{'mistake':<56}{'seeds':>6}  invariant",
+        *(_line(row) for row in sorted(rows, key=lambda row: order.index(row.name))),
+    ]
+    lines.append(f"{len(rows) - len(survived)} of {len(rows)} noticed" + (f"; survived: {', '.join(survived)}" if survived else ""))
+    return "\n".join(lines)
 
 
 def main() -> int:
@@ -288,17 +387,17 @@ def main() -> int:
     unknown = [name for name in chosen.names if name not in MUTANTS]
     if unknown:
         parser.error(f"unknown: {', '.join(unknown)}; there are: {', '.join(MUTANTS)}")
+    interruptible()
     names = chosen.names or list(MUTANTS)
-    survived = []
-    print(f"{'mistake':<56}{'seeds':>6}  invariant")
-    with ProcessPoolExecutor(chosen.jobs, mp_context=get_context("spawn")) as pool:
-        for name, found, took in pool.map(_try, [(name, chosen.seeds) for name in names]):
-            seeds, why = (found[0] + 1, found[1]) if found else (chosen.seeds, "SURVIVED")
-            print(f"{name:<56}{seeds:>6}  {why}  ({took:.0f} s)", flush=True)
-            if not found:
-                survived.append(name)
-    print(f"{len(names) - len(survived)} of {len(names)} noticed" + (f"; survived: {', '.join(survived)}" if survived else ""))
-    return 1 if survived else 0
+    hands = [names[n :: chosen.jobs] for n in range(chosen.jobs)]
+    rows: list[Row] = []
+    try:
+        for part in spread(chosen.jobs, partial(_hunt, seeds=chosen.seeds), [hand for hand in hands if hand]):
+            rows += part
+    except KeyboardInterrupt:
+        print("interrupted")
+    print(table(rows))
+    return 0 if len(rows) == len(names) and all(row.found for row in rows) else 1
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True):
     roll_back: int = 0
     clone: int = 0
     delete: int = 0
+    lost_disk: int = 0
+    silent: bool = False
     lost_tokens: int = 0
     short_tokens: bool = False
     clock_jumps: int = 0
@@ -102,15 +104,15 @@ def draw_plan(seed: int) -> Plan:
         roll_back="roll back" in disasters,
         clone="clone" in disasters,
         delete="delete" in disasters,
+        lost_disk=times("lost disk", 1, 0.1),
+        silent=of("silent").random() < 0.2,
         lost_tokens=times("tokens", 2, 0.2),
         short_tokens=of("short tokens").random() < 0.1,
         clock_jumps=times("clocks", 3, 0.2),
         two_instances=times("two instances", 2, 0.1),
         reassign=times("reassign", 6, 0.5),
         cancel=times("cancel", 2, 0.2),
-        revoke=0
-        if "restore" in " ".join(disasters)
-        else times("revoke", 1, 0.1),  # what it had sent since the backup is not offered again
+        revoke=times("revoke", 1, 0.1),
         poison=times("poison", 2, 0.12),
         oversize=times("oversize", 2, 0.15),
         newer_types=times("newer types", 2, 0.15),

@@ -6,10 +6,13 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
 
+from tests.simulation.spreading import spread, stopped
 from tests.simulation.world import Disks, World
+
+CHUNK = 50
+"""Seeds given to a process at a time."""
 
 
 class Tally:
@@ -20,6 +23,7 @@ class Tally:
         self.cpu = 0.0
         self.faults: Counter[str] = Counter()
         self.failed: dict[int, str] = {}
+        self.interrupted = False
 
     def add(self, other: Tally) -> None:
         self.done, self.saved, self.requests = self.done + other.done, self.saved + other.saved, self.requests + other.requests
@@ -29,10 +33,13 @@ class Tally:
 
 
 def run(seeds: Iterable[int], budget: float = 0, trace: bool = False) -> Tally:
+    """Run one seed after the other, for at most about so many seconds."""
     tally, disks, began = Tally(), Disks(), time.monotonic()
     cpu = time.process_time()
     try:
         for seed in seeds:
+            if stopped():
+                break
             world = World(seed, disks)
             try:
                 outcome = world.run()
@@ -49,6 +56,8 @@ def run(seeds: Iterable[int], budget: float = 0, trace: bool = False) -> Tally:
             tally.done += 1
             if budget and time.monotonic() - began > budget:
                 break
+    except KeyboardInterrupt:
+        tally.interrupted = True
     finally:
         disks.close()
     tally.cpu = time.process_time() - cpu
@@ -56,9 +65,17 @@ def run(seeds: Iterable[int], budget: float = 0, trace: bool = False) -> Tally:
 
 
 def run_in(jobs: int, seeds: range, budget: float = 0) -> Tally:
-    """The seeds dealt out to so many processes."""
+    """The seeds dealt out to so many processes. What was done when a person interrupts it is told all the same."""
     tally = Tally()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for part in pool.map(run, [seeds[n::jobs] for n in range(jobs)], [budget] * jobs):
+    parts = [seeds[first : first + CHUNK] for first in range(0, len(seeds), CHUNK)]
+    try:
+        for part in spread(jobs, partial(_part, until=time.time() + budget if budget else 0), parts):
             tally.add(part)
+    except KeyboardInterrupt:
+        tally.interrupted = True
     return tally
+
+
+def _part(seeds: range, until: float) -> Tally:
+    left = until - time.time() if until else 0
+    return run(seeds, left) if left >= 0 else Tally()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, killed_by
-from tests.simulation.world import Disks, World
+from tests.simulation.mutants import MUTANTS, Hunt
+from tests.simulation.world import Disks
 
 FIRST = {
     "delete on 401": 0,
@@ -42,9 +42,7 @@ def disks() -> Iterator[Disks]:
 
 @pytest.mark.parametrize(("name", "seed"), FIRST.items())
 def test_a_mistake_in_the_protocol_is_noticed(disks: Disks, name: str, seed: int) -> None:
-    found = killed_by(name, range(seed, seed + WINDOW), disks)
-    assert found is not None
-    World(found[0], disks).run()  # it is the mistake that was noticed
+    assert Hunt(disks).kill(name, range(seed, seed + WINDOW)) is not None
 
 
 @pytest.mark.parametrize("name", MUTANTS)

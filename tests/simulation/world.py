@@ -23,6 +23,7 @@ from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet
 from fieldapp.sync.file_lane import files_quiet
 from fieldapp.sync.machine import DEADLINE_MS, POLL_MS
+from fieldapp.sync.protocol import PushAnswer
 from tests.simulation import network as net
 from tests.simulation.checks import Broken, Checks
 from tests.simulation.company import EPOCH_MS, LOG, PEOPLE, Newer, Office, field_work, make_templates, mark, photo
@@ -37,6 +38,7 @@ DRAIN_MS = 120_000
 YEAR_MS = 365 * 86_400_000
 PART = 1_000
 """Bytes of a part of a file here: photos of a few parts are a few kilobytes."""
+LANES: tuple[Lane, ...] = ("facts", "files")
 LIMIT_REQUESTS = 5_000
 
 
@@ -102,11 +104,16 @@ class World:
         self._timers: dict[tuple[str, Lane], int] = {}
         self._flying: dict[tuple[str, Lane], set[int]] = {}
         self._more: dict[str, bool] = {}
+        self._good: dict[tuple[str, Lane], bool] = {}
+        self._last: dict[tuple[str, Lane], m.Request] = {}
+        self._seen: dict[tuple[str, Lane], set[object]] = {}
+        self._pulled: dict[str, m.Request] = {}
+        self._losing = self.plan.lost_disk
         for person in PEOPLE:
             self._add_device(person, person)
         server_db.boundary = self._server_boundary
         self._server_cut_in = 0
-        self.checks.torn_journal = bool(self.plan.power and (self.plan.delete or self.plan.roll_back))
+        self.checks.torn_journal = bool(self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.lost_disk))
         self.office = Office(self._time, 1000)
         self.recorded_on: dict[str, set[str]] = {}
 
@@ -179,8 +186,9 @@ class World:
             raise Broken(8, f"everybody sleeps: {self._left()}")
         self.checks.whole_server()
         for device in self.devices.values():
-            if device.device_id in self._revoked:
-                self.checks.arrived(device)
+            if self._is_gone(device):
+                if not device.lost:
+                    self.checks.arrived(device)
             else:
                 self.checks.at_the_end(device)
 
@@ -192,6 +200,8 @@ class World:
         for number in range(plan.actions):
             self.at(chance.randrange(500, end), lambda name=names[number % 3]: self._work(name))  # type: ignore[misc]
         self.at(end, self._heal)
+        if plan.silent:  # those that nobody told have given up waiting by now
+            self.at(end + DEADLINE_MS + 2_000, self._heal)
         self.at(end + 21_000, self._heal)  # what another server or a portal answered before may have been on its way so long
         self._often(1 + plan.reassign, self._reassign)
         self._often(plan.cancel, self._cancel)
@@ -243,11 +253,14 @@ class World:
 
     def _drained(self) -> bool:
         for device in self.devices.values():
-            if device.state.phase == "stopped" and device.device_id in self._revoked:
+            if device.sealed or (device.state.phase == "stopped" and device.device_id in self._revoked):
                 continue
             if not (device.up and quiet(device.state) and files_quiet(device.lane)):
                 return False
-        return all(self.checks.done(device) for device in self.devices.values() if device.device_id not in self._revoked)
+        return all(self.checks.done(device) for device in self.devices.values() if not self._is_gone(device))
+
+    def _is_gone(self, device: SimDevice) -> bool:
+        return device.sealed or device.device_id in self._revoked
 
     def _left(self) -> str:
         return "; ".join(
@@ -278,17 +291,17 @@ class World:
         device = self.devices[name]
         device.lose_power()
         device.cut_in = 0
-        for lane in ("facts", "files"):
+        for lane in LANES:
             self._timers.pop((name, lane), None)
             self._flying[name, lane] = set()
         self.at(self.now + self.chance.randrange(100, 3_000), lambda: self._boot(name))
 
     def _boot(self, name: str) -> None:
-        if self.devices[name].up:
+        if self.devices[name].up or self.devices[name].sealed:
             return
         self.note(f"{name} boots")
-        self._flying[name, "facts"] = self._flying[name, "files"] = set()
-        self._flying[name, "files"] = set()
+        for lane in LANES:
+            self._flying[name, lane], self._seen[name, lane], self._good[name, lane] = set(), set(), True
         self._on_device(name, self.devices[name].boot)
 
     def _work(self, name: str) -> None:
@@ -327,11 +340,18 @@ class World:
         device = self.devices[name]
         if not device.up:
             return
+        sealed = device.sealed
         self._on_device(name, lambda: device.hear(lane, event))
+        if device.sealed > sealed:
+            self.fault("device sealed and wiped", name)
+            device.lost |= name in self._uninformed  # nothing is left on it to offer to a restored server
         if lane == "facts" and device.up and not self._stale(name) and isinstance(event, m.Answered | m.TimerFired):
             self.checks.after_receipt(device)
             if isinstance(event, m.Answered) and isinstance(event.answer, m.Good):
                 self.checks.after_page(device)
+        if self._losing and lane == "facts" and isinstance(event, m.Answered) and self._acknowledged_in_part(device, event.answer):
+            self._losing -= 1
+            self._delete(name)
 
     def _stale(self, name: str) -> bool:
         """After a restore, a device believes old receipts until it hears of it."""
@@ -350,8 +370,12 @@ class World:
             if device.up and device.state.pull_after > self._time():  # told to upgrade: the person does
                 device.version = "2.0"
                 self._switch_off(name)
-            self._hear(name, "facts", m.Hurried(self._time(), "network"))
-            self._hear(name, "files", m.Hurried(self._time(), "network"))
+            for lane in LANES:
+                machine = device.state if lane == "facts" else device.lane
+                if self.plan.silent and machine.phase == "asking" and machine.number not in self._flying[name, lane]:
+                    self.fault("half-open, and nobody says so", name)
+                else:
+                    self._hear(name, lane, m.Hurried(self._time(), "network"))
 
     def _check_awake(self, device: SimDevice) -> None:
         """8: pending means a request in flight or a timer armed."""
@@ -389,7 +413,7 @@ class World:
         boot.add(number)
         self._nonce += 1
         call = net.call_of(request, device.device_id, device.token, f"nonce-{self._nonce}", PART)
-        self.checks.asks(name, self.now, self._carries_on(device, lane, request))
+        self.checks.asks(name, self.now, self._carries_on(name, lane, request))
         if isinstance(call, m.Fault):
             self._reply(name, lane, boot, number, call, 1)
             return
@@ -422,14 +446,35 @@ class World:
             later = self.now + self.chance.randrange(1, 10_000)
             self.at(later, lambda: self._arrive(name, lane, boot, -number, call))
 
-    def _carries_on(self, device: SimDevice, lane: Lane, request: m.Request) -> bool:
-        if lane == "files":
-            return not device.lane.tries or self._more.get(f"{device.name} files", True)
-        if device.state.fruitless:
+    def _carries_on(self, name: str, lane: Lane, request: m.Request) -> bool:
+        """Whether a request is work: it follows one that got a good answer, and asks for what was not asked for before."""
+        last, seen, good = self._last.get((name, lane)), self._seen[name, lane], self._good[name, lane]
+        self._last[name, lane] = request
+        match request:
+            case m.AskPull():
+                further = bool(request.request.backfills) or self._more.get(name, False)
+                before, self._pulled[name] = self._pulled.get(name), request
+                return good and further and request != before
+            case m.AskPush(run):
+                key: object = (run.epoch, run.from_seq)
+            case m.AskQuarantine(wanted):
+                key = (wanted.epoch, wanted.seq, "quarantine")
+            case m.AskParts(sha256) | m.FetchPart(sha256, 0):
+                key = sha256
+            case m.SendPart() | m.AskComplete() | m.FetchPart():
+                return good and request != last
+            case _:
+                return False
+        known = key in seen
+        seen.add(key)
+        return good and not known
+
+    def _acknowledged_in_part(self, device: SimDevice, answer: m.Answer) -> bool:
+        """A receipt has come, and more was recorded since it was asked for: only the journal holds that besides the database."""
+        if not (device.up and isinstance(answer, m.Good) and isinstance(answer.body, PushAnswer)):
             return False
-        if isinstance(request, m.AskPull):
-            return bool(request.request.backfills) or self._more.get(device.name, False)
-        return isinstance(request, m.AskPush | m.AskQuarantine)
+        (unsent,) = device.db.raw.execute("SELECT count(*) FROM own_entries WHERE lane = 'unsent'").fetchone()
+        return bool(unsent)
 
     def _wall(self, device: SimDevice) -> int:
         return self._time() + device.clock.error
@@ -506,10 +551,10 @@ class World:
             state = self.devices[name].state if lane == "facts" else self.devices[name].lane
             if state.number != number or state.phase != "asking":
                 self.faults["answer too late"] += 1
-            elif informed == self._restores:
-                self._uninformed.discard(name)
-            elif lane == "files":
-                self._more[f"{name} files"] = isinstance(answer, m.Good)
+            else:
+                self._good[name, lane] = isinstance(answer, m.Good)
+                if informed == self._restores:
+                    self._uninformed.discard(name)
             self.note(f"{name} hears {number} {_short(answer)}")
             self._hear(name, lane, m.Answered(self._time(), number, answer))
 
@@ -721,10 +766,10 @@ class World:
             self.checks.after_push()
             self.fault("server restored, told" if told else "server restored, not told")
             revoked = self.server.db.raw.execute("SELECT id FROM devices WHERE revoked_at IS NOT NULL").fetchall()
-            self._revoked &= {row[0] for row in revoked} | {d for d in self._revoked if self._has_stopped(d)}
-
-    def _has_stopped(self, device_id: str) -> bool:
-        return any(device.device_id == device_id and device.state.revoked for device in self.devices.values())
+            handing = {device.device_id for device in self.devices.values() if device.state.revoked}
+            self._revoked &= {row[0] for row in revoked} | handing
+            for device in self.devices.values():
+                device.lost |= device.sealed
 
     def _wrong_bytes(self) -> None:
         for sha256 in self._arriving():
