@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 from sqlalchemy import Connection, delete, func, select, update
@@ -36,7 +35,7 @@ from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import ERASED
 from fieldapp.store.heads import StreamHeads, job_row
-from fieldapp.store.home import Clock, Identity
+from fieldapp.store.home import Clock, Home, Identity
 from fieldapp.store.journal import Journal, journal_line
 from fieldapp.store.keeping import Keeping
 from fieldapp.store.lines import Lines
@@ -394,7 +393,7 @@ class DeviceReplica:
             self._follow_person(page)  # before the commit: a page that is not kept comes again
             if receiver.ordered:
                 with suppress(OSError):
-                    forget_put_aside(Path(self._db.url.removeprefix("sqlite:///")))
+                    forget_put_aside(Home(self._journal.path.parents[1]))
         if receiver.erased.entries:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()

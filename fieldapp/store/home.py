@@ -7,6 +7,7 @@ files/           evidence, by content hash
 inbox/           where photos are put to be attached
 logs/            what went wrong, rotated
 lock             held by the process that may write; names its holder
+desk.json        what the server said of the desk when the office last asked (see sync/asked.py)
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Home:
         self.inbox = path / "inbox"
         self.logs = path / "logs"
         self.lock_file = path / "lock"
+        self.desk_file = path / "desk.json"
 
     @property
     def database_url(self) -> str:

@@ -90,17 +90,14 @@ def put_aside(home: Home, stamp: str) -> Mended:
     return Mended(aside, tuple(drafts))
 
 
-def forget_put_aside(database: Path) -> None:
+def forget_put_aside(home: Home) -> None:
     """A customer is to be forgotten: who knows what stands in databases that nobody can read. What could be read of them was taken
-    into the present one.
-
-    Args:
-        database: the present one.
+    into the present one. What was last said of the desk goes as well: it shows bytes in quarantine, and is asked for again.
 
     Raises:
         OSError: one of them cannot be removed.
     """
-    for path in database.parent.glob(f"{PUT_ASIDE}*"):
+    for path in (home.desk_file, *home.database_file.parent.glob(f"{PUT_ASIDE}*")):
         path.unlink(missing_ok=True)
 
 

@@ -7,7 +7,9 @@ half open. Files are removed, not overwritten: whoever fears for a disk encrypts
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 from fieldapp.domain.problem import Problem
 from fieldapp.store.home import Home
@@ -21,7 +23,8 @@ def sealed() -> Problem:
 
 
 def wipe(home: Home) -> None:
-    """Remove database, journal and files of a home that is marked as sealed. What was never recorded (the inbox) stays.
+    """Remove database, journal, files and what was said of the desk from a home that is marked as sealed. What was never recorded
+    (the inbox) stays.
 
     Raises:
         Problem: `home-unusable`; the home stays marked, and the next one who opens it goes on.
@@ -29,20 +32,24 @@ def wipe(home: Home) -> None:
     identity = home.identity()
     assert identity is not None
     assert identity.sealed, "only a home that has handed everything over is wiped"
+    try:
+        for path in _data(home):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise Problem(
+            "home-unusable", f"{WORDS} Some of it could not be removed yet ({error.strerror}: {error.filename}).",
+            "It is tried again whenever Fieldapp is opened here.",
+        ) from error  # fmt: skip
+
+
+def _data(home: Home) -> Iterator[Path]:
+    yield from (home.desk_file, *home.path.glob("desk.*.new"))
     for folder in (home.database_file.parent, home.journal_file.parent, home.files):
-        try:
-            for path in folder.iterdir():
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink(missing_ok=True)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise Problem(
-                "home-unusable", f"{WORDS} Some of it could not be removed yet ({error.strerror}: {folder}).",
-                "It is tried again whenever Fieldapp is opened here.",
-            ) from error  # fmt: skip
+        if folder.exists():
+            yield from list(folder.iterdir())
 
 
 def wipe_if_possible(home: Home) -> None:

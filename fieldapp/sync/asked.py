@@ -31,15 +31,14 @@ def silent(answer: DeskAnswer | None, now_ms: int) -> tuple[KnownDevice, ...]:
 def kept_desk(home: Home) -> DeskAnswer | None:
     """What the server said when it was last asked."""
     try:
-        return msgspec.json.decode((home.path / "desk.json").read_bytes(), type=DeskAnswer)
-    except (OSError, msgspec.MsgspecError):
+        return msgspec.json.decode(home.desk_file.read_bytes(), type=DeskAnswer)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 
 def keep_desk(home: Home, found: DeskAnswer) -> None:
-    place = home.path / "desk.json"
-    fresh = place.with_name(f"desk.{os.getpid()}.{secrets.token_hex(4)}.new")
+    fresh = home.desk_file.with_name(f"desk.{os.getpid()}.{secrets.token_hex(4)}.new")
     with suppress(OSError):  # nothing is lost: the server is asked again
         fresh.write_bytes(msgspec.json.encode(found))
         fresh.chmod(0o600)
-        fresh.replace(place)
+        fresh.replace(home.desk_file)

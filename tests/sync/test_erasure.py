@@ -149,6 +149,7 @@ def test_what_is_aside_on_a_device_goes_and_an_old_stick_brings_nothing_back(
         device.replica.refuse(run.epoch, run.from_seq, "unreadable")
         (home / "data" / "damaged-20261101-120000.db").write_bytes(b"?? Frau Krause ??")
         (home / "data" / "damaged-20261101-120000.db-wal").write_bytes(b"second floor")
+        (home / "desk.json").write_bytes(b'{"aside":"Frau Krause"}')
     erase_customer(rules.server.services, "c-2")
     with device_of(rules.server, "tech-1", home) as device:
         synced(device)

@@ -20,9 +20,10 @@ from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft
 from fieldapp.store.verify import verify_device
 from fieldapp.sync import runner
+from fieldapp.sync.asked import keep_desk
 from fieldapp.sync.enrol import enrol
 from fieldapp.sync.once import sync_loop, sync_once, transport_for
-from fieldapp.sync.protocol import PART_BYTES
+from fieldapp.sync.protocol import PART_BYTES, DeskAnswer
 from fieldapp.sync.status import SyncStatus
 from tests.live_server import LiveServer, live_server, serving  # noqa: F401
 from tests.sync.homes import LOG, SETTINGS, device_of, new_job, note
@@ -263,7 +264,11 @@ def test_what_a_crash_left_of_a_sealed_device_goes_at_the_next_look(live_server:
     home = Home(folder)
     home.save_identity(msgspec.structs.replace(identity, sealed=True))
     assert home.database_file.exists()
+    keep_desk(home, DeskAnswer(1))
+    (folder / "desk photos").mkdir()
     with pytest.raises(Problem, match="was revoked by the office"), reading(str(folder)):
         pytest.fail("a sealed home was read")
     assert not home.database_file.exists()
+    assert not home.desk_file.exists(), "it shows bytes in quarantine"
+    assert (folder / "desk photos").exists(), "what is not ours stays"
     assert list(home.journal_file.parent.iterdir()) == []
