@@ -460,7 +460,7 @@ class World:
             case m.AskQuarantine(wanted):
                 key = (wanted.epoch, wanted.seq, "quarantine")
             case m.AskParts(sha256) | m.FetchPart(sha256, 0):
-                key = sha256
+                key = (sha256, self.devices[name].identity.epochs.get(LOG))
             case m.SendPart() | m.AskComplete() | m.FetchPart():
                 return good and request != last
             case _:
