@@ -156,6 +156,8 @@ def read_config() -> dict[str, dict[str, Any]]:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _bad(file, str(error)) from None
+    except RecursionError:
+        raise _bad(file, "lists in it lie too deep inside one another") from None
     _check_keys("", tables, list(TABLES), file)
     for name, table in tables.items():
         if not isinstance(table, dict):

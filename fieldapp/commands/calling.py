@@ -231,11 +231,11 @@ def _failed(error: Exception, out: Output, home: str | None) -> int:
         out.complain("bad-text", "The text holds something that is no character.", "Nothing was saved from it. Type it again.")
         return FAILED
     file = _note_down(error, home)
-    where = f" Details are in {file}." if file else ""
+    where = f"Details are in {file}. Please send them" if file else "Please report this"
     out.complain(
         "unexpected",
         f"Something unexpected went wrong ({type(error).__name__}).",
-        f"What was reported as saved before is safe.{where} Please send them to whoever looks after Fieldapp.",
+        f"What was reported as saved before is safe. {where} to whoever looks after Fieldapp.",
     )
     return FAILED
 

@@ -132,6 +132,8 @@ def test_what_nobody_expected_is_one_sentence_and_a_log(technician: Device, monk
     assert str(log) in ran.err
     assert "a defect of ours" in log.read_text(encoding="utf-8")
     assert "Traceback" in log.read_text(encoding="utf-8")
+    monkeypatch.setattr(calling, "_note_down", lambda *_: None)  # there is no room for a log either
+    assert "Please report this to whoever looks after Fieldapp." in technician("jobs").err
 
 
 def test_ctrl_c_is_quiet(technician: Device, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +163,8 @@ def test_strict_settings(technician: Device, tmp_path: Path, monkeypatch: pytest
     assert "Did you mean device?" in Commands()("jobs").refused("unknown key 'devise'").err
     file.write_text("[device\n", encoding="utf-8")
     Commands()("jobs").refused("cannot be used")
+    file.write_text("x = " + "[" * 100_000, encoding="utf-8")
+    Commands()("jobs").refused("too deep inside one another")
     file.write_text("[device]\nlanguage = 3\n", encoding="utf-8")
     Commands()("jobs").refused("device.language is not a text")
     file.write_text('[server]\nport = "many"\n', encoding="utf-8")
