@@ -208,6 +208,10 @@ class ServerReplica:
             waits_in = log if log in logs or not logs else "org"
             said = "" if reason.startswith(BY_FILE) else reason
             self._quarantine_row(conn, key, who.device, waits_in, epoch, seq, said, raw, now)
+            if _author_of(raw) == who.person:  # somebody else may have brought the same bytes: they are the author's
+                mine = {"device": who.device, "log": waits_in, "epoch": epoch, "seq": seq, "reason": said.replace("\x00", "")[:500]}
+                foreign = (col(QuarantineRow.id) == key, col(QuarantineRow.device) != who.device, col(QuarantineRow.decided) == "")
+                conn.execute(update(QuarantineRow).where(*foreign).values(**mine))
             conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": key, "hash": chain, "received_at": now})
             self._want_files(conn, raw)
             head = Head(epoch, seq, chain, head.safe_seq)
@@ -582,6 +586,14 @@ def role_of(conn: Connection, person: str) -> str:
     )
     raw = conn.execute(query).scalar()
     return msgspec.json.decode(raw, type=PersonRecorded).person.role if raw else "technician"
+
+
+def _author_of(raw: bytes) -> str:
+    """Who recorded bytes that can be read as an entry; '' of others."""
+    try:
+        return read_entry(raw.partition(b"\n")[0], None).envelope.author
+    except Problem:
+        return ""
 
 
 def _file_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:

@@ -189,6 +189,24 @@ def test_files_that_name_a_device_take_no_room_from_it(office: Office, monkeypat
         services.check_quarantine_room(who.device)
 
 
+def test_bytes_that_somebody_else_handed_over_first_are_their_author_s_all_the_same(office: Office) -> None:
+    services, stream = office.services, office.job(1, "tech-1")
+    who, other, boss = office.enrol("tech-1"), office.enrol("tech-2"), office.enrol("super")
+    entry = entry_of(who, stream, steps.NoteAdded("real work"))
+    raw = entry.raw + b"\n" + (entry.body_raw or b"")
+    for sender in (other, who, other):
+        line = Line()
+        line.sent([entry])
+        services.replica.quarantine(
+            writer(sender), epoch=line.epoch, log=LOG, seq=1, prev_hash="", chain=line.hash, raw=raw, reason="revoked"
+        )
+    (item,) = services.desk.answer(boss).aside
+    assert (item.device, item.person, item.why_not) == (who.device, "tech-1", "")
+    office.push(boss, entry_of(boss, stream, EntryReleased(about=item.id)))
+    assert [row[2] for row in placed(services) if row[0] == entry.id][-1] == "applied"
+    assert verify_server(services.db) == ()
+
+
 def test_the_same_name_with_other_bytes_lies_aside(office: Office, tmp_path: Path) -> None:
     services, stream = office.services, office.job(1, "tech-1")
     who = office.enrol("tech-1")
