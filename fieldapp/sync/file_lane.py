@@ -129,7 +129,8 @@ def file_step(lane: FileLane, event: FileEvent) -> FileStep:
         case m.Started():
             return _look(lane)
         case m.Hurried():
-            lane = _new(lane, aside=())
+            # what was put aside has its turn again, though not at once: it is not asked about every time that a fact was sent
+            lane = _new(lane, aside=tuple(msgspec.structs.replace(aside, tries=0, until=event.now) for aside in lane.aside))
             return _look(_new(lane, tries=0)) if lane.phase == "rest" else (lane, ())
         case m.TimerFired() if lane.phase == "rest" and event.now >= lane.wake:
             return _look(lane)

@@ -413,10 +413,11 @@ class World:
         boot.add(number)
         self._nonce += 1
         call = net.call_of(request, device.device_id, device.token, f"nonce-{self._nonce}", PART)
-        self.checks.asks(name, self.now, self._carries_on(name, lane, request))
-        if isinstance(call, m.Fault):
+        carries_on = self._carries_on(name, lane, request)
+        if isinstance(call, m.Fault):  # a file that cannot be read: nobody is asked
             self._reply(name, lane, boot, number, call, 1)
             return
+        self.checks.asks(name, self.now, carries_on)
         self.note(f"{name} asks {number} {call.name} {len(call.body)}")
         plan = self.plan
         if self._happens(plan.portal):

@@ -193,6 +193,19 @@ def test_what_brings_nothing_keeps_its_distance_whichever_file_it_is_about() -> 
     assert all(later - earlier >= GAP_MS for earlier, later in pairwise(times))
 
 
+def test_a_hint_gives_a_file_that_was_put_aside_its_turn_but_not_at_once() -> None:
+    hand = Hand(SMALL, LARGE)
+    hand.answer(refused(404, "file-unknown"))
+    hand.wait()
+    assert hand.request == m.AskParts(LARGE.sha256)
+    hand.feed(m.Hurried(hand.now, "hint"))
+    hand.answer(held(LARGE, complete=True))
+    assert hand.lane.phase == "rest"
+    assert hand.lane.wake == hand.lane.last_ask + GAP_MS
+    hand.wait()
+    assert hand.request == m.AskParts(SMALL.sha256)
+
+
 def test_a_file_whose_content_arrived_wrong_is_sent_from_the_start() -> None:
     hand = Hand(SMALL)
     hand.answer(held(SMALL))
