@@ -310,9 +310,14 @@ class DeviceReplica:
             return self._lines.rewind(conn, head)
 
     def fork(self, log: str) -> None:
-        """After a fork: a new line of writing, in which everything that no receipt names is chained anew."""
+        """After a fork: a new line of writing, in which everything that no outcome has come for is chained anew.
+
+        What a receipt names as well: the server's history of the old line is not the one the receipt spoke of (a restored server
+        that was told nothing, and a copy of this disk that was faster), so what it named may be gone. Known entries are duplicates.
+        """
         with self._both:
             with self._db.write() as conn:
+                self._lines.doubt(conn, log)
                 self._lines.open(conn, log)
             self._rewrite_journal()
 

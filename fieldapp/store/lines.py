@@ -121,6 +121,14 @@ class Lines:
         self._remember(self.identity)
         return name
 
+    def doubt(self, conn: Connection, log: str) -> None:
+        """Receipts of the open epoch of a log are not believed any more, where no outcome has come since."""
+        plain(conn).execute(
+            "UPDATE own_entries SET lane = 'unsent' WHERE lane = 'received' AND outcome = '' "
+            "AND epoch IN (SELECT epoch FROM epochs WHERE log = ? AND NOT closed)",
+            (log,),
+        )
+
     def seal(self) -> None:
         """Nothing is written after this."""
         self.identity = msgspec.structs.replace(self.identity, sealed=True)

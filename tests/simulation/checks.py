@@ -178,7 +178,7 @@ class Checks:
         views = dict(raw.execute("SELECT stream, view FROM jobs"))
         before = self._shown.get(device.name, set())
         own = raw.execute(
-            "SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received', 'refused')"
+            "SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received', 'refused') AND outcome = ''"
         ).fetchall()
         for entry, stream, lane in own:
             view = views.get(stream)
@@ -187,6 +187,10 @@ class Checks:
             if view is not None and entry in device.said and device.said[entry] not in view:
                 raise Broken(6, f"{device.name} does not show its own {entry} in {stream}")
         self._shown[device.name] = set(views)
+
+    def seen(self, device: SimDevice) -> None:
+        """What it shows now, where nothing more can be asked of it."""
+        self._shown[device.name] = _ids(device.db.raw, "SELECT stream FROM jobs")
 
     def forget_device(self, device: SimDevice) -> None:
         """Its database is another one: what it showed before is no promise."""

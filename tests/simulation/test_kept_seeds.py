@@ -19,6 +19,7 @@ KEPT = {
     13: "a restored server placed what it had forgotten where it was: its outcome had been thrown away and never came again",
     43: "many streams that leave at once are believed a minute later",
     62: "own work from the journal was not on top of a job that was still being fetched, after the database was rolled back",
+    102885: "after a restore nobody was told of, a copied disk was faster, and what its receipts had named was not offered again",
     89: "a revoked device handed over the entry that created a job, and the job vanished with unsent work on it",
 }
 
@@ -157,6 +158,25 @@ PLANS = {
         revoke=1,
         photos=4,
         wrong_bytes=1,
+        lost_parts=2,
+    ),
+    102885: Plan(
+        faults_ms=15000,
+        drop_request=0.14229026438923253,
+        half_open=0.33245683057545694,
+        delay=0.058501224728585766,
+        double=0.08063770762220412,
+        truncate=0.05745465957447693,
+        corrupt=0.17286739497975306,
+        power=0.01213377700112529,
+        server_power=0.03573532442192038,
+        restore_untold=True,
+        clone=True,
+        reassign=4,
+        upgrade=1,
+        too_old=1,
+        photos=1,
+        wrong_bytes=2,
         lost_parts=2,
     ),
 }

@@ -349,6 +349,8 @@ class World:
             self.checks.after_receipt(device)
             if isinstance(event, m.Answered) and isinstance(event.answer, m.Good):
                 self.checks.after_page(device)
+        elif device.up:
+            self.checks.seen(device)
         if self._losing and lane == "facts" and isinstance(event, m.Answered) and self._acknowledged_in_part(device, event.answer):
             self._losing -= 1
             self._delete(name)
@@ -629,6 +631,7 @@ class World:
         if device is not None:
             self.fault("another version", device.name)
             version = self.chance.choice((0, 99))
+            device.db.room()
             device.db.raw.execute("UPDATE stream_states SET fold_version = ?, digest = 'of another version'", (version,))
             self._switch_off(device.name)
 

@@ -208,8 +208,9 @@ def test_a_head_this_device_never_had_cannot_be_rewound_to(lin: Device) -> None:
     assert lanes(lin) == ["unsent"]
 
 
-def test_a_fork_chains_what_is_unsent_anew_and_names_where_it_left(lin: Device, server: ServerReplica) -> None:
-    lin.say(steps.NoteAdded(text="received"))
+def test_a_fork_chains_what_is_undecided_anew_and_names_where_it_left(lin: Device, server: ServerReplica) -> None:
+    """Also what had a receipt: the line that the receipt spoke of is not the server's."""
+    received = lin.say(steps.NoteAdded(text="received")).entries
     lin.push(server)
     ids = [lin.say(steps.NoteAdded(text=f"unsent {n}")).entries[0] for n in range(3)]
     before = lin.replica.identity.epochs["b1"]
@@ -218,9 +219,9 @@ def test_a_fork_chains_what_is_unsent_anew_and_names_where_it_left(lin: Device, 
     assert run is not None
     assert run.epoch != before
     assert (run.from_seq, run.prev_hash, run.parent) == (1, "", (before, 1))
-    assert [entry.id for entry in run.entries] == ids
-    assert [line.epoch for line in lin.journal.read().lines] == [run.epoch] * 3
-    assert lin.push(server)[0].seq == 3
+    assert [entry.id for entry in run.entries] == [*received, *ids]
+    assert [line.epoch for line in lin.journal.read().lines] == [run.epoch] * 4
+    assert lin.push(server)[0].seq == 4
     assert lin.findings() == ()
 
 
