@@ -78,7 +78,9 @@ def _pushed(state: State, now: int, run: Run, body: PushAnswer) -> Step:
         return correct(state, now)
     head = Head(receipt.epoch, receipt.seq, receipt.hash, receipt.safe_seq)
     entries, size = min(PUSH_ENTRIES, state.entries * 2), min(PUSH_BYTES, state.size * 2)
-    state = new(progress(state), entries=entries, size=size, stuck=None, pull_due=True, pull_first=False)
+    state = new(
+        progress(state), entries=entries, size=size, stuck=None, pull_due=True, pull_first=False, push_tries=0, push_after=NEVER
+    )
     state, news = told(state, "online")
     return look(state, *news, m.Acknowledge(head, receipt.time, len(run.entries)), *_other_history(state, body.incarnation))
 

@@ -13,7 +13,7 @@ from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.store.rows import Run
 from fieldapp.sync import messages as m
 from fieldapp.sync.answers import answered, quarantine
-from fieldapp.sync.machine import DEADLINE_MS, NEVER, State, Step, ask, back_off, correct, look, new, rest, told, wait
+from fieldapp.sync.machine import DEADLINE_MS, NEVER, POLL_MS, State, Step, ask, back_off, correct, look, new, rest, told, wait
 from fieldapp.sync.pacing import draw
 from fieldapp.sync.protocol import Backfill, EpochHead, PullRequest
 
@@ -79,11 +79,13 @@ def _hurried(state: State, event: m.Hurried) -> Step:
     if state.phase == "asking" and event.why == "network" and state.wake > event.now + NETWORK_SPREAD_MS:
         wake = event.now + NETWORK_SPREAD_MS  # the connection it was sent on may be gone without a word
         return new(state, wake=wake), (m.Arm(wake),)
+    if event.why == "asked":
+        state = new(state, push_after=NEVER)
     if state.phase != "rest":
         return state, ()  # whatever is under way ends in a look
     if event.why == "network":
         spread, seed = draw(state.seed, NETWORK_SPREAD_MS)
-        state = new(state, seed=seed, fruitless=min(state.fruitless, 1))
+        state = new(state, seed=seed, fruitless=min(state.fruitless, 1), push_after=NEVER)
         return wait(state, max(event.now, state.not_before, min(state.wake, event.now + spread)))
     if event.why == "asked" and event.now < state.not_before:
         return wait(state, state.not_before)
@@ -124,13 +126,13 @@ def _decide(state: State, now: int) -> Step:
     if state.revoked and view.run is not None:
         return _hand_over(state, now, view.run, "the device was revoked")
     pull = (state.pull_due or bool(view.backfills)) and now >= state.pull_after
-    if view.run is not None and not (pull and state.pull_first):
+    if view.run is not None and now >= state.push_after and not (pull and state.pull_first):
         return _push(state, now, view.run)
     if pull and now < state.read_after and not view.backfills:
         return wait(state, state.read_after)
     if pull:
         return ask(state, now, m.AskPull(_pull_request(state)))
-    return rest(state, now)
+    return rest(state, now) if view.run is None else wait(state, min(state.push_after, now + POLL_MS))
 
 
 def _ask_token(state: State, now: int) -> Step:

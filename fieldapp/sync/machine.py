@@ -33,8 +33,9 @@ class State(msgspec.Struct, frozen=True):
 
     phase: `rest` (timer `wake` armed), `local` (a look or commit is on its way), `asking` (`request` in flight, given up at
     `wake`), `stopped` (revoked, everything handed over).
-    fruitless: tries since the last progress. not_before: what Retry-After asked for. pull_after: the server wants a newer version
-    for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
+    fruitless: tries since the last progress. push_tries, push_after: pushes in vain since the last receipt, and when the next one
+    may go; that reading works says nothing of pushing. not_before: what Retry-After asked for. pull_after: the server wants a newer
+    version for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
     poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that
     only times out.
     """
@@ -48,6 +49,8 @@ class State(msgspec.Struct, frozen=True):
     last_ask: int = NEVER
     not_before: int = NEVER
     fruitless: int = 0
+    push_tries: int = 0
+    push_after: int = NEVER
     entries: int = PUSH_ENTRIES
     size: int = PUSH_BYTES
     budget: int = PULL_BYTES
@@ -119,14 +122,17 @@ def back_off(
     """Commit what there is to commit, and try again later, not before `least` milliseconds unless a person asks for it."""
     if isinstance(state.request, m.AskPush):
         state = new(state, pull_due=True, pull_first=True)  # whatever hinders pushing must not keep the device from reading
+        state = new(state, push_tries=state.push_tries + 1)
     state = new(state, fruitless=state.fruitless + 1)
-    delay, seed = backoff(state.seed, state.fruitless, retry_after)
+    pushing = isinstance(state.request, m.AskPush)
+    tries = max(state.fruitless, state.push_tries) if pushing else state.fruitless
+    delay, seed = backoff(state.seed, tries, retry_after)
     if retry_after is not None:
         state = new(state, not_before=now + delay)
     else:
         extra, seed = draw(seed, least + 1)
         delay = max(delay, least + extra)
-    state, news = told(new(state, seed=seed), connection, words)
+    state, news = told(new(state, seed=seed, push_after=now + delay if pushing else state.push_after), connection, words)
     return wait(state, now + delay, *before, *news)
 
 

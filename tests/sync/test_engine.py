@@ -12,6 +12,7 @@ from fieldapp.store.rows import Head
 from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet, step
 from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS, State
+from fieldapp.sync.pacing import SLOW_AFTER, SLOW_MS
 from fieldapp.sync.protocol import PUSH_ENTRIES, BackfillDone, EpochHead, StreamAdded
 from tests.sync.table import (
     EPOCH,
@@ -545,6 +546,22 @@ def test_what_could_not_be_noted_is_not_handed_over_yet() -> None:
     assert state.phase == "asking"
     state, effects = step(state, m.Troubled(1_000, "the disk is full"))
     assert (state.phase, effects[-1]) == ("rest", m.Arm(state.wake))
+
+
+def test_pushing_in_vain_slows_down_though_reading_works() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    times = []
+    for _ in range(30):
+        if hand.state.phase != "asking":
+            hand.wait()
+        elif isinstance(hand.request, m.AskPush):
+            times.append(hand.now)
+            hand.answer(m.Fault("busy", "something between here and the server answers 504"))
+        else:
+            hand.answer(a_page())
+    assert len(times) > SLOW_AFTER + 2
+    assert times[-1] - times[-2] >= SLOW_MS // 2
 
 
 def test_a_refused_run_without_a_name_is_halved_to_find_the_entry() -> None:
