@@ -220,10 +220,11 @@ class Checks:
     def asks(self, name: str, now: int, carries_on: bool) -> None:
         """11: no device asks more than five times a second.
 
-        Not counted is what is bounded by the work there is: a request that follows a good answer and asks for what was not asked
-        for since the device was started, or began a new line of writing as after a restore (`carries_on`): the next run or entry
-        to hand over, the next page where the server said that there is more or something was just sent, the next piece of a file,
-        the first question about a file. What is asked after a failure, or asked again, counts, in either lane.
+        Not counted is what is bounded by the work there is (`carries_on`): a request that follows a good answer and asks for what
+        was not asked for since the device was started, or began a new line of writing as after a restore. That is the next run or
+        entry to hand over (another than the last one), the next page where the server said that there is more or something was
+        just sent, the next piece of a file, the first question about a file. What is asked after a failure, or asked again,
+        counts, in either lane.
         """
         if carries_on:
             return

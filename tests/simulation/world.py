@@ -108,6 +108,7 @@ class World:
         self._last: dict[tuple[str, Lane], m.Request] = {}
         self._seen: dict[tuple[str, Lane], set[object]] = {}
         self._pulled: dict[str, m.Request] = {}
+        self._pushed: dict[str, tuple[str, int]] = {}
         self._losing = self.plan.lost_disk
         for person in PEOPLE:
             self._add_device(person, person)
@@ -459,9 +460,11 @@ class World:
                 before, self._pulled[name] = self._pulled.get(name), request
                 return good and further and request != before
             case m.AskPush(run):
-                key: object = (run.epoch, run.from_seq)
+                place = (run.epoch, run.from_seq)
+                pushed, self._pushed[name] = self._pushed.get(name), place
+                return good and place != pushed
             case m.AskQuarantine(wanted):
-                key = (wanted.epoch, wanted.seq, "quarantine")
+                key: object = (wanted.epoch, wanted.seq, "quarantine")
             case m.AskParts(sha256) | m.FetchPart(sha256, 0):
                 key = (sha256, self.devices[name].identity.epochs.get(LOG))
             case m.SendPart() | m.AskComplete() | m.FetchPart():
