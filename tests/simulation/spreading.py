@@ -50,5 +50,7 @@ def spread(jobs: int, work: Callable[[Item], Result], items: Iterable[Item]) -> 
 
 
 def interruptible() -> None:
-    """A request to terminate ends the work as Ctrl-C does, so that no process stays behind."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """A request to terminate ends the work as Ctrl-C does, so that no process stays behind; also where a shell that put the
+    command into the background had it ignore Ctrl-C."""
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.default_int_handler)
