@@ -238,7 +238,12 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "a stream goes with unsent work on it": instead(R, "_unsent_streams", lambda self: set()),
     # the view
     "own pending work is not shown": instead(pending, "pending_facts", lambda conn, role, streams=None: []),
-    "a refused job vanishes": one(pending, "shown_as_it_was", "return bool(facts) or", "return"),
+    "a refused job vanishes": one(
+        pending,
+        "refresh_jobs",
+        "if not facts and not shown_as_it_was(stream, settled, facts, waiting):",
+        "if stream not in waiting:",
+    ),
     "another version does not fold again": instead(D, "_rebuild", lambda self, conn: 0),
     # second copies
     "the journal is not written": instead(journal.Journal, "append", lambda self, found: None),
