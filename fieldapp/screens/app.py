@@ -6,11 +6,9 @@ The first frame needs Textual, the domain and plain sqlite3 only; what writes an
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -30,6 +28,7 @@ from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import EVERYWHERE, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
+from fieldapp.screens.leaving import Leaving
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, Session
 from fieldapp.screens.stylesheet import KeptStylesheet
@@ -110,20 +109,13 @@ class FieldApp(App[None]):
     # --- Start and end ------------------------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
-        self._leave_when_told()
+        if not self.is_headless:
+            Leaving(asyncio.get_running_loop(), self.exit).begin()
         self._count_unsent()  # the first frame must not call sent what is only here
         self.refresh_line()
         first = self._first_screen()
         self.push_screen(first)
         first.call_after_refresh(self.set_timer, WARM_S, self._warm)
-
-    def _leave_when_told(self) -> None:
-        """Told to end (the window is closed, the machine goes down) it leaves as by a key: everything is finished and let go."""
-        if self.is_headless:
-            return
-        for name in ("SIGTERM", "SIGHUP"):
-            with suppress(NotImplementedError, AttributeError):  # Windows has neither the one nor the other
-                asyncio.get_running_loop().add_signal_handler(getattr(signal, name), self.exit)
 
     def _first_screen(self) -> FieldScreen:
         if self.session.identity.role in WHOLE_LOG:
