@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import exchange, many_devices, recorded_step, screens, start_up
+from benchmarks import exchange, many_devices, recorded_step, screens, search, start_up
 from benchmarks.table import Figure, table
 
 ALL: dict[str, Callable[[Path], list[Figure]]] = {
@@ -18,6 +18,7 @@ ALL: dict[str, Callable[[Path], list[Figure]]] = {
     "many-devices": many_devices.run,
     "start-up": start_up.run,
     "screens": screens.run,
+    "search": search.run,
 }
 
 

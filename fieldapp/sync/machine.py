@@ -22,7 +22,8 @@ MIN_GAP_MS = 300
 """Between two requests where the first brought nothing: with one a second of the file lane, under five a second."""
 
 READ_GAP_MS = 250
-"""Between two pulls where the first left nothing to read: hints may come faster than that in a large company."""
+"""Between two pulls where the first left nothing to read: hints may come faster than that in a large company. And between two
+entries that are handed over one by one."""
 
 NEVER = -(1 << 62)
 Phase = Literal["rest", "local", "asking", "stopped"]
@@ -85,7 +86,8 @@ def wait(state: State, until: int, *before: m.Effect) -> Step:
 
 def ask(state: State, now: int, request: m.FactRequest) -> Step:
     """Send a request, or wait until it may be sent."""
-    earliest = max(state.not_before, state.last_ask + MIN_GAP_MS if state.fruitless else NEVER)
+    gap = MIN_GAP_MS if state.fruitless else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
+    earliest = max(state.not_before, NEVER if gap is None else state.last_ask + gap)
     if now < earliest:
         return wait(state, earliest)
     if isinstance(request, m.AskPull):

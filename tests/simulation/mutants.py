@@ -27,6 +27,7 @@ from fieldapp.store.tables import CursorRow
 from fieldapp.sync import answers, engine, file_lane, machine, replies
 from fieldapp.sync import messages as m
 from fieldapp.sync.machine import State
+from tests.simulation import device as sim_device
 from tests.simulation import network
 from tests.simulation.checks import Broken
 from tests.simulation.spreading import interruptible, spread, stopped
@@ -155,6 +156,12 @@ def _saved_on_a_full_disk() -> list[Patch]:
     return [(device.DeviceReplica, "append", append)]
 
 
+def _a_full_disk_is_an_end() -> list[Patch]:
+    alive = 'case m.Troubled() if state.phase != "stopped":'
+    _, name, step = edited(engine, "step", alive, 'case m.Troubled() if state.phase == "stopped":')
+    return [(engine, name, step), (sim_device, name, step)]
+
+
 def _answers_of_others_believed() -> list[Patch]:
     _, name, judged = edited(replies, "judged", 'if headers.get("fieldapp-nonce") != nonce:', "if False:")
     return [(replies, name, judged), (network, name, judged)]
@@ -264,9 +271,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "a new network wakes nobody": one(
         engine, "_hurried", 'if event.why == "network":\n        spread', "if False:\n        spread"
     ),
-    "a full disk is an end": one(
-        engine, "step", 'case m.Troubled() if state.phase != "stopped":', 'case m.Troubled() if state.phase == "stopped":'
-    ),
+    "a full disk is an end": _a_full_disk_is_an_end,
     "what a full disk refused is called saved": _saved_on_a_full_disk,
     "the 90 days of a closed job are its author's": instead(
         scope.ScopeChanges, "_closed_at", lambda self, job: job.history[-1].by.at if job.history else 0

@@ -41,7 +41,8 @@ def spread(jobs: int, work: Callable[[Item], Result], items: Iterable[Item]) -> 
     try:
         waiting: set[Future[Result]] = {pool.submit(work, item) for item in items}
         while waiting:
-            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            # not for ever: a signal that comes just before a thread sleeps does not wake it
+            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
     finally:

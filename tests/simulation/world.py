@@ -350,7 +350,7 @@ class World:
             self.checks.after_receipt(device)
             if isinstance(event, m.Answered) and isinstance(event.answer, m.Good):
                 self.checks.after_page(device)
-        elif device.up:
+        else:
             self.checks.seen(device)
         if self._losing and lane == "facts" and isinstance(event, m.Answered) and self._acknowledged_in_part(device, event.answer):
             self._losing -= 1

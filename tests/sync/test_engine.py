@@ -11,7 +11,7 @@ from fieldapp.domain.entry import chain_hash
 from fieldapp.store.rows import Head
 from fieldapp.sync import messages as m
 from fieldapp.sync.engine import quiet, step
-from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS, State
+from fieldapp.sync.machine import DEADLINE_MS, MIN_GAP_MS, POLL_MS, READ_GAP_MS, State
 from fieldapp.sync.pacing import SLOW_AFTER, SLOW_MS
 from fieldapp.sync.protocol import PUSH_ENTRIES, BackfillDone, EpochHead, StreamAdded
 from tests.sync.table import (
@@ -351,7 +351,7 @@ def test_403_revoked_hands_over_once_then_stops() -> None:
         wanted = request.request
         rest = a_run(left - 1, 5 - left, wanted.hash) if left > 1 else None
         head = m.Good(m.Receipt(EPOCH, wanted.seq, wanted.hash, 0, 1))
-        said = hand.answer(head, msgspec.structs.replace(VIEW, run=rest))
+        said = hand.answer(head, msgspec.structs.replace(VIEW, run=rest), after=READ_GAP_MS)
         assert m.Refuse(EPOCH, wanted.seq, "the device was revoked") in said
     assert hand.state.phase == "stopped"
     assert hand.state.report.connection == "revoked"
@@ -519,7 +519,7 @@ def test_an_entry_that_the_server_cannot_read_goes_to_quarantine_and_the_rest_go
     assert isinstance(request, m.AskPush)
     assert request.run.entries == run.entries[:1]
     first = hash_after(request.run)
-    hand.answer(receipt_for(request.run), msgspec.structs.replace(VIEW, run=a_run(2, 2, first)))
+    hand.answer(receipt_for(request.run), msgspec.structs.replace(VIEW, run=a_run(2, 2, first)), after=READ_GAP_MS)
     request = hand.request
     assert isinstance(request, m.AskQuarantine)
     assert request.request.seq == 2

@@ -443,7 +443,7 @@ def test_a_version_that_may_not_read_sends_and_says_so(tmp_path: Path, monkeypat
                 assert (report.online, report.sent, report.connection) == (True, 1, "upgrade")
                 assert "newer version" in (report.problem or "")
                 assert device.replica.counts().received == number + 1
-            monkeypatch.setattr("fieldapp.sync.once.app_version", lambda: "99.0")  # it was upgraded
+            monkeypatch.setattr("fieldapp.sync.once.version", lambda: "99.0")  # it was upgraded
             assert sync_once(device, SETTINGS).problem is None
             assert device.replica.counts().settled == 2
             assert sound(device)
