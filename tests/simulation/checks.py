@@ -159,9 +159,8 @@ class Checks:
         theirs = {row[0]: row[1:] for row in self._server.execute(query)}
         if members is not None:  # one that left the scope is no longer whole: it stays only until own work is sent
             theirs = {stream: row for stream, row in theirs.items() if stream in members}
-        partly = _ids(
-            device.db.raw, "SELECT stream FROM scope WHERE upto = ? OR NOT live", LEAVING
-        )  # kept for own work, or fetched
+        # Kept for own work, or came back and fetched from where it was left. One that is read again because it differs counts.
+        partly = _ids(device.db.raw, "SELECT stream FROM scope WHERE upto = ? OR (NOT live AND after > 0)", LEAVING)
         for stream, pos, digest, version in device.db.raw.execute(query):
             if stream in partly:
                 continue
