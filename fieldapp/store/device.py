@@ -481,6 +481,7 @@ class DeviceReplica:
             missing = self._missing(conn, (*self._keeping.entries_for(conn, restored), *content.entries))
             if missing:
                 self._store(conn, missing)
+            self._heal(conn, content.entries)
             if missing or restored:
                 self._lines.adopt(conn, missing, self._clock.now())
                 for log in sorted({entry.envelope.log for entry in missing}):  # on top of what is shown, also where its rows wait
@@ -503,6 +504,15 @@ class DeviceReplica:
                 self._erase_beside()
         return Started(len(missing), restored, tuple(content.damaged))
 
+    def _heal(self, conn: Connection, entries: Iterable[Entry]) -> None:
+        """What a bad disk made of an unsent entry in the database gives way to the journal's, which fits its hashes."""
+        read = "SELECT raw, body FROM entries WHERE id = ?"
+        for entry in entries:
+            for raw, body in self._db.rows(conn, read, (entry.id,)):
+                if (raw, body) != (entry.raw, entry.body_raw) and body is not None:
+                    changed = (entry.raw, entry.body_raw, entry.hash, entry.id)
+                    self._db.run(conn, "UPDATE entries SET raw = ?, body = ?, hash = ? WHERE id = ?", changed)
+
     def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
         wanted = {entry.id: entry for entry in entries}
         for ids in chunks(sorted(wanted)):
@@ -512,8 +522,9 @@ class DeviceReplica:
 
     def _rewrite_journal(self) -> None:
         self._keeping.write()  # before the journal lets go of it
+        known = {entry.id: entry for entry in self._journal.read().entries}  # held against their hashes, unlike the database's
         with self._db.read() as conn:
-            lines = [journal_line(epoch, seq, entry) for epoch, seq, entry in self._lines.unsent(conn)]
+            lines = [journal_line(epoch, seq, known.get(entry.id, entry)) for epoch, seq, entry in self._lines.unsent(conn)]
         if b"".join(lines) != self._journal.content():
             self._journal.replace(lines)
 

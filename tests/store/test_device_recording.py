@@ -283,6 +283,20 @@ def test_a_start_that_finds_all_well_changes_nothing(device: Device) -> None:
     assert (everything(device.db, OwnEntryRow), everything(device.db, EpochRow), device.view()) == before
 
 
+def test_an_unsent_entry_that_the_disk_spoiled_comes_back_from_the_journal(device: Device) -> None:
+    (name,) = notes(device, "as it was said")
+    with device.db.write() as conn:
+        conn.exec_driver_sql("UPDATE entries SET body = CAST(replace(body, 'said', 'sold') AS BLOB) WHERE id = ?", (name,))
+    device.restart()
+    (entry,) = device.journal.read().entries
+    assert b"as it was said" in (entry.body_raw or b"")
+    run = device.replica.outgoing(10, 1 << 20)
+    assert run is not None
+    assert [sent.body_raw for sent in run.entries] == [entry.body_raw]
+    device.put_database(None)
+    assert unsent(device) == [name]
+
+
 def test_another_person_s_journal_is_not_taken_in_and_not_thrown_away(device: Device, make_device: MakeDevice) -> None:
     other = make_device("d-other", "p-other", "supervisor")
     theirs = notes(other, "theirs")
