@@ -111,8 +111,7 @@ class FieldApp(App[None]):
     def on_mount(self) -> None:
         if not self.is_headless:
             Leaving(asyncio.get_running_loop(), self.exit).begin()
-        self._count_unsent()  # the first frame must not call sent what is only here
-        self.refresh_line()
+        self.refresh_line()  # the first frame must not call sent what is only here
         first = self._first_screen()
         self.push_screen(first)
         first.call_after_refresh(self.set_timer, WARM_S, self._warm)
@@ -251,16 +250,13 @@ class FieldApp(App[None]):
 
     def refresh_line(self) -> None:
         """Read again how much is unsent, and show it in every header."""
-        self._count_unsent()
-        for screen in self.screen_stack:
-            for header in screen.query(StatusHeader):
-                header.line = self.sync_line
-
-    def _count_unsent(self) -> None:
         rows = self.session.reader.rows("SELECT count(*) AS n FROM own_entries WHERE lane = 'unsent'")
         files = self.session.reader.rows("SELECT count(*) AS n FROM files WHERE state = 'here'")
         line = self.sync_line
         self.sync_line = SyncLine(line.connection, line.since, rows[0]["n"], files[0]["n"], line.synced)
+        for screen in self.screen_stack:
+            for header in screen.query(StatusHeader):
+                header.line = self.sync_line
 
     # --- Keys ---------------------------------------------------------------------------------------------------------------------
 

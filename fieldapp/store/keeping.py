@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from sqlalchemy import Connection
 
-from fieldapp.domain.entry import Entry
+from fieldapp.domain.entry import Entry, sha256
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
 from fieldapp.store.journal import Journal, JournalContent, journal_line
@@ -38,7 +38,7 @@ class Keeping:
         """
         if not left:
             return
-        self._kept.owe([journal_line(*placed) for placed in left], at)
+        self._kept.owe([journal_line(*placed) for placed in self._sound(left)], at)
         with suppress(Problem):  # a journal that is too long does no harm: what it holds is known, and moved at the next start
             if self._has_unsent():
                 return
@@ -46,6 +46,13 @@ class Keeping:
             with self._both:
                 if not self._has_unsent():
                     self._journal.replace(())
+
+    def _sound(self, left: Sequence[Placed]) -> Sequence[Placed]:
+        """The same entries; of one that a bad disk spoiled in the database, the journal's copy, while the journal still has it."""
+        if not any(_spoiled(entry) for _, _, entry in left):
+            return left
+        good = {entry.id: entry for entry in self._journal.read().entries}
+        return [(epoch, seq, good.get(entry.id, entry) if _spoiled(entry) else entry) for epoch, seq, entry in left]
 
     def write(self) -> None:
         """Write what left the outbox and is only in the journal so far: to be called before the journal is written anew.
@@ -124,3 +131,7 @@ class Keeping:
         with self._db.read() as conn:
             found = self._db.rows(conn, "SELECT value FROM settings WHERE name = 'last_contact'")
         return int(found[0][0] or 0) if found else 0
+
+
+def _spoiled(entry: Entry) -> bool:
+    return entry.body_raw is not None and sha256(entry.body_raw) != entry.envelope.body

@@ -157,6 +157,21 @@ def test_entries_handed_over_as_quarantine_are_kept_too(device: Device, new_serv
     assert placed(server) == ids
 
 
+def test_what_is_kept_of_a_spoiled_entry_is_the_journal_s_copy(device: Device, new_server: Callable[[], ServerReplica]) -> None:
+    """A server takes the spoiled bytes as quarantine only; what can be read of the entry must not go with the database."""
+    ids = [*device.say(created()).entries, *note(device, "as it was said")]
+    with device.db.write() as conn:
+        conn.exec_driver_sql("UPDATE entries SET body = CAST(replace(body, 'said', 'sold') AS BLOB) WHERE id = ?", (ids[1],))
+    run = device.replica.outgoing(10, 1 << 20)
+    assert run is not None
+    device.replica.refuse(run.epoch, 2, "its hashes differ")
+    assert kept(device) == ids
+    device.put_database(None)
+    server = new_server()
+    device.push(server)
+    assert placed(server) == ids
+
+
 def test_without_room_for_the_segment_the_journal_lets_go_of_nothing(
     device: Device, new_server: Callable[[], ServerReplica]
 ) -> None:
