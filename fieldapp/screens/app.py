@@ -30,7 +30,7 @@ from fieldapp.screens.base import EVERYWHERE, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.leaving import Leaving
 from fieldapp.screens.problem_words import problem_words
-from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, Session
+from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT, Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.screens.tidying import EVERY_S, Tidying
@@ -89,7 +89,8 @@ class FieldApp(App[None]):
     ) -> None:
         super().__init__()
         self.session = session
-        self.sync_line = SyncLine()
+        contact = session.kept(LAST_CONTACT)
+        self.sync_line = SyncLine(synced=int(contact) if contact.isdigit() else None)
         self._make_loop, self._network, self.ask_desk = loop, network, ask_desk
         self._tidying = Tidying()
         self._sync_loop: SyncLoop | None = None
@@ -237,7 +238,9 @@ class FieldApp(App[None]):
         if status.sealed:  # its data goes when the app is closed: nothing is shown any more
             self.exit()
             return
-        self.sync_line = SyncLine(status.connection, status.since, self.sync_line.unsent, self.sync_line.files, status.synced)
+        line = self.sync_line
+        synced = status.synced or line.synced  # the loop knows of this run only
+        self.sync_line = SyncLine(status.connection, status.since, line.unsent, line.files, synced)
         before, self._unsent = self._unsent, self._unsent_streams()
         self.streams_changed(status.streams | (before ^ self._unsent))
         for screen in self.screen_stack:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 ResultT = TypeVar("ResultT")
 KEPT_LANGUAGE, KEPT_THEME = "screen_language", "screen_theme"
 """Settings of the home: the language and the colours chosen on a screen."""
+LAST_CONTACT = "last_contact"
+"""Setting of the home that the sync loop writes: when the server answered last, milliseconds UTC."""
 
 
 class Session:
@@ -49,7 +51,7 @@ class Session:
         return ReviewQueue()
 
     def kept(self, name: str) -> str:
-        """A choice made on a screen of this home (KEPT_LANGUAGE, KEPT_THEME); '' where none was."""
+        """A setting of this home (KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT); '' where it was never set."""
         row = self.reader.row("SELECT value FROM settings WHERE name = ?", (name,))
         return str(row["value"]) if row else ""
 

@@ -73,7 +73,7 @@ class StatusHeader(Widget):
         if line.files:
             unsent += plural(", {count} file", ", {count} files", line.files).format(count=line.files)
         clock = time.strftime("%H:%M")
-        synced = time.strftime("%H:%M", time.localtime(line.synced / 1000)) if line.synced else "--:--"
+        synced = _when(line.synced) if line.synced else "--:--"
         right = Content.assemble(
             (f"{glyph} {words}", colour), ("  ", ""),
             (unsent, "bold $text-warning" if line.unsent or line.files else "$text-muted"), ("  ", ""),
@@ -85,3 +85,9 @@ class StatusHeader(Widget):
         if left.cell_length > room:  # a piece of a branch's name helps nobody
             left = who.truncate(room, ellipsis=True)
         return Content.assemble(left, " " * max(0, self.size.width - left.cell_length - right.cell_length), right)
+
+
+def _when(instant: int) -> str:
+    """An instant (milliseconds UTC) as local time, with the day where it is not today's."""
+    local, today = time.localtime(instant / 1000), time.localtime()
+    return time.strftime("%H:%M" if local[:3] == today[:3] else "%m-%d %H:%M", local)
