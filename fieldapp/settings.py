@@ -45,6 +45,14 @@ def typed_path(text: str) -> Path:
     return Path(os.path.expanduser(text))  # noqa: PTH111 (Path's own raises where nobody is called so)
 
 
+def shown_path(path: Path) -> str:
+    """A path as a person may type it: what lies in the home folder begins with `~`. Shorter to read, and it says whose it is."""
+    home = typed_path("~")
+    if path == home or not path.is_relative_to(home):
+        return str(path)
+    return str(Path("~") / path.relative_to(home))
+
+
 def config_file() -> Path:
     """Where the configuration is read from, whether it exists or not."""
     named = os.environ.get("FIELDAPP_CONFIG", "")

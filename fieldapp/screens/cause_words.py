@@ -1,5 +1,5 @@
-"""Causes that the sync and the server name in English, in the person's language: why there is no connection, why an entry does not
-stand. What is not known here is shown as it came."""
+"""What the sync, the server and the checks say in English, in the person's language: why there is no connection, why an entry does
+not stand, what a diagnosis finds. What is not known here is shown as it came."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 
 from fieldapp.language import _, language, later
 from fieldapp.screens.states import STATUS
+from fieldapp.screens.values import ROLES
 
 _TEMPLATES = (
     # No connection
@@ -77,6 +78,43 @@ _TEMPLATES = (
     later("the device was revoked"),
     later("it is too large to be sent"),
     later("the server does not answer when it is sent"),
+    # What a diagnosis finds (fieldapp/checks.py)
+    later("Device {code} of {name} ({role}, {branch}), server {url}."),
+    later("{path} can be written."),
+    later("Nothing can be written to {path} ({error}). Check its owner and the disk."),
+    later("Every page of {name} is well."),
+    later("Every page of {name} is well. A damaged one lies at {path}."),
+    later("It is missing. The next command that records makes it anew, with all unsent work."),
+    later(
+        "It is damaged: {error}. Unsent work is in the journal too: keep that folder. `fieldapp doctor --repair` puts the damaged "
+        "one aside and makes a new one."
+    ),
+    later("It holds a second copy of all {count} unsent entries."),
+    later("It holds {count} of {of} unsent entries. The next command that records mends that."),
+    later("It holds {count} entries."),
+    later("Damaged lines: {lines}. The others are good; the database has its own copy."),
+    later("{count} entries and {files} files are only on this device."),
+    later("{count} records do not stand by themselves; the office decides on them."),
+    later(
+        "The server says that {count} jobs, customers and assets are no longer yours. That is much at once: it is asked again in a "
+        "minute before anything leaves this device."
+    ),
+    later(
+        "{count} records look otherwise here than at the server, though they were read again: {names}. Nothing is lost. Upgrade "
+        "this program, and tell the office if it stays so."
+    ),
+    later("Every recorded file is there."),
+    later("{count} recorded files are gone from {path}: {names}."),
+    later("Not compared with the server's yet."),
+    later("Agrees with the server's."),
+    later("{seconds} s behind the server's."),
+    later("{seconds} s ahead of the server's."),
+    later("{seconds} s behind the server's. Set it: times recorded now are marked doubtful."),
+    later("{seconds} s ahead of the server's. Set it: times recorded now are marked doubtful."),
+    later("Every hash, every chain and every view agrees with what was recorded."),
+    later("{count} places do not agree, the first is {what}."),
+    later("{free} MiB are free."),
+    later("{free} MiB are free. Make room, or nothing more can be saved."),
 )
 _PATTERNS = tuple(
     (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))), template) for template in _TEMPLATES if "{" in template
@@ -98,7 +136,9 @@ def cause_words(cause: str) -> str:
 
 
 def _inner(name: str, text: str) -> str:
-    """What stands in a cause: another cause, or a status by its word on the screens."""
+    """What stands in a cause: another cause, or a status or a role by its word on the screens."""
     if name in ("why", "before"):
         return cause_words(text)
+    if name == "role" and text in ROLES:
+        return _(ROLES[text])
     return _(STATUS[text][1]) if name == "status" and text in STATUS else text

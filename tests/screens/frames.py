@@ -42,6 +42,7 @@ class Gallery:
     def __init__(self, walk: str, language: str, *, update: bool) -> None:
         self.folder, self.language, self.update = FOLDER / walk, language, update
         self.taken: list[str] = []
+        self.screens: dict[str, str] = {}
         self.wrong: list[str] = []
 
     async def take(self, pilot: Pilot[Any], name: str, *, stored: bool = True) -> None:
@@ -59,7 +60,14 @@ class Gallery:
             self.wrong += [f"{where}: {fault}" for fault in faults(pilot.app.screen, lines)]
             if stored:
                 self.taken.append(file.name)
+                self.screens[name] = type(pilot.app.screen).__name__
                 self._compare(file, where, "\n".join(line.rstrip() for line in lines) + "\n")
+
+    def _list_screens(self) -> None:
+        """Which screen each frame shows, beside the frames: what has none is found without walking through everything."""
+        file = self.folder / f"screens.{self.language}.txt"
+        shown = "".join(f"{name} {screen}\n" for name, screen in sorted(self.screens.items()))
+        self._compare(file, f"{file.parent.name}/{file.name}", shown)
 
     def _compare(self, file: Path, where: str, shown: str) -> None:
         if self.update:
@@ -73,6 +81,7 @@ class Gallery:
 
     def close(self) -> None:
         """All frames of the walk were as stored, and none is stored that was not taken."""
+        self._list_screens()
         stored = {file for file in self.folder.glob(f"*.{self.language}.*.txt")}
         left = sorted(file.name for file in stored if file.name not in self.taken)
         if self.update:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import gettext
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import pytest
 from textual.content import Content
 
+from fieldapp.checks import checks
 from fieldapp.domain import decided, outcome, progress
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.words import Spoken
@@ -23,6 +24,7 @@ from fieldapp.screens.office import open_points
 from fieldapp.screens.problem_words import BY_CODE, problem_words
 from fieldapp.screens.states import LANE, PROMISE, STATUS, VERDICT
 from fieldapp.store import judge
+from tests.screens.conftest import FieldHome
 
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
 
@@ -166,3 +168,18 @@ def texts_of(node: ast.expr) -> Iterator[str]:
         yield node.value
     elif isinstance(node, ast.JoinedStr):
         yield "".join(str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values)
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_every_finding_of_a_diagnosis_is_translated(field_home: Callable[[str], FieldHome], code: str) -> None:
+    """Of a device that is well, and of one with something unsent, without its second copy, with a clock that is wrong."""
+    well, troubled = field_home("tech-anna"), field_home("tech-anna")
+    with troubled.services() as device:
+        device.work.note("J-1053", "Pump runs warm")
+        device.replica.set_settings(skew_ms="-900000")
+    troubled.home.journal_file.write_bytes(b"")
+    found = [check for home in (well, troubled) for check in checks(str(home.home.path), ask_server=False)]
+    assert len({check.words for check in found}) > 12
+    assert not all(check.ok for check in found)
+    set_language(code)
+    assert [check.words for check in found if cause_words(check.words) == check.words] == []

@@ -5,28 +5,38 @@ How frames are stored and stored anew: tests/screens/frames.py.
 
 from __future__ import annotations
 
+import os
+import pkgutil
+import platform
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 from textual.widgets import Input, OptionList
 
+from fieldapp import screens
 from fieldapp.bootstrap import open_device
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.problem import Problem
-from fieldapp.language import set_language
+from fieldapp.domain.words import say
+from fieldapp.language import _, set_language
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.customer.handover import HandoverScreen
 from fieldapp.screens.office.board import BoardScreen
 from fieldapp.screens.office.board_filter import BoardFilter
+from fieldapp.screens.office.open_points import WORDS, ApproveAnywayScreen
 from fieldapp.screens.office.review import ReviewScreen
 from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.search import SearchScreen
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 from fieldapp.screens.technician.job import TABS, JobScreen
+from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.step_runner import StepRunnerScreen
 from fieldapp.screens.technician.sync_centre import SyncCentreScreen
 from fieldapp.screens.welcome import WelcomeApp, WelcomeScreen
@@ -37,7 +47,7 @@ from fieldapp.store.rows import Draft
 from fieldapp.sync.status import SyncStatus
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import NOW_MS, FieldHome
-from tests.screens.frames import SIZES, Gallery, settled, unpainted, until
+from tests.screens.frames import FOLDER, SIZES, Gallery, settled, unpainted, until
 
 HomeOf = Callable[[str], FieldHome]
 Opens = Callable[[str], Gallery]
@@ -126,6 +136,17 @@ async def at_step(pilot: Pilot[Any], runner: StepRunnerScreen, key: str) -> None
     await settled(pilot)
 
 
+@pytest.fixture
+def a_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same facts about the computer on every computer; homes of devices lie in the person's home folder."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for fact, answer in (("python_version", "3.11.9"), ("system", "Linux"), ("release", "6.8.0")):
+        monkeypatch.setattr(platform, fact, lambda answer=answer: answer)
+    usage = shutil.disk_usage(tmp_path)._replace(free=48 << 30)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+
+
+@pytest.mark.usefixtures("a_machine")
 async def test_a_technicians_day(field_home: HomeOf, gallery: Opens, spoken: str) -> None:
     home, shows = field_home("tech-anna"), gallery("day")
     app = home.app()
@@ -151,7 +172,7 @@ async def test_a_technicians_day(field_home: HomeOf, gallery: Opens, spoken: str
         await push(pilot, SyncCentreScreen())
         await shows.take(pilot, "sync-nothing")
         await press(pilot, "d")
-        await shows.take(pilot, "diagnosis", stored=False)
+        await shows.take(pilot, "diagnosis")
 
 
 async def test_what_is_only_here(field_home: HomeOf, gallery: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,9 +285,11 @@ async def test_steps(field_home: HomeOf, gallery: Opens) -> None:
             await shows.take(pilot, key.replace("/", "-").lower())
 
 
+@pytest.mark.usefixtures("a_machine")
 async def test_around_a_step(field_home: HomeOf, gallery: Opens) -> None:
     home, shows = field_home("tech-anna"), gallery("around")
-    home.put("leak.jpg", b"\xff\xd8\xff" + b"x" * 40_000)
+    for ago, name, size in ((90, "leak.jpg", 40_000), (3600, "测试报告 2026-11.pdf", 1_234_567)):
+        os.utime(home.put(name, b"\xff\xd8\xff" + b"x" * size), times=(NOW_MS / 1000 - ago,) * 2)
     with home.services() as device:
         device.work.move("J-1053", "resume")
     app = home.app()
@@ -289,7 +312,7 @@ async def test_around_a_step(field_home: HomeOf, gallery: Opens) -> None:
         ):
             await app.run_action(action, runner)
             await settled(pilot)
-            await shows.take(pilot, name, stored=name != "file")  # the folder of the inbox and the hour of the file
+            await shows.take(pilot, name)
             await press(pilot, "escape")
         await typed(pilot, "")
         await at_step(pilot, runner, "CHILLER-CALL/discharge_pressure")
@@ -397,7 +420,7 @@ async def test_a_new_job(field_home: HomeOf, gallery: Opens) -> None:
         await shows.take(pilot, "who")
 
 
-async def test_a_review(field_home: HomeOf, gallery: Opens) -> None:
+async def test_a_review(field_home: HomeOf, gallery: Opens, spoken: str) -> None:
     app, shows = field_home("sup-petra").app(), gallery("review")
     async with app.run_test(size=SIZES[0]) as pilot:
         await settled(pilot)
@@ -418,6 +441,11 @@ async def test_a_review(field_home: HomeOf, gallery: Opens) -> None:
         await shows.take(pilot, "entry")
         await press(pilot, "escape", "escape", "down", "enter", "a")
         await shows.take(pilot, "approve")
+        await press(pilot, "escape")
+        steps = [say(place.step.title, spoken) for place in JobSteps(app.session, "job:j-1046", NOW_MS).visible]
+        points = [_(words).format(step=steps[number]) for number, words in enumerate([*WORDS.values(), *WORDS.values()])]
+        await push(pilot, ApproveAnywayScreen("J-1046", points, None))
+        await shows.take(pilot, "approve-anyway")
         await press(pilot, "escape", "escape")
         await push(pilot, ReviewJobScreen(SENT_BACK))
         await shows.take(pilot, "sent-back")
@@ -493,3 +521,20 @@ async def test_traditional_chinese_in_the_office(field_home: HomeOf, tmp_path: P
     async with welcome.run_test(size=SIZES[0]) as pilot:
         await settled(pilot)
         await shows.take(pilot, "welcome")
+
+
+def test_every_screen_has_frames_in_both_languages() -> None:
+    """Which frame shows which screen stands in `screens.LANGUAGE.txt` beside the frames; a base of other screens needs none."""
+    for module in pkgutil.walk_packages(screens.__path__, f"{screens.__name__}."):
+        import_module(module.name)
+    ours = {found for found in _below(Screen) if found.__module__.startswith(screens.__name__)}
+    bases = {base for screen in ours for base in screen.__mro__[1:]}
+    for code in LANGUAGES:
+        shown = {line.split()[1] for file in FOLDER.glob(f"*/screens.{code}.txt") for line in file.read_text().splitlines()}
+        assert sorted(screen.__qualname__ for screen in ours - bases if screen.__name__ not in shown) == [], code
+
+
+def _below(parent: type) -> Iterator[type]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from _below(child)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
     from fieldapp.screens.technician.drafting import DraftKeeper
 
-_SHOWN = 8
+_SHOWN = 5
+"""Points that are listed: of two lines each they still fit 80x24."""
 WORDS = {
     "required": later("{step}: required, nothing is recorded"),
     "corrective": later("{step}: the corrective step is not done"),
@@ -55,9 +56,14 @@ def open_points(field: FieldApp, job: JobState) -> list[str]:
 class ApproveAnywayScreen(NoteScreen):
     """The open points, and the note that says why the job is approved although they are open."""
 
+    DEFAULT_CSS = """
+    ApproveAnywayScreen Sheet { height: 5; }
+    """
+
     def __init__(self, number: str, points: Sequence[str], drafts: DraftKeeper | None) -> None:
         count = plural("{number} has {count} open point", "{number} has {count} open points", len(points))
         listed = "\n".join(f"· {point}" for point in points[:_SHOWN])
         more = "\n" + _("and {count} more").format(count=len(points) - _SHOWN) if len(points) > _SHOWN else ""
-        hint = listed + more + "\n\n" + _("Approve anyway? Write why, then Enter. Esc goes back; b sends steps back instead.")
+        asked = _("Approve anyway? Write why, then Enter. Esc goes back; b sends steps back instead.")
+        hint = f"{asked}\n\n{listed}{more}"
         super().__init__(count.format(number=safe_text(number).plain, count=len(points)), drafts, "approve", hint)

@@ -17,7 +17,7 @@ from fieldapp.screens.base import FieldModal
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Found, listed_in
 from fieldapp.screens.values import day_time, size_words
-from fieldapp.settings import typed_path
+from fieldapp.settings import shown_path, typed_path
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -66,7 +66,7 @@ class FilePickerScreen(FieldModal[Path]):
         empty = _("The inbox is empty. Put photos into the folder below, or type a path.")
         self.query_one(WindowList).set_empty(empty if inbox else _("There is nothing in this folder."))
         words = _("Inbox: ") if inbox else _("Folder: ")
-        self.query_one(".-folder", Static).update(Content.assemble((words, "$text-muted"), safe_text(str(folder))))
+        self.query_one(".-folder", Static).update(Content.assemble((words, "$text-muted"), safe_text(shown_path(folder))))
         self._shown = []
         self._look_again()
         self.query_one(WindowList).action_edge(-1)
@@ -133,7 +133,7 @@ class FilePickerScreen(FieldModal[Path]):
             self._look_into(path.resolve())
             self.query_one(WindowList).focus()
         else:
-            self.query_one(".wrong", Static).update(Content.assemble(_("There is no file here: "), safe_text(str(path))))
+            self.query_one(".wrong", Static).update(Content.assemble(_("There is no file here: "), safe_text(shown_path(path))))
 
 
 def _is_picture(path: Path) -> bool:

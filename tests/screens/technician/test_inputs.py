@@ -13,6 +13,7 @@ import time_machine
 from fieldapp.domain.signing import read_strokes
 from fieldapp.screens.technician.inputs.signature import SignHere
 from fieldapp.screens.technician.places import LISTED, listed_in
+from fieldapp.settings import shown_path, typed_path
 from fieldapp.store.queries.drafts import draft_of
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import at_work
@@ -313,3 +314,12 @@ async def test_a_long_list_is_searched_and_filtered(field_home: HomeOf) -> None:
         assert technician.runner.query(OptionList).last().count == 1
         await technician.keys("down")
         assert made.text == "p27"
+
+
+def test_a_path_in_the_home_folder_is_shown_as_it_may_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "anna"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "anna"))
+    inbox, beside = tmp_path / "anna" / "inbox", tmp_path / "anna-2" / "inbox"
+    assert shown_path(inbox) == str(Path("~") / "inbox")
+    assert typed_path(shown_path(inbox)) == inbox
+    assert shown_path(beside) == str(beside)
