@@ -39,7 +39,7 @@ def test_it_is_the_procedure_that_products_name(wifi: Procedure) -> None:
     assert (wifi.code, wifi.kind) == ("WIFI-VAL", "service")
 
 
-def test_every_text_is_in_english_and_chinese(wifi: Procedure) -> None:
+def test_every_text_is_in_english_and_both_chinese_scripts(wifi: Procedure) -> None:
     texts = [
         words for step in wifi.steps for words in (step.title, step.instruction, step.hazard, step.constraint_message) if words
     ]
@@ -47,7 +47,7 @@ def test_every_text_is_in_english_and_chinese(wifi: Procedure) -> None:
     texts += [choice.label for choices in wifi.choice_lists.values() for choice in choices]
     texts += [group.title for group in wifi.groups]
     assert texts
-    assert all(words.keys() == {"en", "zh_CN"} for words in [*texts, wifi.title, wifi.purpose])
+    assert all(words.keys() == {"en", "zh_CN", "zh_TW"} for words in [*texts, wifi.title, wifi.purpose])
 
 
 @pytest.mark.parametrize(

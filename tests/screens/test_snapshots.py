@@ -483,7 +483,7 @@ async def test_traditional_chinese(field_home: HomeOf, tmp_path: Path, gallery: 
         await shows.take(pilot, "today")
         for name, screen in (
             ("job", JobScreen(NEW)), ("step", StepRunnerScreen(SENT_BACK)), ("complete-check", CompleteCheckScreen(UNDER_WAY)),
-            ("sync-centre", SyncCentreScreen()), ("search", SearchScreen("冷水")),
+            ("sync-centre", SyncCentreScreen()), ("search", SearchScreen("冰水")),
         ):  # fmt: skip
             await push(pilot, screen)
             await shows.take(pilot, name)
