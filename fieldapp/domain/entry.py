@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from fieldapp.domain.problem import Problem
-from fieldapp.domain.text import strict_json
+from fieldapp.domain.text import WHOLE_LIMIT, strict_json
 
 BODY_LIMIT = 64 * 1024
 """Bytes of one body; larger documents are files named by hash."""
@@ -185,12 +185,14 @@ def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False, judged:
     """
     if not trusted:
         _check_size(raw)
-        if not judged:
-            strict_json(raw, "envelope")
     try:
         envelope = _envelope_decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        if not (trusted or judged):
+            strict_json(raw, "envelope")  # first what is wrong with it as JSON
         raise Problem("bad-entry", f"The envelope cannot be read: {error}.") from None
+    if not (trusted or judged or _as_written(envelope, raw)):
+        strict_json(raw, "envelope")
     if not trusted:
         _check(envelope)
         if body is not None:
@@ -203,24 +205,37 @@ def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False, judged:
     return Entry(envelope, raw, body)
 
 
+def _as_written(envelope: Envelope, raw: bytes) -> bool:
+    """Whether these bytes are what this program writes for this envelope, as nearly all are: then there is nothing else in them
+    that would have to be judged as JSON, but for how large numbers are."""
+    if b"\\u" in raw or _encoder.encode(envelope) != raw:
+        return False
+    at = envelope.at
+    numbers = (at.wall, at.offset, at.up, at.skew or 0, envelope.schema, envelope.n, envelope.of, envelope.v)
+    return max(numbers) <= WHOLE_LIMIT and min(numbers) >= -WHOLE_LIMIT and all(f.size <= WHOLE_LIMIT for f in envelope.files)
+
+
 def _check_size(raw: bytes) -> None:
     if len(raw) > ENVELOPE_LIMIT:
         raise Problem("bad-entry", f"The envelope has {len(raw):,} bytes; {ENVELOPE_LIMIT:,} are allowed.")
 
 
 _FORMS = (
-    ("id", _ID.match), ("group", _ID.match), ("type", _TYPE.match), ("log", _NAME.match), ("author", _NAME.match),
-    ("device", _NAME.match), ("body", _HASH.match),
+    ("id", _ID), ("group", _ID), ("type", _TYPE), ("log", _NAME), ("author", _NAME), ("device", _NAME), ("body", _HASH),
 )  # fmt: skip
+_ALL_FORMS = re.compile("\n".join(form.pattern.removesuffix(r"\Z") for _, form in (*_FORMS, ("stream", _STREAM))) + r"\Z")
+"""All of them at once, each on a line of its own: one look at an entry that is as it should be. No form holds a line's end."""
 
 
 def _check(envelope: Envelope) -> None:
-    faults = [name for name, form in _FORMS if not form(getattr(envelope, name))]
-    faults += [f"stream {stream[:40]!r}" for stream in envelope.streams if not _STREAM.match(stream)]
+    said = (envelope.id, envelope.group, envelope.type, envelope.log, envelope.author, envelope.device, envelope.body)
+    fits = _ALL_FORMS.match("\n".join((*said, envelope.stream))) is not None
+    faults = [] if fits else [name for name, form in _FORMS if not form.match(getattr(envelope, name))]
+    faults += [f"stream {s[:40]!r}" for s in (envelope.also if fits else envelope.streams) if not _STREAM.match(s)]
     faults += ["file hash" for file in envelope.files if not _HASH.match(file.sha256) or file.size < 0]
     if not 0 <= envelope.n < envelope.of <= GROUP_LIMIT:
         faults.append("place in its group")
-    if len(envelope.also) > ALSO_LIMIT or len(set(envelope.streams)) != len(envelope.streams):
+    if len(envelope.also) > ALSO_LIMIT or (envelope.also and len(set(envelope.streams)) != len(envelope.streams)):
         faults.append("streams")
     if envelope.base is not None and not _ID.match(envelope.base):
         faults.append("base")

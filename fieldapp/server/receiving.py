@@ -65,4 +65,6 @@ def read_lines(wire: ImportRequest) -> tuple[list[Line], tuple[int, ...]]:
 
 
 def _size(text: str | None) -> int:
-    return len(text.encode("utf-8", "surrogatepass")) if text else 0
+    if not text:
+        return 0
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

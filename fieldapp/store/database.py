@@ -46,6 +46,9 @@ class Database:
         self._lock = threading.RLock()
         self._read_only = read_only
         self._inserts: dict[tuple[type[SQLModel], str, tuple[str, ...]], str] = {}
+        self._held: Connection | None = None
+        """The writing connection, kept from one unit of work to the next: SQLAlchemy's taking and giving back costs as much as the
+        commit of one recorded step."""
         if self.is_sqlite:
             self._path = url.removeprefix("sqlite:///")
             self._writer = create_engine("sqlite://", creator=self._connect, poolclass=StaticPool)
@@ -101,8 +104,15 @@ class Database:
             Problem: `disk-full`, `database-busy`, `database-damaged`, `database-away`, `database-failed`.
         """
         if self.is_sqlite:
-            with self._lock, clear_words(), self._writer.begin() as connection:
-                yield connection
+            with self._lock, clear_words():
+                held, self._held = self._held or self._writer.connect(), None
+                try:
+                    with held.begin():
+                        yield held
+                except BaseException:
+                    held.close()  # whatever state it is in: the next unit of work begins with a fresh one
+                    raise
+                self._held = held
         else:
             with clear_words(), self._writer.begin() as connection:
                 yield connection
@@ -192,6 +202,10 @@ class Database:
                 connection.close()
 
     def close(self) -> None:
+        with self._lock:
+            if self._held is not None:
+                self._held.close()
+                self._held = None
         if self._readers is not self._writer:
             self._readers.dispose()  # first: the last one to close folds the write-ahead log into the file, and only a writer can
         self._writer.dispose()

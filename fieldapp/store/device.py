@@ -25,7 +25,7 @@ from fieldapp.domain.entry import (
 )  # fmt: skip
 from fieldapp.domain.entry_types.base import Fact, read_body
 from fieldapp.domain.entry_types.reference import PersonRecorded
-from fieldapp.domain.fold import FOLD_VERSION, fold, read_state, state_bytes
+from fieldapp.domain.fold import FOLD_VERSION, State, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.store.agreement import Disagreement, disagreements
@@ -117,6 +117,8 @@ class DeviceReplica:
         self._both = threading.RLock()
         """Held while database and journal change together: the app records in one thread and hears of receipts in another."""
         self._keeping = Keeping(db, journal, self._lines, self._both)
+        self._shown: tuple[bytes, State] | None = None
+        """The view that was written last, as bytes and as a value: step after step is recorded on one job."""
 
     @property
     def identity(self) -> Identity:
@@ -196,7 +198,8 @@ class DeviceReplica:
                 refresh_jobs(self._db, conn, {stream: entries[0].envelope.log}, self.identity.role)
                 continue
             row = dict(zip(_JOB_COLUMNS, found, strict=True))
-            before = view = read_state(stream, row["view"])
+            known = self._shown
+            before = view = known[1] if known is not None and known[0] == row["view"] else read_state(stream, row["view"])
             for entry in entries:
                 if stream in entry.envelope.streams:
                     view = fold(view, Fact(entry, role=self.identity.role))
@@ -204,7 +207,9 @@ class DeviceReplica:
             assert isinstance(before, JobState)
             timeless = view.history is before.history and view.feedback is before.feedback  # then no promise has moved
             due = (row["due"], row["due_name"]) if timeless else None
-            now = job_row(stream, row["log"], view, state_bytes(view), due)
+            raw = state_bytes(view)
+            self._shown = (raw, view)  # never more than a guess: what lies in the database decides
+            now = job_row(stream, row["log"], view, raw, due)
             changed = {name: value for name, value in now.items() if value != row[name]}  # indexes of the others stay untouched
             sets = ", ".join(f"{name} = ?" for name in changed)
             plain(conn).execute(f"UPDATE jobs SET {sets} WHERE stream = ?", (*changed.values(), stream))
