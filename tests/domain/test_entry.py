@@ -186,6 +186,16 @@ def test_unknown_fields_of_an_envelope_stay_in_its_bytes() -> None:
     assert entry.hash == sha256(raw)
 
 
+def test_bytes_as_we_write_them_are_held_to_the_same_bounds() -> None:
+    entry = write_entry(ENVELOPE, b"{}")
+    for name, value in (("v", WHOLE_LIMIT + 1), ("schema", -WHOLE_LIMIT - 1)):
+        raw = encode(msgspec.structs.replace(entry.envelope, **{name: value}))
+        with pytest.raises(Problem, match="too large"):
+            read_entry(raw, b"{}")
+    at_the_bound = encode(msgspec.structs.replace(entry.envelope, v=WHOLE_LIMIT))
+    assert read_entry(at_the_bound, b"{}").raw == at_the_bound
+
+
 def test_what_we_stored_ourselves_is_not_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
     entry = write_entry(ENVELOPE, b"{}")
     monkeypatch.setattr("fieldapp.domain.entry.strict_json", None)
