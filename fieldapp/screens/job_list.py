@@ -43,8 +43,15 @@ class JobListScreen(FieldScreen):
 
     def jobs_beside_preview(self) -> Iterable[Widget]:
         with Horizontal():
-            yield WindowList(self.draw, row_height=self.ROW_LINES, skip=lambda row: not stream_of(row), id="jobs")
+            yield WindowList(
+                self.draw, row_height=self.ROW_LINES, skip=lambda row: not stream_of(row), filling=self._filling, id="jobs"
+            )
             yield Static(id="preview", markup=False)
+
+    def _filling(self) -> bool:
+        """What the server has is still being fetched for the first time since the start."""
+        status = self.field.sync_status
+        return status is None or status.synced is None
 
     @property
     def jobs(self) -> WindowList:

@@ -57,7 +57,8 @@ class Rows(Generic[RowT]):
 class WindowList(ScrollView, can_focus=True):
     """Draws rows through `draw(row, width) -> Content` (its lines joined by line feeds).
 
-    Rows for which `skip(row)` is true are headings: they are drawn, the cursor passes over them.
+    Rows for which `skip(row)` is true are headings: they are drawn, the cursor passes over them. While `filling()` says that rows
+    still pour in the cursor stays at the top, unless somebody has put it on a row.
     """
 
     DEFAULT_CSS = """
@@ -112,12 +113,14 @@ class WindowList(ScrollView, can_focus=True):
         *,
         row_height: int = 1,
         skip: Callable[[object], bool] = lambda row: False,
+        filling: Callable[[], bool] = lambda: False,
         empty: str = "",
         id: str | None = None,  # noqa: A002 (Textual's name)
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._draw, self._row_height, self._skip, self._empty = draw, row_height, skip, empty
+        self._filling, self._was_filling, self._placed = filling, False, False
         self._source: Source[object] = Rows[object]((), lambda row: 0)
         self._count = 0
         self._windows: dict[int, Sequence[object]] = {}
@@ -131,6 +134,9 @@ class WindowList(ScrollView, can_focus=True):
         self._source, self._windows = source, {}
         self._count = source.count()
         self._measure()
+        filling, self._was_filling = self._was_filling or self._filling(), self._filling()  # the last that pours in is news too
+        if filling and not self._placed:
+            key, self.cursor = None, 0
         self.cursor = self._find(key, self.cursor)
         self._into_view(animate=False)
         self.refresh()
@@ -209,6 +215,7 @@ class WindowList(ScrollView, can_focus=True):
             self._set(found)
 
     def action_choose(self) -> None:
+        self._placed = True
         row = self.row
         if row is not None and not self._skip(row):
             self.post_message(self.Chosen(self, row))
@@ -229,6 +236,7 @@ class WindowList(ScrollView, can_focus=True):
         return None if row is None or self._skip(row) else index
 
     def _set(self, index: int) -> None:
+        self._placed = True
         if index == self.cursor:
             return
         before, self.cursor = self.cursor, index
@@ -239,6 +247,8 @@ class WindowList(ScrollView, can_focus=True):
 
     def _into_view(self, animate: bool = False) -> bool:
         """Scroll so that the cursor's row (and a heading just above it) is in view. True where it had to."""
+        if not self.size.height:  # not laid out yet; it is looked at again then
+            return False
         top = self.cursor * self._row_height
         above = self._at(self.cursor - 1)
         if above is not None and self._skip(above):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from fieldapp.domain.instant import parse_window, zone_of
 from fieldapp.domain.job import JobState
 from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
+from fieldapp.screens.job_list import stream_of
 from fieldapp.screens.office.assign import AssignScreen
 from fieldapp.screens.office.board import BoardScreen
 from fieldapp.screens.office.board_filter import FilterScreen
@@ -22,9 +24,10 @@ from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.states import STATUS, span
 from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.lists import JobCard
+from fieldapp.sync.status import SyncStatus
 from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.window_list import WindowList
-from tests.screens.conftest import FieldHome
+from tests.screens.conftest import NOW_MS, FieldHome
 from tests.screens.until import press_text, shown, text_of, until
 
 Homes = Callable[[str], FieldHome]
@@ -76,6 +79,41 @@ async def test_supervisor_starts_on_the_board_with_every_open_job(field_home: Ho
         assert "Enter open" in shown(app)
         assert ("Customer" in shown(app)) is (size[0] >= 110)  # the preview
         await pilot.pause()
+
+
+def arrives_above(home: FieldHome, stream: str, due: int) -> str:
+    """A job gets a promise that puts it on top."""
+    with sqlite3.connect(home.home.database_file) as conn:
+        conn.execute("UPDATE jobs SET due = ? WHERE stream = ?", (due, stream))
+    conn.close()
+    return stream
+
+
+@pytest.mark.parametrize("touched", [False, True])
+async def test_while_jobs_pour_in_the_board_stays_at_its_top_until_somebody_moves(field_home: Homes, touched: bool) -> None:
+    home = field_home("sup-petra")
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        jobs = jobs_of(app)
+        if touched:
+            await pilot.press("down")
+        mine = jobs.row
+        late = [f"job:j-{number}" for number in (1078, 1054, 1057, 1058, 1061, 1063, 1062, 1064, 1055, 1052, 1053, 1048)]
+        for due, stream in enumerate(late):
+            arrives_above(home, stream, -due)
+            app._heard(SyncStatus("online", syncing=True, streams=frozenset({stream})))
+            await until(pilot, lambda stream=stream: stream_of(jobs._at(0)) == stream)
+        assert (stream_of(jobs.row) == stream_of(mine)) is touched
+        assert touched or (jobs.cursor, jobs.scroll_offset.y) == (0, 0)
+        top = arrives_above(home, "job:j-1051", -100)
+        app._heard(SyncStatus("online", synced=NOW_MS, streams=frozenset({top})))
+        await until(pilot, lambda: stream_of(jobs._at(0)) == top)
+        assert touched or stream_of(jobs.row) == top, "the last one that pours in"
+        before = jobs.row
+        later = arrives_above(home, "job:j-1078", -200)
+        app._heard(SyncStatus("online", synced=NOW_MS + 1, streams=frozenset({later})))
+        await until(pilot, lambda: stream_of(jobs._at(0)) == later)
+        assert stream_of(jobs.row) == stream_of(before), "from then on the cursor stays on its job"
 
 
 async def test_declined_jobs_stay_in_sight_and_the_most_urgent_promise_is_on_top(field_home: Homes) -> None:
