@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from types import ModuleType
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -27,8 +28,6 @@ from fieldapp.store.tables import CursorRow
 from fieldapp.sync import answers, engine, file_lane, machine, replies
 from fieldapp.sync import messages as m
 from fieldapp.sync.machine import State
-from tests.simulation import device as sim_device
-from tests.simulation import network
 from tests.simulation.checks import Broken
 from tests.simulation.spreading import interruptible, spread, stopped
 from tests.simulation.world import Disks, World
@@ -156,17 +155,6 @@ def _saved_on_a_full_disk() -> list[Patch]:
     return [(device.DeviceReplica, "append", append)]
 
 
-def _a_full_disk_is_an_end() -> list[Patch]:
-    alive = 'case m.Troubled() if state.phase != "stopped":'
-    _, name, step = edited(engine, "step", alive, 'case m.Troubled() if state.phase == "stopped":')
-    return [(engine, name, step), (sim_device, name, step)]
-
-
-def _answers_of_others_believed() -> list[Patch]:
-    _, name, judged = edited(replies, "judged", 'if headers.get("fieldapp-nonce") != nonce:', "if False:")
-    return [(replies, name, judged), (network, name, judged)]
-
-
 def one(*change: Any) -> Callable[[], list[Patch]]:
     return lambda: [edited(*change)]
 
@@ -193,7 +181,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
         '_ACKED.replace("acked_seq = ?", "acked_seq = head_seq + 0 * ?"), ',
     ),
     "any receipt is ours": one(L, "acknowledge", "if self._hash_at(conn, head.epoch, head.seq) != head.hash:", "if False:"),
-    "answers of others are believed": _answers_of_others_believed,
+    "answers of others are believed": one(replies, "judged", 'if headers.get("fieldapp-nonce") != nonce:', "if False:"),
     # positions and epochs
     "dedupe by sequence number": _old_line_and_no_fork,
     "a gap is not mended": one(
@@ -271,7 +259,9 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "a new network wakes nobody": one(
         engine, "_hurried", 'if event.why == "network":\n        spread', "if False:\n        spread"
     ),
-    "a full disk is an end": _a_full_disk_is_an_end,
+    "a full disk is an end": one(
+        engine, "step", 'case m.Troubled() if state.phase != "stopped":', 'case m.Troubled() if state.phase == "stopped":'
+    ),
     "what a full disk refused is called saved": _saved_on_a_full_disk,
     "the 90 days of a closed job are its author's": instead(
         scope.ScopeChanges, "_closed_at", lambda self, job: job.history[-1].by.at if job.history else 0
@@ -287,11 +277,19 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
 
 @contextmanager
 def mutated(name: str) -> Iterator[None]:
-    """The program with this mistake in it."""
+    """The program with this mistake in it, wherever what is wrong is called: modules import functions by their names."""
     with ExitStack() as stack:
-        for target, attribute, value in MUTANTS[name]():
-            stack.enter_context(patch.object(target, attribute, value))
+        for owner, attribute, value in MUTANTS[name]():
+            right = getattr(owner, attribute)
+            for target in (owner, *_callers(right, attribute)) if inspect.ismodule(owner) and callable(right) else (owner,):
+                stack.enter_context(patch.object(target, attribute, value))
         yield
+
+
+def _callers(function: Any, name: str) -> list[ModuleType]:
+    """Modules of the program and of the simulation that have a function under its name."""
+    ours = [module for path, module in sys.modules.items() if path.startswith(("fieldapp.", "tests.simulation."))]
+    return [module for module in ours if vars(module).get(name) is function]
 
 
 class Found(NamedTuple):

@@ -81,6 +81,7 @@ class World:
     def __init__(self, seed: int, disks: Disks, plan: Plan | None = None) -> None:
         self.seed, self.disks = seed, disks
         self.chance = random.Random(seed)
+        self._moments = random.Random(f"{seed} moments")  # of what came later: older seeds keep what they did
         self.plan = plan or draw_plan(seed)
         self.now = 0
         self.trace: list[str] = []
@@ -109,12 +110,14 @@ class World:
         self._seen: dict[tuple[str, Lane], set[object]] = {}
         self._pulled: dict[str, m.Request] = {}
         self._pushed: dict[str, tuple[str, int]] = {}
-        self._losing = self.plan.lost_disk
+        self._losing, self._imaging = self.plan.lost_disk, self.plan.bad_image
         for person in PEOPLE:
             self._add_device(person, person)
         server_db.boundary = self._server_boundary
         self._server_cut_in = 0
-        self.checks.torn_journal = bool(self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.lost_disk))
+        self.checks.torn_journal = bool(
+            self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.bad_image or self.plan.lost_disk)
+        )
         self.office = Office(self._time, 1000)
         self.recorded_on: dict[str, set[str]] = {}
 
@@ -217,6 +220,7 @@ class World:
         self._often(plan.wrong_bytes * 4, self._wrong_bytes)
         self._often(plan.lost_parts * 4, self._lose_part)
         self._often(plan.revoke, self._revoke)
+        self._often(plan.album, self._album, self._moments)
         self._spell(plan.device_full, self._fill_device)
         self._spell(plan.server_full, lambda: self._fill_server(files_only=False))
         self._spell(plan.storage_full, lambda: self._fill_server(files_only=True))
@@ -237,9 +241,9 @@ class World:
         if plan.clone:
             self.at(chance.randrange(end), lambda: self._clone(chance.choice(names)))
 
-    def _often(self, times: int, action: Callable[[], None]) -> None:
+    def _often(self, times: int, action: Callable[[], None], chance: random.Random | None = None) -> None:
         for _ in range(times):
-            self.at(self.chance.randrange(500, self.plan.faults_ms), action)
+            self.at((chance or self.chance).randrange(500, self.plan.faults_ms), action)
 
     def _spell(self, times: int, begin: Callable[[], Callable[[], None] | None]) -> None:
         """Something that lasts for a while: `begin` says how it ends."""
@@ -355,6 +359,9 @@ class World:
         if self._losing and lane == "facts" and isinstance(event, m.Answered) and self._acknowledged_in_part(device, event.answer):
             self._losing -= 1
             self._delete(name)
+        if self._imaging and self.faulty and device.up and self._decided_before_sent(device):
+            self._imaging -= 1
+            self._image_now(device)
 
     def _stale(self, name: str) -> bool:
         """After a restore, a device believes old receipts until it hears of it."""
@@ -400,12 +407,12 @@ class World:
         if self._timers.get((name, lane)) == at:
             self._hear(name, lane, m.TimerFired(self._time()))
 
-    def _someone(self, role: str = "") -> SimDevice | None:
+    def _someone(self, role: str = "", chance: random.Random | None = None) -> SimDevice | None:
         names = [
             name for name, device in self.devices.items()
             if device.up and device.device_id not in self._revoked and (not role or device.person.role == role)
         ]  # fmt: skip
-        return self.devices[self.chance.choice(names)] if names else None
+        return self.devices[(chance or self.chance).choice(names)] if names else None
 
     # --- Network ----------------------------------------------------------------------------------------------------------------
 
@@ -481,6 +488,11 @@ class World:
             return False
         (unsent,) = device.db.raw.execute("SELECT count(*) FROM own_entries WHERE lane = 'unsent'").fetchone()
         return bool(unsent)
+
+    def _decided_before_sent(self, device: SimDevice) -> bool:
+        """An outcome was read of what no receipt has come for: the server knows it from another line of writing."""
+        decided = "SELECT EXISTS (SELECT 1 FROM own_entries WHERE lane = 'unsent' AND outcome <> '')"
+        return bool(device.db.raw.execute(decided).fetchone()[0])
 
     def _wall(self, device: SimDevice) -> int:
         return self._time() + device.clock.error
@@ -606,6 +618,13 @@ class World:
         self.checks.forget_device(device)
         self._switch_off(name)
 
+    def _image_now(self, device: SimDevice) -> None:
+        """Its disk is copied at this moment; the person goes on, and soon the copy is put back."""
+        image, name = device.db.image(), device.name
+        self.at(self.now + self._moments.randrange(1_000), lambda: self._work(name))
+        later = self.now + self._moments.randrange(1_000, 5_000)
+        self.at(min(later, self.plan.faults_ms), lambda: self._roll_back(name, image))
+
     def _delete(self, name: str) -> None:
         device = self.devices[name]
         self.fault("database deleted", name)
@@ -663,14 +682,27 @@ class World:
 
     def _photo(self) -> None:
         device = self._someone("technician")
-        if device is None or not (jobs := sorted(device.jobs())):
-            return
+        if device is not None and (jobs := sorted(device.jobs())):
+            content = self.chance.randbytes(self.chance.choice((10, 999, 1_000, 2_600, 4_000)))
+            self._take_photo(device, self.chance.choice(jobs), content)
+
+    def _take_photo(self, device: SimDevice, job: str, content: bytes) -> None:
         device.actions += 1
-        content = self.chance.randbytes(self.chance.choice((10, 999, 1_000, 2_600, 4_000)))
         device.home.files.mkdir(parents=True, exist_ok=True)
         (device.home.files / hashlib.sha256(content).hexdigest()).write_bytes(content)
         self.faults["photo"] += 1
-        self._record(device.name, [photo(self.chance.choice(jobs), content, device.actions)])
+        self._record(device.name, [photo(job, content, device.actions)])
+
+    def _album(self) -> None:
+        """A person photographs everything there is: many files wait at once."""
+        device = self._someone("technician", self._moments)
+        if device is None or not (jobs := sorted(device.jobs())):
+            return
+        self.fault("album", device.name)
+        job = self._moments.choice(jobs)
+        for _ in range(10):
+            if device.up:
+                self._take_photo(device, job, self._moments.randbytes(self._moments.choice((10, 300, 999))))
 
     # --- What happens at the server ---------------------------------------------------------------------------------------------
 
