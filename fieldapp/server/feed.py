@@ -10,7 +10,7 @@ log of a branch that a person has left, only own rows are served.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -108,7 +108,8 @@ class Feed:
                 added=tuple(page.added),
                 removed=tuple(page.removed),
                 backfilled=tuple(page.backfilled),
-                epochs=_epoch_heads(self._db, conn, who, request),
+                epochs=(standing := _epoch_heads(self._db, conn, who, request)),
+                aside=_aside(self._db, conn, request, standing),
                 digests=page.digests(),
                 fold=FOLD_VERSION,
                 more=page.more,
@@ -186,7 +187,7 @@ class _Page:
         if whole and not cursor.pos:
             self.added.append(StreamAdded(log, WHOLE_LOG, end.pos))
         self._starts[log], self._ends[log] = cursor.pos, end.pos
-        self.cursors[log] = end.text(filtered=not whole, own=own)
+        self.cursors[log] = end.text(filtered=not whole, own=own, head=None if whole or own else head)
 
     def _scope_changes(self, log: str, after: int, upto: int) -> None:
         mine = (log, self._who.person)
@@ -362,20 +363,20 @@ def _check_cursors(
 ) -> None:
     """The device's past must be a part of this server's: the same chain at its position, read the same way (but for own rows,
     which are a part of any)."""
-    behind = [value for log, cursor in cursors.items() if 0 < cursor.pos < heads.get(log, NEVER).pos for value in (log, cursor.pos)]
-    chains = {log: Cursor(head.pos, head.chain) for log, head in heads.items()}
+    known = [(log, cursor.pos, cursor.chain) for log, cursor in cursors.items() if cursor.pos]
+    known += [(log, *cursor.judged) for log, cursor in cursors.items() if cursor.judged]
+    there = {(log, head.pos, head.chain) for log, head in heads.items()}
+    behind = [value for log, pos, _ in known if pos < heads.get(log, NEVER).pos for value in (log, pos)]
     if behind:
         places = " OR ".join(["log = ? AND pos = ?"] * (len(behind) // 2))
-        query = f"SELECT log, pos, substr(chain, 1, 8) FROM log_rows WHERE {places}"
-        chains |= {log: Cursor(pos, chain) for log, pos, chain in db.rows(conn, query, behind)}
+        there.update(
+            tuple(row) for row in db.rows(conn, f"SELECT log, pos, substr(chain, 1, 8) FROM log_rows WHERE {places}", behind)
+        )
+    strange = {place[0] for place in known if place not in there}
     diverged = {
         log: heads.get(log, NEVER).text(filtered=not reads_whole(who.role, log))
         for log, cursor in cursors.items()
-        if cursor.pos
-        and (
-            (cursor.pos, cursor.chain) != (chains.get(log, NEVER).pos, chains.get(log, NEVER).chain)
-            or (log not in former and cursor.filtered == reads_whole(who.role, log))
-        )
+        if log in strange or (cursor.pos and log not in former and cursor.filtered == reads_whole(who.role, log))
     }
     if diverged:
         raise Refused(
@@ -391,6 +392,18 @@ def _epoch_heads(db: Database, conn: Connection, who: Session, request: PullRequ
     query = f"SELECT epoch, seq, hash, safe_seq FROM device_epochs WHERE epoch IN ({marks(asked)}) AND device = ?"
     found = {row[0]: EpochHead(*row) for row in db.rows(conn, query, (*asked, who.device))}
     return tuple(found.get(epoch, EpochHead(epoch, 0, "")) for epoch in asked)
+
+
+def _aside(db: Database, conn: Connection, request: PullRequest, heads: Sequence[EpochHead]) -> dict[str, tuple[int, ...]]:
+    """Positions that somebody else handed over as bytes for this device (a copy of its disk), where it has no receipt for them."""
+    asked = {head.epoch: head.seq for head in request.epochs}
+    query = (
+        "SELECT p.seq FROM positions p JOIN quarantine q ON q.id = p.entry_id "
+        "WHERE p.epoch = ? AND p.seq > ? AND q.decided = '' ORDER BY p.seq"
+    )
+    further = [head.epoch for head in heads if head.seq > asked[head.epoch]]
+    found = {epoch: tuple(seq for (seq,) in db.rows(conn, query, (epoch, asked[epoch]))) for epoch in further}
+    return {epoch: seqs for epoch, seqs in found.items() if seqs}
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
-from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.entries import entry_row, facts_of, spoiled
 from fieldapp.store.erasing import ERASED
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Home, Identity
@@ -280,17 +280,44 @@ class DeviceReplica:
     # --- Sending ----------------------------------------------------------------------------------------------------
 
     def outgoing(self, entries: int, size: int) -> Run | None:
-        """The next run of unsent entries of one log: at most so many entries and bytes, whole groups, at least one group."""
+        """The next run of unsent entries of one log: at most so many entries and bytes, whole groups, at least one group. One
+        that a bad disk spoiled in the database is mended from the journal first."""
+        run = self._outgoing(entries, size)
+        return self._outgoing(entries, size) if run is not None and self._mended(run.entries) else run
+
+    def _outgoing(self, entries: int, size: int) -> Run | None:
         with many_at_once(), self._db.read() as conn:
             return self._lines.outgoing(conn, entries, size)
 
     def standing(self, entries: int, size: int, backfills: int, settings: Sequence[str]) -> Standing:
         """All that one pass of sync looks at: arguments as for `outgoing`, `backfills` with `doubted`, and `settings`."""
+        found = self._standing(entries, size, backfills, settings)
+        if found.run is not None and self._mended(found.run.entries):
+            return self._standing(entries, size, backfills, settings)
+        return found
+
+    def _standing(self, entries: int, size: int, backfills: int, settings: Sequence[str]) -> Standing:
         with many_at_once(), self._db.read() as conn:
             return Standing(
                 self._lines.outgoing(conn, entries, size), self._lines.heads(conn), self._cursors(conn),
                 (*self._backfills(conn, backfills), *self._doubted(conn, backfills)), self._settings(conn, settings),
             )  # fmt: skip
+
+    def _mended(self, entries: Iterable[Entry]) -> bool:
+        """Put the journal's copy in the place of those of these entries that no longer fit their hash: no server could read them.
+        False where there is nothing to mend, or nothing to mend it with."""
+        bad = {entry.id for entry in entries if spoiled(entry)}
+        if not bad:
+            return False
+        with suppress(Problem), self._both:  # then it is handed over as it is
+            good = [entry for entry in self._journal.read().entries if entry.id in bad]
+            if good:
+                with self._db.write() as conn:
+                    self._heal(conn, good)
+                    logs = {stream: entry.envelope.log for entry in good for stream in entry.envelope.streams}
+                    refresh_jobs(self._db, conn, logs, self.identity.role)
+                return True
+        return False
 
     def heads(self) -> tuple[Head, ...]:
         """Own open epochs, as far as receipts name them."""

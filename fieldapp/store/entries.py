@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection
 
-from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.entry import Entry, read_entry, sha256
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.job import OutcomeName
 from fieldapp.store.database import Database, chunks, marks
@@ -22,6 +22,11 @@ def entry_row(entry: Entry) -> dict[str, Any]:
         "device": envelope.device, "group_id": envelope.group, "hash": entry.hash, "recorded_at": envelope.corrected,
         "raw": entry.raw, "body": entry.body_raw,
     }  # fmt: skip
+
+
+def spoiled(entry: Entry) -> bool:
+    """Whether a bad disk (or memory) has made something else of the body than the one that was recorded."""
+    return entry.body_raw is not None and sha256(entry.body_raw) != entry.envelope.body
 
 
 _FACTS = (

@@ -12,9 +12,10 @@ from contextlib import suppress
 
 from sqlalchemy import Connection
 
-from fieldapp.domain.entry import Entry, sha256
+from fieldapp.domain.entry import Entry
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
+from fieldapp.store.entries import spoiled
 from fieldapp.store.journal import Journal, JournalContent, journal_line
 from fieldapp.store.kept import KEPT_MS, Kept
 from fieldapp.store.lines import Lines, Placed
@@ -49,10 +50,10 @@ class Keeping:
 
     def _sound(self, left: Sequence[Placed]) -> Sequence[Placed]:
         """The same entries; of one that a bad disk spoiled in the database, the journal's copy, while the journal still has it."""
-        if not any(_spoiled(entry) for _, _, entry in left):
+        if not any(spoiled(entry) for _, _, entry in left):
             return left
         good = {entry.id: entry for entry in self._journal.read().entries}
-        return [(epoch, seq, good.get(entry.id, entry) if _spoiled(entry) else entry) for epoch, seq, entry in left]
+        return [(epoch, seq, good.get(entry.id, entry) if spoiled(entry) else entry) for epoch, seq, entry in left]
 
     def write(self) -> None:
         """Write what left the outbox and is only in the journal so far: to be called before the journal is written anew.
@@ -131,7 +132,3 @@ class Keeping:
         with self._db.read() as conn:
             found = self._db.rows(conn, "SELECT value FROM settings WHERE name = 'last_contact'")
         return int(found[0][0] or 0) if found else 0
-
-
-def _spoiled(entry: Entry) -> bool:
-    return entry.body_raw is not None and sha256(entry.body_raw) != entry.envelope.body

@@ -198,7 +198,7 @@ class Lines:
         first = rows[0][1]
         chosen: list[Entry] = []
         total = 0
-        for group in _whole(rows):
+        for group in _groups(rows, cut_off=len(rows) == limit + 50):
             amount = sum(entry.size for _, _, entry, _ in group)
             if chosen and (len(chosen) + len(group) > limit or total + amount > size):
                 break
@@ -347,12 +347,14 @@ def _own_row(epoch: str, seq: int, chain: str, entry: Entry, saved_at: int) -> d
     }  # fmt: skip
 
 
-def _whole(rows: Sequence[tuple[str, int, Entry, int]]) -> Iterator[list[tuple[str, int, Entry, int]]]:
+def _groups(rows: Sequence[tuple[str, int, Entry, int]], *, cut_off: bool) -> Iterator[list[tuple[str, int, Entry, int]]]:
+    """Entries by group. cut_off: more follow, so that the last group may not be whole. Otherwise a part is all there is of it, as
+    after a power cut in the middle of the journal's lines: the server says what becomes of that."""
     group: list[tuple[str, int, Entry, int]] = []
     for row in rows:
         if group and group[-1][2].envelope.group != row[2].envelope.group:
             yield group
             group = []
         group.append(row)
-    if group and (group[-1][2].envelope.n == group[-1][2].envelope.of - 1):
+    if group and (not cut_off or group[-1][2].envelope.n == group[-1][2].envelope.of - 1):
         yield group

@@ -197,7 +197,7 @@ class ServerReplica:
         with self._db.write() as conn:
             head = self._lock_epoch(conn, who, Run(epoch, log, seq, prev_hash, ()))
             if seq <= head.seq:
-                if self._stored_positions(conn, epoch, seq, seq).get(seq) != chain:
+                if self._stored_positions(conn, epoch, seq, seq).get(seq, ("", ""))[0] != chain:
                     raise PositionProblem("fork", "The server has another history of this device's entries.", head)
                 return head
             if seq != head.seq + 1:
@@ -338,41 +338,63 @@ class ServerReplica:
             raise PositionProblem("gap", "Entries before these have not arrived yet.", head)
         last = run.from_seq + len(run.entries) - 1
         known = self._stored_positions(conn, run.epoch, run.from_seq - 1, min(last, head.seq))
-        if run.prev_hash != known.get(run.from_seq - 1, "" if run.from_seq == 1 else head.hash):
+        before, _ = known.get(run.from_seq - 1, ("" if run.from_seq == 1 else head.hash, ""))
+        if run.prev_hash != before:
             raise PositionProblem("fork", "The server has another history of this device's entries.", head)
         chain, seq, positions, offered = run.prev_hash, run.from_seq, [], []
+        good: list[tuple[str, int, Entry]] = []
         for entry in run.entries:
             chain = chain_hash(chain, seq, entry.hash)
             if seq <= head.seq:
-                if known.get(seq) != chain:
+                there, name = known.get(seq, ("", ""))
+                if there != chain:
                     raise PositionProblem("fork", "The server has another history of this device's entries.", head)
+                if name != entry.id:
+                    good.append((name, seq, entry))
             else:
                 positions.append({"epoch": run.epoch, "seq": seq, "entry_id": entry.id, "hash": chain, "received_at": now})
                 offered.append((seq, entry))
             seq += 1
-        if not positions:
+        offered = [*(self._undecided(conn, good, now) if good else ()), *offered]
+        if not offered:
             return [], tuple("duplicate" for _ in run.entries), head
         self._db.insert(conn, PositionRow, positions)
         already = self._known(conn, [entry for _, entry in offered])
         fresh: dict[str, Entry] = {}
-        statuses: list[Status] = ["duplicate"] * (len(run.entries) - len(offered))
+        statuses: dict[int, Status] = dict.fromkeys(range(run.from_seq, seq), "duplicate")
         for seq, entry in offered:
             other = already.get(entry.id) or (fresh[entry.id].hash if entry.id in fresh else None)
             if other is None:
                 fresh[entry.id] = entry
-                statuses.append("received")
-                continue
-            statuses.append("duplicate")
-            if other != entry.hash:
+                statuses[seq] = "received"
+            elif other != entry.hash:
                 raw = entry.raw + b"\n" + (entry.body_raw or b"")
                 reason = "another entry with the same id was received before"
                 self._quarantine_row(conn, entry.hash, who.device, run.log, run.epoch, seq, reason, raw, now)
         self._store(conn, list(fresh.values()))
-        return list(fresh.values()), tuple(statuses), Head(run.epoch, last, chain, head.safe_seq)
+        if last > head.seq:
+            head = Head(run.epoch, last, chain, head.safe_seq)
+        return list(fresh.values()), tuple(statuses.values()), head
 
-    def _stored_positions(self, conn: Connection, epoch: str, first: int, last: int) -> dict[int, str]:
-        query = "SELECT seq, hash FROM positions WHERE epoch = ? AND seq >= ? AND seq <= ?"
-        return dict(self._db.rows(conn, query, (epoch, first, max(first, last))))
+    def _undecided(self, conn: Connection, good: Sequence[tuple[str, int, Entry]], now: int) -> list[tuple[int, Entry]]:
+        """Of entries that were handed over as bytes before (by a copy of the device's disk, or on a way that let nothing larger
+        through) and now come as they were recorded: those on whose bytes nobody has decided yet. They wait for nobody any more.
+
+        Args:
+            good: the bytes' name, position and entry.
+        """
+        found: set[str] = set()
+        waits = (col(QuarantineRow.decided) == "",)
+        for names in chunks(sorted({name for name, _, _ in good})):
+            found.update(conn.execute(select(col(QuarantineRow.id)).where(col(QuarantineRow.id).in_(names), *waits)).scalars())
+            arrived = update(QuarantineRow).where(col(QuarantineRow.id).in_(names), *waits)
+            conn.execute(arrived.values(decided=ARRIVED, decided_at=now))
+        return [(seq, entry) for name, seq, entry in good if name in found]
+
+    def _stored_positions(self, conn: Connection, epoch: str, first: int, last: int) -> dict[int, tuple[str, str]]:
+        """(chain, name of the entry or of the bytes there) of positions."""
+        query = "SELECT seq, hash, entry_id FROM positions WHERE epoch = ? AND seq >= ? AND seq <= ?"
+        return {seq: (chain, name) for seq, chain, name in self._db.rows(conn, query, (epoch, first, max(first, last)))}
 
     def _save_epoch(self, conn: Connection, head: Head) -> None:
         self._db.run(conn, "UPDATE device_epochs SET seq = ?, hash = ? WHERE epoch = ?", (head.seq, head.hash, head.epoch))

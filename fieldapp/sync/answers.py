@@ -134,13 +134,16 @@ def _other_history(state: State, incarnation: str) -> tuple[m.Effect, ...]:
 
 
 def _heads(asked: tuple[EpochHead, ...], body: PullAnswer) -> tuple[m.Effect, ...]:
-    """Where the server stands further back than its receipts said, offer again; where further on or safer, take note."""
+    """Where the server stands further back than its receipts said, offer again; where further on or safer, take note. What it has
+    as bytes only, though it may be good here, is offered again too."""
     ours = {head.epoch: head for head in asked}
     effects: list[m.Effect] = []
     for server in body.epochs:
         own = ours.get(server.epoch)
         head = Head(server.epoch, server.seq, server.hash, server.safe_seq)
         if own is None or (server.seq, server.hash, server.safe_seq) == (own.seq, own.hash, own.safe_seq):
+            continue
+        if body.aside.get(server.epoch):
             continue
         effects.append(m.Rewind(head) if server.seq < own.seq else m.Acknowledge(head, body.time))
     return tuple(effects)

@@ -93,7 +93,7 @@ class FileLane(msgspec.Struct, frozen=True):
     held: what the server has of the file on its way, as of its last answer. most: (file, bytes) it ever had of it: only more is
     progress. piece: bytes of the next request. ceiling: what something on the way lets through at most. carried: bytes of the
     request in flight. yields: how often in a row facts went first. words: why all files wait. vain: the last request brought
-    nothing, so the next one keeps its distance, whatever it is about.
+    nothing, so the next one keeps its distance, whatever it is about. renewing: the last answer was that the token has expired.
     """
 
     seed: int
@@ -113,6 +113,7 @@ class FileLane(msgspec.Struct, frozen=True):
     idle: bool = False
     words: str = ""
     vain: bool = False
+    renewing: bool = False
 
 
 FileStep = tuple[FileLane, tuple[FileEffect, ...]]
@@ -212,6 +213,8 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
     item = lane.item
     if item is None:
         return _look(lane)
+    if not isinstance(answer, m.Refused) or answer.status != 401:
+        lane = _new(lane, renewing=False)
     match answer:
         case m.Good(FileState() as state) if state.sha256 == item.sha256 and not item.fetch:
             if state.complete:
@@ -221,6 +224,10 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
             return _look(_further(_paced(lane, now), state))
         case m.Good(m.Chunk(raw, total)) if item.fetch and (raw or not total):
             return _look(_worked(_paced(lane, now)), KeepChunk(item.sha256, item.have, raw, total))
+        case m.Refused(401) if (
+            not lane.renewing
+        ):  # soon again with a new token, however long the wait before: that may expire as well
+            return _wait(_new(lane, renewing=True, vain=True), now + GAP_MS, Nudge("renew"))
         case m.Refused(401):
             return _back_off(lane, now, None, "", Nudge("renew"))
         case m.Refused(403, detail) if detail.code == "device-revoked":

@@ -86,7 +86,8 @@ def wait(state: State, until: int, *before: m.Effect) -> Step:
 
 def ask(state: State, now: int, request: m.FactRequest) -> Step:
     """Send a request, or wait until it may be sent."""
-    gap = MIN_GAP_MS if state.fruitless else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
+    again = isinstance(request, m.AskPush) and state.push_tries  # reading that works does not help it
+    gap = MIN_GAP_MS if state.fruitless or again else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
     earliest = max(state.not_before, NEVER if gap is None else state.last_ask + gap)
     if now < earliest:
         return wait(state, earliest)

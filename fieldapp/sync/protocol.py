@@ -245,6 +245,9 @@ class PullAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     more: bool = False
     logs: tuple[str, ...] = ()
     oldest_version: str = ""
+    aside: dict[str, tuple[int, ...]] = {}
+    """Epoch to the positions past the asked head that the server has as bytes only, on which nobody has decided yet: whoever has
+    the entries offers them once more."""
 
 
 class FileState(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 from sqlalchemy import Connection, event
 
-from fieldapp.domain.entry import Entry
+from fieldapp.domain.entry import Entry, chain_hash
 from fieldapp.domain.entry_types import lifecycle, steps
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.server.answers import Refused
 from fieldapp.server.erasing import erase_customer
 from fieldapp.server.reach import Session
+from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices
 from fieldapp.store.database import plain
 from fieldapp.sync.protocol import Backfill, EpochHead, PullAnswer, from_wire
@@ -299,6 +300,46 @@ def test_a_cursor_of_another_history_is_refused_with_the_heads(office: Office) -
         with pytest.raises(Refused) as caught:
             office.pull(who, cursors={LOG: cursor})
         assert caught.value.status == 400
+
+
+def test_a_cursor_in_the_middle_of_a_part_is_good_only_where_its_scope_was_judged(office: Office) -> None:
+    """Told at position 5 that a job left at position 9, and asked again after the server was put back to position 7."""
+    stream = office.job(1, "tech-1")
+    who = office.enrol("tech-1")
+    reader = Reader(office, who)
+    reader.drain()
+    whole = reader.cursors[LOG]
+    assert "@" not in whole
+    for _ in range(3):
+        office.note(stream)
+    part, head = reader.pull(budget=1).cursors[LOG], office.services.feed.heads(who)[LOG]
+    place, _, judged = part.partition("@")
+    assert judged.startswith(f"{head}:")
+    office.note(stream)
+    assert office.pull(who, cursors={LOG: part}).rows
+    for strange in (f"{place}@{head}:00000000", f"{place}@{head + 2}:{judged[-8:]}", f"{place}@{10**15}:{judged[-8:]}"):
+        with pytest.raises(Refused) as caught:
+            office.pull(who, cursors={LOG: strange})
+        assert (caught.value.status, caught.value.code) == (410, "cursor-diverged")
+    with pytest.raises(Refused) as caught:
+        office.pull(who, cursors={LOG: f"{place}@"})
+    assert caught.value.status == 400
+
+
+def test_bytes_that_wait_for_a_decision_are_told_to_a_device_that_has_no_receipt_for_them(office: Office) -> None:
+    who = office.enrol("tech-1")
+    stream = office.job(1, "tech-1")
+    office.push(who, entry_of(who, stream, steps.NoteAdded("a")))
+    line = office.lines[who.device]
+    late = entry_of(who, stream, steps.NoteAdded("b"))
+    raw = late.raw + b"\n" + (late.body_raw or b"")
+    chain = chain_hash(line.hash, 2, late.hash)
+    office.services.replica.quarantine(
+        writer(who), epoch=line.epoch, log=LOG, seq=2, prev_hash=line.hash, chain=chain, raw=raw, reason="too large"
+    )
+    assert office.pull(who, epochs=(EpochHead(line.epoch, 1, line.hash),)).aside == {line.epoch: (2,)}
+    assert office.pull(who, epochs=(EpochHead(line.epoch, 2, chain),)).aside == {}
+    assert office.pull(who, epochs=(EpochHead(line.epoch, 0, ""),)).aside == {line.epoch: (2,)}
 
 
 def test_a_technician_who_becomes_supervisor_reads_the_log_again(office: Office, services: ServerServices) -> None:

@@ -196,7 +196,9 @@ class Checks:
         self._shown[device.name] = _ids(device.db.raw, "SELECT stream FROM jobs")
 
     def forget_device(self, device: SimDevice) -> None:
-        """Its database is another one: what it showed before is no promise."""
+        """Its database is another one: what it showed before is no promise, and what only it still had is gone."""
+        device.gone |= device.spoiled - self._entries
+        self.torn_journal |= bool(device.gone)
         self._shown.pop(device.name, None)
         self._whole.pop(device.name, None)
 
@@ -323,6 +325,6 @@ class Checks:
 
     def arrived(self, device: SimDevice) -> None:
         """1: what was saved is in the log, or, where the server could not take it, in its quarantine."""
-        missing = set(device.saved) - self._entries
+        missing = set(device.saved) - self._entries - device.gone
         if missing and (lost := self._nowhere(device, missing)):
             raise Broken(1, f"saved on {device.name} but never at the server: {sorted(lost)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections import deque
@@ -68,6 +69,10 @@ class SimDevice:
         self.said: dict[str, bytes] = {}
         """Entries whose text is looked for in what is shown."""
         self.rot, self.rotted = False, 0
+        self._seed = seed
+        self.spoiled: set[str] = set()
+        """Entries spoiled in the database and in the journal: where one of the two goes as well, nobody can have them back."""
+        self.gone: set[str] = set()
         self.version = "1.0"
         self.sealed = self.lost = False
         """Whether it was taken out of service, with its data; and whether a restored server lost what nobody can offer again."""
@@ -133,6 +138,7 @@ class SimDevice:
         shutil.copytree(self.home.path, other.home.path, dirs_exist_ok=True)
         other.clock.error = self.clock.error
         other.saved, other.said = list(self.saved), dict(self.said)
+        other.spoiled, other.gone = set(self.spoiled), set(self.gone)
 
     # --- The machines -----------------------------------------------------------------------------------------------------------
 
@@ -212,9 +218,18 @@ class SimDevice:
             self.rotted += 1
             broken = "UPDATE entries SET body = CAST(substr(body, 1, length(body) - 2) || '!}' AS BLOB) WHERE id = ?"
             self.db.raw.execute(broken, done.entries[-1:])
+            if random.Random(f"{self._seed} rot {self.rotted}").random() < 0.7:  # else the journal's copy mends it
+                self._spoil_journal()
+                self.spoiled.add(done.entries[-1])
             said = ""
         if said and drafts[0].stream.startswith("job:"):
             self.said |= dict.fromkeys(done.entries[:1], said.encode())
         self._note(f"{self.name} saved {len(done.entries)} {drafts[0].body.NAME} {drafts[0].stream}")
         self.hear("facts", m.Hurried(self._now(), "saved"))
         return True
+
+    def _spoil_journal(self) -> None:
+        """The same bit turned in both copies, as in bad memory before either was written: the last line of the journal."""
+        with self.home.journal_file.open("r+b") as file:
+            file.seek(-10, os.SEEK_END)
+            file.write(b"!")

@@ -135,7 +135,7 @@ def _rows_in_scope(old: str, new: str) -> Callable[[], list[Patch]]:
 
 def _old_line_and_no_fork() -> list[Patch]:
     """The device goes on where its old database stood, and the server takes a known position for a known entry."""
-    blind = ("if known.get(seq) != chain:", "if False:", "if run.prev_hash != ", "if False and run.prev_hash != ")
+    blind = ("if there != chain:", "if False:", "if run.prev_hash != ", "if False and run.prev_hash != ")
     return [
         (lines.Lines, "is_from_another_time", lambda self, conn, found: False),
         edited(server.ServerReplica, "_take_positions", *blind),

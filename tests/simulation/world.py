@@ -428,7 +428,7 @@ class World:
             self._reply(name, lane, boot, number, call, 1)
             return
         self.checks.asks(name, self.now, carries_on)
-        self.note(f"{name} asks {number} {call.name} {len(call.body)}")
+        self.note(f"{name} asks {number} {call.name} {len(call.body)}{chr(32) if carries_on else chr(32) + chr(42)}")
         plan = self.plan
         if self._happens(plan.portal):
             kind, page = net.portal(self.chance)
@@ -571,10 +571,13 @@ class World:
                 self.faults["answer too late"] += 1
             else:
                 self._good[name, lane] = isinstance(answer, m.Good)
-                if informed == self._restores:
-                    self._uninformed.discard(name)
+            learns = informed == self._restores and name in self._uninformed and state.number == number
+            if learns:
+                self._uninformed.discard(name)
             self.note(f"{name} hears {number} {_short(answer)}")
             self._hear(name, lane, m.Answered(self._time(), number, answer))
+            if learns and not self.devices[name].up:
+                self._uninformed.add(name)  # the power went before it had written down what it heard
 
         self.at(self.now + after, arrive)
 

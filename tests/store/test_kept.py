@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fieldapp.domain.entry import sha256
 from fieldapp.domain.entry_types import steps
 from fieldapp.store.database import Database
 from fieldapp.store.journal import parse_journal
@@ -20,7 +21,7 @@ from fieldapp.store.rows import Head
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import EpochRow, LogRow
 from tests.store.devices import Device, MakeDevice
-from tests.store.pens import START_MS, created, everything
+from tests.store.pens import START_MS, created, everything, step
 
 MONTH_MS = 31 * 86_400_000
 
@@ -157,13 +158,53 @@ def test_entries_handed_over_as_quarantine_are_kept_too(device: Device, new_serv
     assert placed(server) == ids
 
 
+def spoil(device: Device, entry: str) -> None:
+    """As a bad disk does, in the database alone."""
+    with device.db.write() as conn:
+        conn.exec_driver_sql("UPDATE entries SET body = CAST(replace(body, 'said', 'sold') AS BLOB) WHERE id = ?", (entry,))
+
+
+def test_an_entry_that_the_disk_spoiled_is_mended_from_the_journal_before_it_is_sent(
+    device: Device, new_server: Callable[[], ServerReplica]
+) -> None:
+    ids = [*device.say(created()).entries, *note(device, "as it was said")]
+    spoil(device, ids[1])
+    run = device.replica.outgoing(10, 1 << 20)
+    assert run is not None
+    assert [sha256(entry.body_raw or b"") for entry in run.entries] == [entry.envelope.body for entry in run.entries]
+    assert device.replica.standing(10, 1 << 20, 3, ()).run == run
+    server = new_server()
+    device.push(server)
+    assert placed(server) == ids
+
+
+def test_a_spoiled_entry_without_a_good_copy_is_offered_as_it_is(device: Device) -> None:
+    ids = [*device.say(created()).entries, *note(device, "as it was said")]
+    spoil(device, ids[1])
+    device.home.journal_file.write_bytes(b"")
+    run = device.replica.outgoing(10, 1 << 20)
+    assert run is not None
+    assert [entry.id for entry in run.entries] == ids
+    assert b"sold" in (run.entries[1].body_raw or b"")
+
+
+def test_a_part_of_a_group_that_is_all_there_is_of_it_does_not_stay(device: Device) -> None:
+    """The power went in the middle of the journal's lines, and then the database was lost: the server says what becomes of it."""
+    device.say(created(), step())
+    first, _ = device.home.journal_file.read_bytes().splitlines(keepends=True)
+    device.home.journal_file.write_bytes(first)
+    device.put_database(None)
+    run = device.replica.outgoing(10, 1 << 20)
+    assert run is not None
+    assert len(run.entries) == 1
+
+
 def test_what_is_kept_of_a_spoiled_entry_is_the_journal_s_copy(device: Device, new_server: Callable[[], ServerReplica]) -> None:
     """A server takes the spoiled bytes as quarantine only; what can be read of the entry must not go with the database."""
     ids = [*device.say(created()).entries, *note(device, "as it was said")]
-    with device.db.write() as conn:
-        conn.exec_driver_sql("UPDATE entries SET body = CAST(replace(body, 'said', 'sold') AS BLOB) WHERE id = ?", (ids[1],))
     run = device.replica.outgoing(10, 1 << 20)
     assert run is not None
+    spoil(device, ids[1])
     device.replica.refuse(run.epoch, 2, "its hashes differ")
     assert kept(device) == ids
     device.put_database(None)

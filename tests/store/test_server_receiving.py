@@ -13,6 +13,7 @@ from fieldapp.domain.entry import FileRef, chain_hash
 from fieldapp.domain.entry_types import reference, steps
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
+from fieldapp.store.import_words import ARRIVED
 from fieldapp.store.rows import PositionProblem, Run
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import DocumentRow, EntryRow, LogHeadRow, LogRow, PositionRow, QuarantineRow, StreamRow
@@ -164,6 +165,28 @@ def test_bytes_that_are_no_entry_take_their_position_as_quarantine(server: Serve
     office.follow(head)
     assert office.push(server, office.entry(step())).head.seq == 3
     assert everything(server_db, QuarantineRow)[0]["raw"] == raw
+    assert sound(server_db)
+
+
+def test_what_was_handed_over_as_bytes_is_taken_when_it_comes_as_it_was_recorded(
+    server: ServerReplica, server_db: Database, office: Pen
+) -> None:
+    """A copy of the device's disk stood behind a proxy that let nothing through but bytes; the device itself offers the entry."""
+    before = office.say(server, created())
+    late = office.entry(step())
+    run = office.run([late])
+    raw = late.raw + b"\n" + (late.body_raw or b"")
+    server.quarantine(
+        office.who, epoch=office.epoch, log="b1", seq=2, prev_hash=run.prev_hash, chain=chained(run.prev_hash, 2, [late]), raw=raw,
+        reason="it is too large to be sent",
+    )  # fmt: skip
+    receipt = server.receive(office.who, run)
+    assert receipt.statuses == ("received",)
+    assert (receipt.head.seq, receipt.head.hash) == (2, chained(run.prev_hash, 2, [late]))
+    assert outcomes(server_db, before, late) == ["applied", "applied"]
+    (bytes_,) = everything(server_db, QuarantineRow)
+    assert bytes_["decided"] == ARRIVED
+    assert server.receive(office.who, run).statuses == ("duplicate",)
     assert sound(server_db)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -564,6 +565,23 @@ def test_pushing_in_vain_slows_down_though_reading_works() -> None:
     assert times[-1] - times[-2] >= SLOW_MS // 2
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_push_in_vain_keeps_its_distance_though_a_pull_between_got_through(seed: int) -> None:
+    hand = Hand(UNSENT, seed)
+    hand.start()
+    asked: list[tuple[int, m.FactRequest]] = []
+    for _ in range(40):
+        if hand.state.phase != "asking":
+            hand.wait()
+            continue
+        asked.append((hand.now, hand.request))
+        failed = isinstance(hand.request, m.AskPush)
+        hand.answer(m.Fault("sign_in_page", "a portal") if failed else a_page(), after=10)
+    again = [after - before for (before, _), (after, what) in pairwise(asked) if isinstance(what, m.AskPush)]
+    assert len(again) > 3
+    assert min(again) >= MIN_GAP_MS
+
+
 def test_a_refused_run_without_a_name_is_halved_to_find_the_entry() -> None:
     hand = Hand(msgspec.structs.replace(VIEW, run=a_run(4)))
     hand.start()
@@ -640,6 +658,13 @@ def test_a_server_that_stands_further_on_is_believed_by_its_hash() -> None:
     hand.start()
     said = hand.answer(a_page(epochs=(EpochHead(EPOCH, 3, "h3"),)))
     assert m.Acknowledge(Head(EPOCH, 3, "h3"), 1_000) in said
+
+
+def test_what_a_server_has_as_bytes_only_is_offered_once_more() -> None:
+    hand = Hand()
+    hand.start()
+    said = hand.answer(a_page(epochs=(EpochHead(EPOCH, 3, "h3"),), aside={EPOCH: (2,)}))
+    assert m.Acknowledge not in kinds(said)
 
 
 def test_a_commit_that_fails_is_tried_again_later() -> None:

@@ -255,6 +255,19 @@ def test_a_refused_token_asks_the_other_machine_to_renew_it() -> None:
     assert hand.lane.phase == "rest"
 
 
+def test_with_a_new_token_a_file_has_its_turn_soon_however_often_it_was_in_vain_before() -> None:
+    hand = Hand(SMALL)
+    for _ in range(8):
+        hand.answer(m.Fault("offline", "no route"))
+        hand.wait()
+    hand.answer(refused(401))
+    assert hand.lane.wake - hand.now == GAP_MS
+    hand.wait()
+    hand.answer(refused(401))
+    assert hand.lane.wake - hand.now >= GAP_MS
+    assert hand.lane.tries > 8, "one that no token helps waits as long as any other"
+
+
 def test_a_wanted_file_comes_piece_by_piece() -> None:
     hand = Hand(WANTED)
     assert hand.request == m.FetchPart(WANTED.sha256, 0, PIECE_FIRST)
