@@ -7,10 +7,11 @@ that commit late.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -50,11 +51,13 @@ from fieldapp.store.tables import (
     StreamStateRow,
 )  # fmt: skip
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 Status = Literal["received", "duplicate"]
 HELD_ROUNDS = 20
 """How deep held entries may build on one another within one push; what is deeper is freed by the next one."""
 BUSY_TRIES = 4
-"""How often a push is tried where another one was in its way (on PostgreSQL: two that waited for each other, or stored the same
+"""How often a write is tried where another one was in its way (on PostgreSQL: two that waited for each other, or stored the same
 entry at once)."""
 
 
@@ -75,27 +78,35 @@ def row_chain(previous: str, pos: int, kind: str, entry_hash: str, outcome: str)
     return hashlib.sha256(f"{previous} {pos} {kind} {entry_hash} {outcome}".encode("ascii")).hexdigest()
 
 
+def _again_where_busy(write: Callable[Concatenate[ServerReplica, _P], _T]) -> Callable[Concatenate[ServerReplica, _P], _T]:
+    """A write of one transaction, or of several that may be repeated, tried again where another one was in its way."""
+
+    @functools.wraps(write)
+    def tried(self: ServerReplica, /, *args: _P.args, **named: _P.kwargs) -> _T:
+        for _ in range(BUSY_TRIES - 1):
+            try:
+                return write(self, *args, **named)
+            except Problem as problem:
+                if problem.code != "database-busy" or self._db.is_sqlite:
+                    raise
+        return write(self, *args, **named)
+
+    return tried
+
+
 class ServerReplica:
     """The only writer of the server's log and projections."""
 
     def __init__(self, db: Database, clock: Callable[[], int]) -> None:
         self._db, self._clock = db, clock
 
+    @_again_where_busy
     def receive(self, who: Writer, run: Run) -> Receipted:
         """Store a run of a device's entries durably and decide on the new ones.
 
         Raises:
             PositionProblem: `gap` or `fork`; nothing was stored.
         """
-        for _ in range(BUSY_TRIES - 1):
-            try:
-                return self._receive(who, run)
-            except Problem as problem:
-                if problem.code != "database-busy" or self._db.is_sqlite:
-                    raise
-        return self._receive(who, run)
-
-    def _receive(self, who: Writer, run: Run) -> Receipted:
         now = self._clock()
         with many_at_once(), self._db.write() as conn:
             head = self._lock_epoch(conn, who, run)
@@ -142,6 +153,7 @@ class ServerReplica:
                         moved |= self._place(conn, log, groups, None, self._clock())
         return moved
 
+    @_again_where_busy
     def take_in(self, lines: Sequence[Line], who: Writer | None, logs: Collection[str]) -> TakenIn:
         """Take entries from a file that a device exported: their content, never their positions. Done twice it changes nothing.
 
@@ -171,6 +183,7 @@ class ServerReplica:
                 arrived = update(QuarantineRow).where(col(QuarantineRow.id).in_(keys), col(QuarantineRow.decided) == "")
                 conn.execute(arrived.values(decided=ARRIVED, decided_at=now))
 
+    @_again_where_busy
     def quarantine(
         self,
         who: Writer,
@@ -218,6 +231,7 @@ class ServerReplica:
             self._save_epoch(conn, head)
         return head
 
+    @_again_where_busy
     def try_held(self) -> dict[str, int]:
         """Try held entries again whose type this version knows: called when a server starts, which may be a newer one.
 
@@ -275,6 +289,7 @@ class ServerReplica:
                 save_jobs(self._db, conn, (job_row(stream, log, job, b"") for stream, job in jobs if job.id))
         return len(streams)
 
+    @_again_where_busy
     def erase(self, erasures: Sequence[Entry]) -> tuple[Erased, dict[str, int]]:
         """Record erasures (domain/entry_types/erasure.py) of one log and carry them out, in one transaction.
 
@@ -288,6 +303,7 @@ class ServerReplica:
             moved = self._place(conn, log, [[Decided(entry, None, APPLIED, "rule")] for entry in erasures], None, self._clock())
             return carry_out(self._db, conn, log, erasures), moved
 
+    @_again_where_busy
     def let_old_jobs_go(self) -> dict[str, int]:
         """Let jobs that were closed long ago leave the scopes of their people. To be called now and then; what has left already
         changes nothing, so several server processes may do so.

@@ -108,7 +108,7 @@ def _positions_before_entries() -> list[Patch]:
     twice = "self._save_epoch(conn, head)\n        with self._db.write() as conn:\n            moved = self._place"
     stored = "self._store(conn, [item.entry for of in groups if who for item in of])\n    heads = StreamHeads("
     return [
-        edited(server.ServerReplica, "_receive", "moved = self._place", twice),
+        edited(server.ServerReplica, "receive", "moved = self._place", twice),
         edited(server.ServerReplica, "_take_positions", "self._store(conn, list(fresh.values()))", "pass"),
         edited(server.ServerReplica, "_place", "heads = StreamHeads(", stored),
     ]

@@ -298,3 +298,24 @@ def test_a_restart_and_a_refold_give_the_same_digests(server: ServerReplica, ser
     office.say(again, step("s3"))
     assert sound(other)
     other.close()
+
+
+def test_bytes_of_many_devices_at_once_all_find_their_place(server: ServerReplica, server_db: Database) -> None:
+    """On PostgreSQL two that insert the same bytes wait for each other; whoever was in the way is tried again."""
+
+    def work(number: int) -> None:
+        pen = Pen(f"d-{number}", f"p-{number}", "technician")
+        chain = ""
+        for seq in range(1, 9):
+            raw = b"no entry %d" % (seq if number % 2 else 9 - seq)
+            after = chain_hash(chain, seq, hashlib.sha256(raw).hexdigest())
+            server.quarantine(
+                pen.who, epoch=pen.epoch, log="b1", seq=seq, prev_hash=chain, chain=after, raw=raw, reason="unreadable"
+            )
+            chain = after
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert count(server_db, PositionRow) == 64
+    assert count(server_db, QuarantineRow) == 8
+    assert sound(server_db)
