@@ -289,6 +289,12 @@ class DeviceReplica:
         with many_at_once(), self._db.read() as conn:
             return self._lines.outgoing(conn, entries, size)
 
+    def following(self, run: Run, entries: int, size: int) -> Run | None:
+        """What is to be sent after a run that is on its way, as `outgoing` will say once that is received; None where that is
+        nothing, or something of another log."""
+        with many_at_once(), self._db.read() as conn:
+            return self._lines.following(conn, run, entries, size)
+
     def standing(self, entries: int, size: int, backfills: int, settings: Sequence[str]) -> Standing:
         """All that one pass of sync looks at: arguments as for `outgoing`, `backfills` with `doubted`, and `settings`."""
         found = self._standing(entries, size, backfills, settings)
@@ -300,7 +306,7 @@ class DeviceReplica:
         with many_at_once(), self._db.read() as conn:
             return Standing(
                 self._lines.outgoing(conn, entries, size), self._lines.heads(conn), self._cursors(conn),
-                (*self._backfills(conn, backfills), *self._doubted(conn, backfills)), self._settings(conn, settings),
+                (*self._doubted(conn, backfills), *self._backfills(conn, backfills)), self._settings(conn, settings),
             )  # fmt: skip
 
     def _mended(self, entries: Iterable[Entry]) -> bool:

@@ -192,9 +192,27 @@ class Lines:
         name = self._oldest_unsent(conn)
         if name is None:
             return None
-        query = "SELECT log, parent, parent_seq, acked_seq FROM epochs WHERE epoch = ?"
-        log, parent, parent_seq, acked = plain(conn).execute(query, (name,)).fetchone()
-        rows = self._entries(conn, "o.epoch = ? AND o.seq > ?", (name, acked), limit=limit + 50)
+        (acked,) = plain(conn).execute("SELECT acked_seq FROM epochs WHERE epoch = ?", (name,)).fetchone()
+        return self._run(conn, name, acked, limit, size)
+
+    def following(self, conn: Connection, run: Run, limit: int, size: int) -> Run | None:
+        """What `outgoing` will give once this run is received; None where that is nothing, or of another epoch."""
+        found = plain(conn).execute(_OLDEST_UNSENT).fetchall()
+        last = run.from_seq + len(run.entries) - 1
+        next_ = (
+            plain(conn).execute("SELECT saved_at FROM own_entries WHERE epoch = ? AND seq = ?", (run.epoch, last + 1)).fetchone()
+        )
+        open_ = {epoch: saved_at for epoch, saved_at in found if saved_at is not None}
+        if next_ is None or run.epoch not in open_:
+            return None
+        if any((saved_at, epoch) < (next_[0], run.epoch) for epoch, saved_at in open_.items() if epoch != run.epoch):
+            return None
+        return self._run(conn, run.epoch, last, limit, size)
+
+    def _run(self, conn: Connection, name: str, after: int, limit: int, size: int) -> Run:
+        query = "SELECT log, parent, parent_seq FROM epochs WHERE epoch = ?"
+        log, parent, parent_seq = plain(conn).execute(query, (name,)).fetchone()
+        rows = self._entries(conn, "o.epoch = ? AND o.seq > ?", (name, after), limit=limit + 50)
         first = rows[0][1]
         chosen: list[Entry] = []
         total = 0
@@ -204,8 +222,8 @@ class Lines:
                 break
             chosen += [entry for _, _, entry, _ in group]
             total += amount
-        after = (parent, parent_seq) if parent else None
-        return Run(name, log, first, self._hash_at(conn, name, first - 1), tuple(chosen), after)
+        before = (parent, parent_seq) if parent else None
+        return Run(name, log, first, self._hash_at(conn, name, first - 1), tuple(chosen), before)
 
     def _oldest_unsent(self, conn: Connection) -> str | None:
         """The open epoch whose first unsent entry is the oldest. Looks at one entry of each, however full the outbox is."""

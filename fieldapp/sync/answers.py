@@ -13,7 +13,21 @@ from fieldapp.domain.problem import Problem
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.rows import Head, Page, Row, Run
 from fieldapp.sync import messages as m
-from fieldapp.sync.machine import NEVER, READ_GAP_MS, State, Step, back_off, correct, look, new, progress, told
+from fieldapp.sync.machine import (
+    NEVER,
+    READ_GAP_MS,
+    State,
+    Step,
+    ask_while,
+    back_off,
+    correct,
+    look,
+    new,
+    new_view,
+    progress,
+    push,
+    told,
+)  # fmt: skip
 from fieldapp.sync.pacing import BACKOFF_MAX_MS
 from fieldapp.sync.protocol import (
     PULL_BYTES,
@@ -28,6 +42,7 @@ from fieldapp.sync.protocol import (
     TokenAnswer,
     from_wire,
 )  # fmt: skip
+from fieldapp.sync.reading import pull_request, view_after
 
 PULL_BYTES_LEAST = 16 * 1024
 PUSH_BYTES_LEAST = 4 * 1024
@@ -82,7 +97,14 @@ def _pushed(state: State, now: int, run: Run, body: PushAnswer) -> Step:
         progress(state), entries=entries, size=size, stuck=None, pull_due=True, pull_first=False, push_tries=0, push_after=NEVER
     )
     state, news = told(state, "online")
-    return look(state, *news, m.Acknowledge(head, receipt.time, len(run.entries)), *_other_history(state, body.incarnation))
+    effects = (*news, m.Acknowledge(head, receipt.time, len(run.entries)), *_other_history(state, body.incarnation))
+    following = state.ahead
+    if following is None or state.renew or state.revoked or state.poison is not None or body.incarnation != state.view.incarnation:
+        return look(state, *effects)
+    after = following.run
+    if (after.epoch, after.from_seq, after.prev_hash) != (receipt.epoch, receipt.seq + 1, receipt.hash):
+        return look(state, *effects)
+    return push(new(state, view=new_view(state, run=after)), now, following, *effects)
 
 
 def _handed_over(state: State, now: int, wanted: QuarantineRequest, receipt: Receipt) -> Step:
@@ -113,7 +135,12 @@ def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoi
         words = "the server says there is more, but sends nothing new"
         return back_off(new(state, pull_due=True), now, None, "online", words, *effects)
     read_after = NEVER if body.more else state.last_ask + READ_GAP_MS
-    return look(new(progress(state), pull_due=state.pull_due or body.more, read_after=read_after), *effects)
+    state = new(progress(state), pull_due=state.pull_due or body.more, read_after=read_after)
+    view = view_after(state, asked, body)
+    if view is None:
+        return look(state, *effects)
+    state = new(state, view=view)
+    return ask_while(state, now, m.AskPull(pull_request(state)), *effects)
 
 
 def _brings(page: Page, asked: PullRequest) -> bool:

@@ -8,16 +8,15 @@ from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.sync import messages as m
 
-BACKFILLS = 500
-"""Streams asked to be backfilled in one pull at most: about what fills an answer."""
-
+BACKFILLS = 2000
+"""Streams to be backfilled that one look shows at most: some pages, so that one can be asked for while the last is written."""
 
 Changed = Callable[[frozenset[str]], None]
 
 
 def commit(
     replica: DeviceReplica, effect: m.Local, now: int, changed: Changed = lambda streams: None
-) -> m.Looked | m.Troubled | None:
+) -> m.Looked | m.ReadAhead | m.Troubled | None:
     """Carry one local effect out.
 
     Args:
@@ -28,15 +27,20 @@ def commit(
     try:
         return _commit(replica, effect, now, changed)
     except Problem as problem:
+        if isinstance(effect, m.ReadOn):
+            return m.ReadAhead(now, None)
         if problem.code == "receipt-foreign" and isinstance(effect, m.Acknowledge):
             return m.Troubled(now, str(problem), effect.head.epoch)
         return m.Troubled(now, str(problem))
 
 
-def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed) -> m.Looked | m.Troubled | None:
+def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed) -> m.Looked | m.ReadAhead | m.Troubled | None:
     match effect:
         case m.Look():
             return m.Looked(now, view(replica, effect))
+        case m.ReadOn():
+            run = replica.following(effect.run, effect.entries, effect.size)
+            return m.ReadAhead(now, m.AskPush(run) if run is not None else None)
         case m.Acknowledge():
             replica.acknowledge(effect.head, effect.time)
         case m.Rewind():

@@ -3,19 +3,37 @@
 A pass looks at the replica, asks for one thing, commits what came of it, and looks again, until there is nothing left; then
 it rests until a timer or a hint. Nothing but what the last look showed decides, so a crash anywhere costs at most a
 repeated request.
+
+Where one request plainly follows another (the next run of a full outbox, the next page of a long log), it is sent before what came
+of the first is committed, so that server and device work at the same time. What is sent early is only ever what a look after that
+commit would ask for or ask for again: a crash, or a commit that does not work, costs a repeated request here as well.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.store.rows import Run
 from fieldapp.sync import messages as m
 from fieldapp.sync.answers import answered, quarantine
-from fieldapp.sync.machine import DEADLINE_MS, NEVER, POLL_MS, State, Step, ask, back_off, correct, look, new, rest, told, wait
+from fieldapp.sync.machine import (
+    DEADLINE_MS,
+    NEVER,
+    POLL_MS,
+    State,
+    Step,
+    ask,
+    back_off,
+    correct,
+    look,
+    new,
+    push,
+    rest,
+    told,
+    wait,
+)  # fmt: skip
 from fieldapp.sync.pacing import draw
-from fieldapp.sync.protocol import Backfill, EpochHead, PullRequest
+from fieldapp.sync.reading import pull_request
 
 NETWORK_SPREAD_MS = 5_000
 """A network change means a try within this."""
@@ -49,6 +67,8 @@ def step(state: State, event: m.Event) -> Step:
             after = _timer(state, event.now)
         case m.Looked() if state.phase == "local":
             after = _decide(new(state, view=event.view), event.now)
+        case m.ReadAhead() if state.phase == "asking" and isinstance(state.request, m.AskPush):
+            after = new(state, ahead=event.push), ()
         case m.Answered() if state.phase == "asking" and event.number == state.number:
             after = answered(state, event.now, event.answer)
         case m.Troubled() if state.phase != "stopped":  # also where what was to be noted before asking could not be
@@ -72,6 +92,7 @@ def _check(event: m.Event, after: Step) -> None:
 def _hurried(state: State, event: m.Hurried) -> Step:
     if state.phase == "stopped":
         return state, ()
+    state = new(state, hurried=True)
     if event.why in ("asked", "hint", "network"):
         state = new(state, pull_due=True, pull_after=NEVER if event.why == "asked" else state.pull_after)
     elif event.why == "renew":
@@ -107,7 +128,9 @@ def _timer(state: State, now: int) -> Step:
 
 
 def _troubled(state: State, event: m.Troubled) -> Step:
-    """A commit did not work. What belongs to another history is mended; a full disk is waited for."""
+    """A commit did not work. What belongs to another history is mended; a full disk is waited for. What was asked for meanwhile is
+    asked for again."""
+    state = new(state, request=None)
     if event.epoch:
         return correct(state, event.now, m.Fork(event.epoch))
     return back_off(new(state, pull_due=True), event.now, None, state.report.connection, event.words)
@@ -131,7 +154,7 @@ def _decide(state: State, now: int) -> Step:
     if pull and now < state.read_after and not view.backfills:
         return wait(state, state.read_after)
     if pull:
-        return ask(state, now, m.AskPull(_pull_request(state)))
+        return ask(state, now, m.AskPull(pull_request(state)))
     return rest(state, now) if view.run is None else wait(state, min(state.push_after, now + POLL_MS))
 
 
@@ -150,22 +173,10 @@ def _push(state: State, now: int, run: Run) -> Step:
             return _hand_over(state, now, run, reason)
         if run.from_seq < seq < run.from_seq + len(run.entries):
             run = msgspec.structs.replace(run, entries=run.entries[: seq - run.from_seq])
-    return ask(state, now, m.AskPush(run))
+    return push(state, now, m.AskPush(run))
 
 
 def _hand_over(state: State, now: int, run: Run, reason: str) -> Step:
     wanted = quarantine(run, reason)
     after, effects = ask(state, now, m.AskQuarantine(wanted))
     return after, (m.HandOver(wanted.epoch, wanted.seq, reason), *effects) if after.phase == "asking" else effects
-
-
-def _pull_request(state: State) -> PullRequest:
-    view = state.view
-    return PullRequest(
-        cursors=view.cursors,
-        epochs=tuple(EpochHead(head.epoch, head.seq, head.hash, head.safe_seq) for head in view.heads),
-        app_version=state.app_version,
-        fold=FOLD_VERSION,
-        backfills=tuple(Backfill(*wanted) for wanted in view.backfills),
-        budget=state.budget,
-    )

@@ -38,7 +38,8 @@ class State(msgspec.Struct, frozen=True):
     may go; that reading works says nothing of pushing. not_before: what Retry-After asked for. pull_after: the server wants a newer
     version for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
     poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that
-    only times out.
+    only times out. ahead: the push that follows the one in flight, read meanwhile. hurried: something happened since the last look,
+    so the next step is to look again.
     """
 
     seed: int
@@ -63,6 +64,8 @@ class State(msgspec.Struct, frozen=True):
     token_nonce: str = ""
     poison: tuple[str, int, str] | None = None
     stuck: tuple[str, int, int] | None = None
+    ahead: m.AskPush | None = None
+    hurried: bool = False
     revoked: bool = False
     view: m.View = m.View()
     report: m.Report = m.Report("unknown")
@@ -75,13 +78,17 @@ def new(state: State, **changes: object) -> State:
     return msgspec.structs.replace(state, **changes)
 
 
+def new_view(state: State, **changes: object) -> m.View:
+    return msgspec.structs.replace(state.view, **changes)
+
+
 def look(state: State, *before: m.Effect) -> Step:
     """Commit, then look at the replica again: the next pass."""
-    return new(state, phase="local", request=None), (*before, m.Look(state.entries, state.size))
+    return new(state, phase="local", request=None, ahead=None, hurried=False), (*before, m.Look(state.entries, state.size))
 
 
 def wait(state: State, until: int, *before: m.Effect) -> Step:
-    return new(state, phase="rest", request=None, wake=until), (*before, m.Arm(until))
+    return new(state, phase="rest", request=None, ahead=None, wake=until), (*before, m.Arm(until))
 
 
 def ask(state: State, now: int, request: m.FactRequest) -> Step:
@@ -94,8 +101,19 @@ def ask(state: State, now: int, request: m.FactRequest) -> Step:
     if isinstance(request, m.AskPull):
         state = new(state, pull_due=False)
     number, until = state.number + 1, now + DEADLINE_MS
-    state = new(state, phase="asking", request=request, number=number, wake=until, last_ask=now)
+    state = new(state, phase="asking", request=request, number=number, wake=until, last_ask=now, ahead=None)
     return state, (m.Ask(number, request), m.Arm(until))
+
+
+def ask_while(state: State, now: int, request: m.FactRequest, *meanwhile: m.Effect) -> Step:
+    """Send a request, and commit what there is to commit while the server is at work on it."""
+    after, effects = ask(state, now, request)
+    return after, (*effects[:-1], *meanwhile, effects[-1])
+
+
+def push(state: State, now: int, request: m.AskPush, *meanwhile: m.Effect) -> Step:
+    """The same with a run of entries; what follows it is read meanwhile as well."""
+    return ask_while(state, now, request, *meanwhile, m.ReadOn(request.run, state.entries, state.size))
 
 
 def told(state: State, connection: m.Connection, words: str = "") -> tuple[State, tuple[m.Effect, ...]]:

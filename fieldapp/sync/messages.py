@@ -5,21 +5,26 @@ Times (`now`, `at`, delays) are milliseconds of a clock that never jumps; wall t
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import msgspec
 
 from fieldapp.store.rows import Head, Page, Run
+from fieldapp.sync.packing import Packed, pack
 from fieldapp.sync.protocol import (
     PART_BYTES,
     Detail,
+    EpochParent,
     FileState,
     PullAnswer,
     PullRequest,
     PushAnswer,
+    PushRequest,
     QuarantineRequest,
     Receipt,
     TokenAnswer,
+    to_wire,
 )  # fmt: skip
 
 Connection = Literal[
@@ -42,8 +47,15 @@ class AskToken(msgspec.Struct, frozen=True, tag=True):
     nonce: str
 
 
-class AskPush(msgspec.Struct, frozen=True, tag=True):
+class AskPush(msgspec.Struct, frozen=True, tag=True, dict=True):
     run: Run
+
+    @cached_property
+    def packed(self) -> Packed:
+        """As it goes out; made once, perhaps while the one before it is still on its way."""
+        run = self.run
+        parent = EpochParent(*run.parent) if run.parent else None
+        return pack(PushRequest(run.epoch, run.log, run.from_seq, run.prev_hash, tuple(map(to_wire, run.entries)), parent))
 
 
 class AskPull(msgspec.Struct, frozen=True, tag=True):
@@ -172,6 +184,13 @@ class Looked(msgspec.Struct, frozen=True, tag=True):
     view: View
 
 
+class ReadAhead(msgspec.Struct, frozen=True, tag=True):
+    """What follows the run that is on its way; None where nothing does."""
+
+    now: int
+    push: AskPush | None
+
+
 class Troubled(msgspec.Struct, frozen=True, tag=True):
     """A local effect did not work. Either the server's view of `epoch` is not ours (a receipt names what we never wrote, a rewind
     reaches back further than what is kept), or, without an epoch, the store has a problem: `words` say which (a full disk)."""
@@ -181,7 +200,7 @@ class Troubled(msgspec.Struct, frozen=True, tag=True):
     epoch: str = ""
 
 
-Event = Started | Hurried | TimerFired | Answered | Looked | Troubled
+Event = Started | Hurried | TimerFired | Answered | Looked | ReadAhead | Troubled
 
 
 # --- Effects -------------------------------------------------------------------------------------------------------------------
@@ -209,6 +228,15 @@ class Report(msgspec.Struct, frozen=True, tag=True):
 class Look(msgspec.Struct, frozen=True, tag=True):
     """Read the replica; the answer is `Looked`. The run has at most `entries` entries and `size` bytes (but one whole group)."""
 
+    entries: int
+    size: int
+
+
+class ReadOn(msgspec.Struct, frozen=True, tag=True):
+    """While this run is on its way: read what follows it, as for `Look`; the answer is `ReadAhead`. Nothing is lost where that does
+    not work."""
+
+    run: Run
     entries: int
     size: int
 
@@ -262,5 +290,5 @@ class Remember(msgspec.Struct, frozen=True, tag=True):
     values: dict[str, str]
 
 
-Local = Look | Acknowledge | Rewind | Fork | HandOver | Refuse | Receive | Forget | Remember
+Local = Look | ReadOn | Acknowledge | Rewind | Fork | HandOver | Refuse | Receive | Forget | Remember
 Effect = Ask | Arm | Report | Local

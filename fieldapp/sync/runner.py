@@ -167,7 +167,7 @@ class Runner:
     def _hear(self, lane: Lane, event: m.Event) -> None:
         if lane == "facts":
             self._hear_facts(event)
-        elif self._desk is not None and not isinstance(event, m.Looked):
+        elif self._desk is not None and not isinstance(event, m.Looked | m.ReadAhead):
             self._hear_files(event)
 
     def _hear_facts(self, event: m.Event) -> None:
@@ -195,6 +195,8 @@ class Runner:
                 self._set(connection=effect.connection, words=effect.words, slow=effect.slow, since=since)
             case _:
                 heard = commit(self._replica, effect, self._now(), self._changed)
+                if isinstance(heard, m.ReadAhead) and heard.push is not None:
+                    _ = heard.push.packed  # now, while the server is at work on the one before
                 if heard is None:
                     self._count(effect)
                 return heard

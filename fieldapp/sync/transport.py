@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
 import os
 import secrets
 import socket
@@ -17,6 +15,7 @@ import msgspec
 
 from fieldapp.sync import messages as m
 from fieldapp.sync.addresses import checked_url, tls_words, trusted
+from fieldapp.sync.packing import Packed, pack
 from fieldapp.sync.protocol import (
     DIGEST_HEADER,
     MEDIA_TYPE,
@@ -25,16 +24,13 @@ from fieldapp.sync.protocol import (
     DeskAnswer,
     EnrolAnswer,
     EnrolRequest,
-    EpochParent,
     FileState,
     PullAnswer,
     PushAnswer,
-    PushRequest,
     Receipt,
     TokenAnswer,
     TokenRequest,
     is_loopback,
-    to_wire,
 )  # fmt: skip
 from fieldapp.sync.replies import Bomb, Broken, inflate, judged, retry_after
 
@@ -43,8 +39,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 A = TypeVar("A", TokenAnswer, PushAnswer, PullAnswer, Receipt, FileState)
-COMPRESS_FROM = 500
-"""Bytes of a request from which compressing pays."""
 SKEW_TRUST_MS = 10_000
 """An answer that took longer says too little about the clocks."""
 _WAITING = 16 * 1024
@@ -137,11 +131,8 @@ class Transport:
             case m.AskToken(nonce):
                 body = TokenRequest(self._device, self._secret, nonce)
                 return self._call("POST", "token", body, TokenAnswer, nonce=nonce, signed=False)
-            case m.AskPush(run):
-                parent = EpochParent(*run.parent) if run.parent else None
-                entries = tuple(to_wire(entry) for entry in run.entries)
-                push = PushRequest(run.epoch, run.log, run.from_seq, run.prev_hash, entries, parent)
-                return self._call("POST", "push", push, PushAnswer)
+            case m.AskPush():
+                return self._call("POST", "push", request.packed, PushAnswer)
             case m.AskPull(pull):
                 return self._call("POST", "pull", pull, PullAnswer)
             case m.AskQuarantine(wanted):
@@ -181,10 +172,10 @@ class Transport:
         nonce = nonce or secrets.token_urlsafe(12)
         headers, content = self._headers(nonce, signed), None
         if body is not None:
-            content = msgspec.json.encode(body)
-            headers["Content-Type"], headers[DIGEST_HEADER] = MEDIA_TYPE, hashlib.sha256(content).hexdigest()
-            if len(content) > COMPRESS_FROM:
-                content, headers["Content-Encoding"] = gzip.compress(content, 6, mtime=0), "gzip"
+            packed = body if isinstance(body, Packed) else pack(body)
+            content, headers["Content-Type"], headers[DIGEST_HEADER] = packed.content, MEDIA_TYPE, packed.digest
+            if packed.compressed:
+                headers["Content-Encoding"] = "gzip"
         began, wall = time.monotonic(), self._wall()
         sent = None if content is None else self._paced(content, headers, self._timeouts.total)
         with self._client.stream(method, path, headers=headers, content=sent) as response:

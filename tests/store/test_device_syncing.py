@@ -9,7 +9,7 @@ from fieldapp.domain.documents import Site
 from fieldapp.domain.entry_types import lifecycle, office, reference, steps, work
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
-from fieldapp.store.rows import Head, Page, Row
+from fieldapp.store.rows import Draft, Head, Page, Row
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import CursorRow, DocumentRow, EntryRow, EpochRow, JobRow, LogRow, OwnEntryRow, ScopeRow, StreamRow
 from tests.store.devices import Device, MakeDevice, head_of, rows_of, state_digests
@@ -123,6 +123,33 @@ def test_a_run_takes_whole_groups_within_its_limits_but_at_least_one(lin: Device
     assert sizes(6, 1 << 20) == 3
     assert sizes(1, 1 << 20) == 3
     assert sizes(200, 10) == 3
+
+
+def test_what_is_read_behind_a_run_is_what_goes_out_once_it_is_received(lin: Device, server: ServerReplica) -> None:
+    for number in range(5):
+        lin.say(*(steps.NoteAdded(text=f"{number} {n}") for n in range(2)))
+    run = lin.replica.outgoing(4, 1 << 20)
+    while run is not None:
+        ahead = lin.replica.following(run, 4, 1 << 20)
+        lin.replica.acknowledge(server.receive(lin.who, run).head, START_MS)
+        run = lin.replica.outgoing(4, 1 << 20)
+        assert ahead == run
+    assert set(lanes(lin)) == {"received"}
+
+
+def test_nothing_is_read_ahead_where_something_older_waits_in_another_log(make_device: MakeDevice, server: ServerReplica) -> None:
+    office = make_device("d-boss", "p-mei", "supervisor")
+    office.say(steps.NoteAdded(text="first"))
+    office.replica.append([Draft("org", "customer:c9", steps.NoteAdded(text="second"))])
+    office.say(steps.NoteAdded(text="third"))
+    run = office.replica.outgoing(1, 1 << 20)
+    assert run is not None
+    assert run.log == "b1"
+    assert office.replica.following(run, 1, 1 << 20) is None
+    office.replica.acknowledge(server.receive(office.who, run).head, START_MS)
+    second = office.replica.outgoing(1, 1 << 20)
+    assert second is not None
+    assert second.log == "org"
 
 
 def test_after_a_gap_the_device_offers_again_from_the_server_s_head(lin: Device, server: ServerReplica) -> None:

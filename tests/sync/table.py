@@ -67,11 +67,13 @@ def refused(
 
 
 class Hand:
-    """Feeds events to one machine and keeps what it said. `looks`: what the next looks at the replica show."""
+    """Feeds events to one machine and keeps what it said. `view`: what the next looks at the replica show; `following`: what is
+    found there behind a run that is on its way."""
 
     def __init__(self, view: m.View = VIEW, seed: int = 1) -> None:
         self.now = 1_000_000
         self.view = view
+        self.following: Run | None = None
         self.state = State(seed, "1.0")
         self.said: list[m.Effect] = []
 
@@ -84,8 +86,10 @@ class Hand:
             for effect in effects:
                 if isinstance(effect, m.Look):
                     events.append(m.Looked(self.now, self.view))
-                else:
-                    said.append(effect)
+                    continue
+                if isinstance(effect, m.ReadOn):
+                    events.append(m.ReadAhead(self.now, m.AskPush(self.following) if self.following else None))
+                said.append(effect)
         self.said += said
         return said
 

@@ -38,7 +38,7 @@ def reports(said: list[m.Effect]) -> list[str]:
 
 
 def kinds(said: list[m.Effect]) -> list[type]:
-    return [type(effect) for effect in said if not isinstance(effect, m.Report | m.Arm | m.Ask)]
+    return [type(effect) for effect in said if not isinstance(effect, m.Report | m.Arm | m.Ask | m.ReadOn)]
 
 
 # --- The straight road -----------------------------------------------------------------------------------------------------------
@@ -106,6 +106,89 @@ def test_what_is_to_be_backfilled_is_asked_for() -> None:
     said = hand.answer(a_page(backfilled=(BackfillDone("job:1", 9, True),)), VIEW)
     assert next(effect.page.backfilled for effect in said if isinstance(effect, m.Receive)) == (("job:1", 9, True),)
     assert quiet(hand.state)
+
+
+def test_of_a_full_outbox_the_next_run_goes_before_the_receipt_of_the_last_is_written_down() -> None:
+    hand = Hand(UNSENT)
+    first = a_run()
+    second = a_run(2, 4, hash_after(first))
+    hand.following = second
+    hand.start()
+    hand.following = None
+    said = hand.answer(receipt_for(first))
+    assert [type(effect) for effect in said if not isinstance(effect, m.Report)] == [m.Ask, m.Acknowledge, m.ReadOn, m.Arm]
+    assert hand.request == m.AskPush(second)
+    assert not quiet(hand.state)
+    said = hand.answer(receipt_for(second), VIEW)
+    assert kinds(said) == [m.Acknowledge]
+    assert isinstance(hand.request, m.AskPull)
+
+
+@pytest.mark.parametrize("receipt", [{"seq": 2}, {"hash": "f" * 64}])
+def test_a_receipt_for_another_place_than_the_run_ends_at_is_looked_at_first(receipt: dict[str, object]) -> None:
+    hand = Hand(UNSENT)
+    hand.following = a_run(2, 4, hash_after(a_run()))
+    hand.start()
+    assert kinds(hand.answer(receipt_for(a_run(), **receipt))) == [m.Acknowledge]
+    assert hand.request == m.AskPush(a_run())  # what a look shows
+
+
+def test_a_receipt_that_cannot_be_written_down_is_asked_for_again_though_more_was_sent() -> None:
+    hand = Hand(UNSENT)
+    hand.following = second = a_run(2, 4, hash_after(a_run()))
+    hand.start()
+    hand.answer(receipt_for(a_run()))
+    sent = hand.state.number
+    hand.feed(m.Troubled(hand.now, "the disk is full"))
+    assert hand.state.phase == "rest"
+    assert hand.feed(m.Answered(hand.now, sent, receipt_for(second))) == []  # it is offered again, and is a duplicate then
+    while hand.state.phase == "rest":
+        hand.wait()
+    assert hand.request == m.AskPush(a_run())
+
+
+def test_the_next_page_is_asked_for_before_the_last_is_written() -> None:
+    wanted = ((LOG, "job:1", 0, 9), (LOG, "job:2", 0, 9), (LOG, "job:3", 0, 9))
+    hand = Hand(msgspec.structs.replace(VIEW, backfills=wanted))
+    hand.start()
+    half = (BackfillDone("job:1", 9, True), BackfillDone("job:2", 4, False))
+    said = hand.answer(a_page(backfilled=half, more=True))
+    assert [type(effect) for effect in said if not isinstance(effect, m.Report)] == [m.Ask, m.Receive, m.Remember, m.Arm]
+    request = hand.request
+    assert isinstance(request, m.AskPull)
+    assert [(item.stream, item.after) for item in request.request.backfills] == [("job:2", 4), ("job:3", 0)]
+    rest = (BackfillDone("job:2", 9, True), BackfillDone("job:3", 9, True))
+    assert m.Receive in kinds(hand.answer(a_page(backfilled=rest), VIEW))
+    assert quiet(hand.state)
+
+
+def test_what_a_first_page_brings_into_scope_is_asked_for_at_once() -> None:
+    hand = Hand()
+    hand.start()
+    hand.answer(a_page(added=(StreamAdded("org", "*", 4), StreamAdded(LOG, "job:2", 7), StreamAdded(LOG, "job:1", 7))))
+    request = hand.request
+    assert isinstance(request, m.AskPull)
+    assert [(item.stream, item.after, item.upto) for item in request.request.backfills] == [("job:1", 0, 7), ("job:2", 0, 7)]
+
+
+def test_what_is_recorded_while_pages_come_goes_before_the_next_page() -> None:
+    hand = Hand(msgspec.structs.replace(VIEW, backfills=((LOG, "job:1", 0, 9), (LOG, "job:2", 0, 9))))
+    hand.start()
+    hand.hurry("saved")
+    hand.answer(a_page(backfilled=(BackfillDone("job:1", 9, True),), more=True), UNSENT)
+    assert isinstance(hand.request, m.AskPush)
+
+
+def test_a_page_that_cannot_be_written_is_asked_for_again_though_the_next_was_asked_for() -> None:
+    view = msgspec.structs.replace(VIEW, backfills=((LOG, "job:1", 0, 9), (LOG, "job:2", 0, 9)))
+    hand = Hand(view)
+    first = hand.start()
+    hand.answer(a_page(backfilled=(BackfillDone("job:1", 9, True),), more=True))
+    assert hand.request != first
+    hand.feed(m.Troubled(hand.now, "the disk is full"))
+    while hand.state.phase == "rest":
+        hand.wait()
+    assert hand.request == first
 
 
 def test_a_server_that_says_more_and_sends_nothing_is_not_asked_for_ever() -> None:
