@@ -282,7 +282,7 @@ def _keep_file(home: Home) -> Keep:
     def keep(path: Path) -> FileRef:
         from fieldapp.store.evidence import take_in
 
-        return take_in(home, path)
+        return take_in(home, path, empty=False)
 
     return keep
 

@@ -76,6 +76,7 @@ BY_CODE = {
     "file-missing": later("The file is not on this device yet."),
     "file-too-large": later("The file is too large. It was not attached."),
     "file-unknown": later("The server does not have the file."),
+    "file-empty": later("The file is empty. It was not attached; take the photo or save the file again."),
     "file-unusable": later("The file cannot be attached: it is not there or cannot be read. Nothing was recorded."),
     "file-unwritable": later("The file cannot be written there. Nothing was lost; choose another place."),
     "group-too-large": later("This is too much for one action. Nothing was saved; record it in parts."),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -15,7 +15,7 @@ from textual.widgets import Static
 from fieldapp.domain.job import JobState
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
-from fieldapp.screens.base import FieldModal
+from fieldapp.screens.list_and_line import ListAndLine
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
@@ -57,7 +57,7 @@ def reasons_for(field: FieldApp, use: str) -> list[Reason]:
     return found
 
 
-class ReasonScreen(FieldModal[tuple[str, str]]):
+class ReasonScreen(ListAndLine[tuple[str, str]]):
     """Choose a reason, or say it in own words: gives (code or words, remark).
 
     Args:
@@ -70,6 +70,8 @@ class ReasonScreen(FieldModal[tuple[str, str]]):
     ReasonScreen .muted { height: auto; }
     ReasonScreen .-known { margin-top: 1; }
     """
+
+    MOVING = "jk "
 
     def __init__(self, question: str, reasons: Sequence[Reason], *, free: bool = True, known: str = "") -> None:
         super().__init__()
@@ -149,14 +151,7 @@ class ReasonScreen(FieldModal[tuple[str, str]]):
         else:
             self.query_one(Field).focus()
 
-    def on_key(self, event: events.Key) -> None:
+    def line_begun(self, field: Field, listed: WindowList) -> None:
         """Typing on the list begins own words."""
-        listed = self.focused
-        if isinstance(listed, WindowList) and event.is_printable and event.character and event.character not in "jk ":
-            event.stop()
-            field = self.query_one(Field)
-            field.focus()
-            field.insert_text_at_cursor(event.character)
-            row = listed.row
-            if self._free and isinstance(row, Reason) and not field.value.strip(event.character):
-                listed.go_to("")
+        if self._free and not field.value:
+            listed.go_to("")

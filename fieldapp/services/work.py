@@ -155,7 +155,7 @@ class Work:
         """Attach a file to a step, or to the job where `step` is ''. It is copied into the home before it counts as recorded.
 
         Raises:
-            Problem: see `plan_attach`; `file-not-found`, `file-unreadable`, `file-too-large`, `disk-full`.
+            Problem: see `plan_attach`; `file-unusable`, `file-empty`, `file-too-large`, `disk-full`.
         """
         job, procedures, key = self._step(number, step) if step else (self._job(number), {}, "")
         self._check_field()

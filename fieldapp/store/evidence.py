@@ -51,19 +51,24 @@ _UNKNOWN = "application/octet-stream"
 _numbers = itertools.count()
 
 
-def take_in(home: Home, path: Path, *, limit: int = FILE_LIMIT) -> FileRef:
+def take_in(home: Home, path: Path, *, limit: int = FILE_LIMIT, empty: bool = True) -> FileRef:
     """Copy a file into the home.
 
     Args:
-        path: the file; a link to one will do. limit: most bytes.
+        path: the file; a link to one will do. limit: most bytes. empty: whether it may have none.
 
     Returns: its hash, size, name and media type, for the envelope of the entry that names it.
 
     Raises:
-        Problem: `file-unusable` (not there, unreadable, a folder, a device, links in a circle), `file-too-large`, `disk-full`;
+        Problem: `file-unusable` (not there, unreadable, a folder, a device, links in a circle), `file-empty`, `file-too-large`,
+            `disk-full`;
             then nothing of it is in the home.
     """
     with _opened(path) as source:
+        if not empty and not os.fstat(source.fileno()).st_size:
+            raise Problem(
+                "file-empty", f"{_shown(path.name)} is empty.", "It was not attached. Take the photo or save the file again."
+            )
         return _keep(home, _blocks(source, path), path.name, "", limit)
 
 

@@ -72,6 +72,8 @@ def test_the_next_technician_sees_it_on_the_asset_and_the_office_on_the_customer
 def test_a_refusal_writes_nothing(technician: DeviceServices, tmp_path: Path) -> None:
     begin(technician)
     before = [line.entry.id for line in own(technician)]
+    empty = tmp_path / "empty.jpg"  # as a camera leaves it whose card is full
+    empty.touch()
     for action, code in (
         (lambda: technician.work.move(JOB, "accept"), "not-now"),
         (lambda: technician.work.move(JOB, "complete"), "completion-blocked"),
@@ -82,6 +84,7 @@ def test_a_refusal_writes_nothing(technician: DeviceServices, tmp_path: Path) ->
         (lambda: technician.work.note(JOB, "  "), "bad-value"),
         (lambda: technician.work.part(JOB, "OIL-FILTER", quantity="some"), "bad-value"),
         (lambda: technician.work.attach(JOB, "alarm_photo", tmp_path / "none.jpg"), "file-unusable"),
+        (lambda: technician.work.attach(JOB, "alarm_photo", empty), "file-empty"),
         (lambda: technician.work.feedback(JOB, ces=0), "bad-score"),
         (lambda: technician.work.feedback(JOB, name="X"), "consent-needed"),
         (lambda: technician.office.cancel(JOB, "no"), "not-your-role"),

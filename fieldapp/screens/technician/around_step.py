@@ -108,8 +108,28 @@ class AroundStep:
             runner.app.push_screen(picker, partial(self._picked, place))
 
     def _picked(self, place: StepPlace, path: Path | None) -> None:
+        """What is attached stays: something else than a photo where photos are asked for is asked about first."""
+        from fieldapp.screens.technician.file_picker import is_picture
+
         runner = self._runner
         if path is None or runner.steps is None:
+            return
+        if place.step.criterion is None or not place.step.criterion.photos or is_picture(path):
+            self._attach_file(place, path)
+            return
+        text = Content.assemble(
+            safe_text(path.name, "bold"),
+            "\n\n",
+            _("This is no photo, and the step asks for one. What is attached stays in the log."),
+        )
+        runner.app.push_screen(
+            ConfirmScreen(_("Attach a photo or file"), text, _("attach")),
+            lambda yes: self._attach_file(place, path) if yes else None,
+        )
+
+    def _attach_file(self, place: StepPlace, path: Path) -> None:
+        runner = self._runner
+        if runner.steps is None:
             return
         number = runner.steps.job.number
         told = _("Attached and saved here: {name}").format(name=safe_text(path.name).plain)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
@@ -19,7 +19,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.domain.safe import plain_text
 from fieldapp.language import _, plural
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.base import FieldModal
+from fieldapp.screens.list_and_line import ListAndLine
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Place, places
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
 
 
-class ExportScreen(FieldModal[None]):
+class ExportScreen(ListAndLine[None]):
     """The places on this machine, and the path that follows the cursor or is typed; Enter writes.
 
     Args:
@@ -89,14 +89,9 @@ class ExportScreen(FieldModal[None]):
             field.value = str(event.row.folder / name)
             self._say("")
 
-    def on_key(self, event: events.Key) -> None:
+    def line_begun(self, field: Field, listed: WindowList) -> None:
         """Typing on the list goes on in the path."""
-        field = self.query_one(Field)
-        if isinstance(self.focused, WindowList) and event.is_printable and event.character and event.character not in "jk":
-            event.stop()
-            field.focus()
-            field.cursor_position = len(field.value)
-            field.insert_text_at_cursor(event.character)
+        field.cursor_position = len(field.value)
 
     @on(WindowList.Chosen)
     def action_record(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
@@ -13,7 +14,7 @@ from textual.widgets import Static
 
 from fieldapp.domain.job import Attached
 from fieldapp.language import _, plural
-from fieldapp.screens.base import FieldModal
+from fieldapp.screens.list_and_line import ListAndLine
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Found, listed_in
 from fieldapp.screens.values import day_time, size_words
@@ -22,7 +23,7 @@ from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
 
-class FilePickerScreen(FieldModal[Path]):
+class FilePickerScreen(ListAndLine[Path]):
     """Gives the path of a file.
 
     Args:
@@ -96,7 +97,7 @@ class FilePickerScreen(FieldModal[Path]):
         right = Content.assemble(f"{size_words(row.size)}  ", (day_time(row.at), "$text-muted"), " ")
         name = safe_text(row.path.name).truncate(max(4, width - right.cell_length - 3), ellipsis=True)
         return Content.assemble(
-            " ▣ " if _is_picture(row.path) else " ▤ ", name, " " * max(1, width - 3 - name.cell_length - right.cell_length), right
+            " ▣ " if is_picture(row.path) else " ▤ ", name, " " * max(1, width - 3 - name.cell_length - right.cell_length), right
         )
 
     @on(WindowList.Chosen)
@@ -106,21 +107,12 @@ class FilePickerScreen(FieldModal[Path]):
         elif isinstance(event.row, Found):
             self.dismiss(event.row.path)
 
-    def on_key(self, event: events.Key) -> None:
-        """Typing on the list begins a path."""
-        if isinstance(self.focused, WindowList) and event.is_printable and event.character and event.character not in "jk":
-            event.stop()
-            field = self.query_one(Field)
-            field.focus()
-            field.insert_text_at_cursor(event.character)
-
     def action_record(self) -> None:
         """Enter in the line: the file typed there is attached, a folder is looked into."""
         typed = self.query_one(Field).value.strip().strip("'\"")
         if not typed:
             return
-        path = typed_path(typed)
-        path = path if path.is_absolute() else self._folder / path
+        path = self._meant(typed)
         try:
             there, folder = path.is_file(), path.is_dir()
         except (OSError, ValueError):
@@ -135,6 +127,14 @@ class FilePickerScreen(FieldModal[Path]):
         else:
             self.query_one(".wrong", Static).update(Content.assemble(_("There is no file here: "), safe_text(shown_path(path))))
 
+    def _meant(self, typed: str) -> Path:
+        """The path that a text stands for. A file dropped onto a terminal comes with `\\ ` for a space."""
+        path = typed_path(typed)
+        path = path if path.is_absolute() else self._folder / path
+        if "\\ " in typed and os.sep == "/" and not os.path.lexists(path):
+            return self._meant(typed.replace("\\ ", " "))
+        return path
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.casefold() in (".jpg", ".jpeg", ".png", ".heic", ".webp", ".gif", ".tif", ".tiff")
+
+def is_picture(path: Path) -> bool:
+    return path.suffix.casefold() in (".jpg", ".jpeg", ".png", ".heic", ".heif", ".webp", ".gif", ".tif", ".tiff", ".bmp")

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from textual import events
 
 from fieldapp.domain.signing import read_strokes
+from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.inputs.signature import SignHere
 from fieldapp.screens.technician.places import LISTED, listed_in
 from fieldapp.settings import shown_path, typed_path
 from fieldapp.store.queries.drafts import draft_of
+from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import at_work
 
@@ -278,6 +281,53 @@ async def test_a_photo_from_another_folder_that_is_typed(field_home: HomeOf) -> 
         await technician.types("today")
         await technician.keys("enter", "enter")
         assert [file.name for file in technician.state(key).files] == ["valve.png"]
+
+
+async def test_what_is_typed_or_dropped_on_the_list_of_files_is_whole_in_the_line(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    home.put("panel.jpg", b"a picture")
+    folder = home.home.path.parent / "kept jobs"
+    folder.mkdir()
+    (folder / "jk.jpg").write_bytes(b"another picture")
+    async with at_work(home, QUARTER) as technician:
+        key = next(place.key for place in technician.runner.steps.visible if place.step.type == "file")  # type: ignore[union-attr]
+        await technician.to(key)
+        await technician.keys("f6")
+        for character in "panel.jpg":  # all in one instant, as a scanner or a quick hand sends them
+            pressed = events.Key("full_stop" if character == "." else character, character)
+            pressed.set_sender(technician.app)
+            technician.app.post_message(pressed)
+        await technician.until(lambda: technician.app.screen.query_one(Field).value == "panel.jpg")
+        await technician.keys("ctrl+u", "shift+tab")
+        assert isinstance(technician.app.focused, WindowList)
+        dropped = events.Paste(f"{folder}/jk.jpg".replace(" ", "\\ ") + " ")
+        dropped.set_sender(technician.app)
+        technician.app.post_message(dropped)
+        await technician.until(lambda: "jk.jpg" in technician.app.screen.query_one(Field).value)
+        await technician.keys("enter")
+        assert [file.name for file in technician.state(key).files] == ["jk.jpg"]
+
+
+async def test_an_empty_file_is_refused_and_another_thing_than_a_photo_asked_about(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    home.put("empty.jpg", b"")
+    home.put("list.txt", b"parts")
+    async with at_work(home, QUARTER) as technician:
+        key = next(place.key for place in technician.runner.steps.visible if place.step.type == "file")  # type: ignore[union-attr]
+        await technician.to(key)
+        for keys in (("escape",), ("enter",)):
+            await technician.keys("f6")
+            await technician.types("empty.jpg")
+            await technician.keys("enter")
+            assert "empty.jpg is empty" in technician.notices
+            assert technician.state(key).files == ()
+            await technician.keys("f6")
+            await technician.types("list.txt")
+            await technician.keys("enter")
+            assert "This is no photo" in technician.screen
+            assert technician.state(key).files == ()
+            await technician.keys(*keys)
+        assert [file.name for file in technician.state(key).files] == ["list.txt"]
 
 
 async def test_a_calculated_step_shows_what_it_comes_to(field_home: HomeOf) -> None:
