@@ -70,6 +70,7 @@ _ALL = (
     Action("previous_step", "f7,ctrl+up", L("previous"), L("The step before."), L("Step")),
     Action("not_applicable", "f3", L("not applicable"), L("This step does not apply here, with the reason."), L("Step")),
     Action("not_done", "f4", L("not done"), L("This step was not done, with the reason."), L("Step")),
+    Action("read_on", "pagedown", L("read on"), L("The next page of a text that does not fit; PgUp goes back."), L("Step")),
     Action("step_note", "f5,plus", L("note"), L("A remark on this step."), L("Step")),
     Action("step_file", "f6,f", L("file"), L("Attach a photo or file from the inbox folder."), L("Step")),
     Action("ask_expert", "f9,e", L("ask"), L("Ask an expert; the answer comes back to this step."), L("Step")),
@@ -130,7 +131,7 @@ def bindings(*ids: str) -> list[Binding]:
 
 _SHOWN = {
     "enter": "Enter", "tab": "Tab", "shift+tab": "Shift+Tab", "escape": "Esc", "space": "Space", "slash": "/", "plus": "+",
-    "question_mark": "?", "left_square_bracket": "[", "right_square_bracket": "]",
+    "pagedown": "PgDn", "question_mark": "?", "left_square_bracket": "[", "right_square_bracket": "]",
 }  # fmt: skip
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from textual.widget import Widget
+
 from fieldapp.domain.progress import StepPlace
 from fieldapp.language import _
 from fieldapp.screens.asking import AskScreen, Question
+from fieldapp.widgets.giving_way import page
 
 if TYPE_CHECKING:
     from fieldapp.screens.technician.step_runner import StepRunnerScreen
@@ -43,9 +46,19 @@ class BetweenSteps:
                 runner.saved = None
                 await runner.open(target)
 
-    def action_page(self, step: int) -> None:
-        centre = self._at.query_one("#centre")
-        centre.scroll_relative(y=step * max(1, centre.size.height - 2), animate=False)
+    def action_read_on(self) -> None:
+        self._page(1)
+
+    def action_read_back(self) -> None:
+        self._page(-1)
+
+    def _page(self, step: int) -> None:
+        """First through the instructions and a text to sign, then through all that does not fit; the other way round back."""
+        any(page(text, step) for text in self.long_texts()[::step])
+
+    def long_texts(self) -> list[Widget]:
+        """What may have more to say than it shows, in the order in which it is read."""
+        return [*self._at.query("#instructions, .to-sign"), *self._at.query("#centre")]
 
     def action_search(self) -> None:
         asked = AskScreen(_("Find a step"), [Question(_("Words of its title, or its name"))])

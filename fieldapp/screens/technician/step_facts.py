@@ -32,13 +32,20 @@ _CLOSED = {
 }
 
 
-def above(steps: JobSteps, place: StepPlace, last: LastTime, documents: Documents, width: int) -> Content:
-    """Everything above the input."""
+def task(steps: JobSteps, place: StepPlace, width: int) -> Content:
+    """What is to be done: which step it is, its title, the instruction. It gives way to what follows."""
     step, lang = place.step, language()
     lines: list[Content] = [_where(steps, place, width)]
     lines += wrap(safe_text(say(step.title, lang) or step.id, "bold"), width)
     if step.instruction:
         lines += wrap(safe_text(say(step.instruction, lang), lines=True), width)
+    return Content("\n").join(lines)
+
+
+def above(steps: JobSteps, place: StepPlace, last: LastTime, documents: Documents, width: int) -> Content:
+    """What stays right above the input: the danger, what is in the way, what others wrote, what passes, last time."""
+    step, lang = place.step, language()
+    lines: list[Content] = []
     if step.hazard:
         danger = Content.assemble(
             ("⚠ " + _("Danger") + "  ", "bold $text-warning"), safe_text(say(step.hazard, lang), "$text-warning")

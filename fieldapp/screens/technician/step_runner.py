@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -30,14 +31,18 @@ from fieldapp.screens.technician.judging import Live, live
 from fieldapp.screens.technician.last_time import LastTime
 from fieldapp.screens.technician.outline import OutlineList, StepRow
 from fieldapp.screens.technician.recording import RecordsSteps
-from fieldapp.screens.technician.step_facts import above, below, judged_line, progress_line, saved_line
+from fieldapp.screens.technician.step_facts import above, below, judged_line, progress_line, saved_line, task
 from fieldapp.screens.values import value_words
 from fieldapp.store.queries.drafts import drafted_steps
+from fieldapp.widgets.giving_way import GivesWay
 from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.window_list import WindowList
 
 if TYPE_CHECKING:
     pass
+
+VERDICT_LINES = 2
+"""Lines kept free below the input for what is said of what is typed."""
 
 
 class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
@@ -51,12 +56,12 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
     AUTO_FOCUS = ""
     TITLE_TEXT = later("Steps")
     BINDINGS: ClassVar[list[BindingType]] = [
+        *(replace(binding, priority=True) for binding in bindings("read_on")),  # a field with a long text would take the key
         *bindings(
             *("record", "outline", "not_applicable", "not_done", "step_note", "step_file", "previous_step", "next_step"),
             *("ask_expert", "suggest", "complete", "search"),
         ),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
+        Binding("pageup", "read_back", show=False, priority=True),
     ]
     CSS_PATH = "step_runner.tcss"
 
@@ -78,6 +83,8 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
         with Horizontal():
             yield OutlineList(id="outline")
             with VerticalScroll(id="centre", can_focus=False):
+                with GivesWay(to={"above": 0, "slot": 0, "verdict": VERDICT_LINES}, id="instructions"):
+                    yield Paragraphs(id="task")
                 yield Paragraphs(id="above")
                 yield Container(id="slot")
                 yield Paragraphs(id="verdict")
@@ -168,9 +175,14 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
                 if before is not None:
                     await before.remove()
                 self._show_texts()
-            self.query_one("#centre").scroll_home(animate=False)
-            self.refresh_bindings()
+            self.call_after_refresh(self._from_the_top)
         self.call_after_refresh(self.field.keys.release)
+
+    def _from_the_top(self) -> None:
+        """A step opens with its title; after the layout, since taking the focus scrolls to what has it."""
+        for text in self.long_texts():
+            text.scroll_home(animate=False, immediate=True)
+        self.refresh_bindings()
 
     def _text_for(self, place: StepPlace) -> str:
         """A draft, else what stands, else the default."""
@@ -187,6 +199,7 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
         if steps is None or place is None or last is None:
             return
         documents = self.field.session.documents
+        self.query_one("#task", Paragraphs).show(lambda width: task(steps, place, width))
         self.query_one("#above", Paragraphs).show(lambda width: above(steps, place, last, documents, width))
         self.query_one("#below", Paragraphs).show(lambda width: below(place, documents, width))
         self.query_one("#outline", OutlineList).show_places(steps.places, place.key)
@@ -261,6 +274,8 @@ class StepRunnerScreen(RecordsSteps, AroundStep, BetweenSteps, FieldScreen):
             return True if steps is not None and place is not None and steps.recordable(place) else None
         if action == "step_file":
             return True if steps is not None and place is not None and steps.job.status in AMENDING else None
+        if action in ("read_on", "read_back"):
+            return not isinstance(self.focused, OutlineList) and any(text.max_scroll_y > 0 for text in self.long_texts())
         if action in ("next_step", "previous_step") and steps is not None and place is not None:
             return True if steps.neighbour(place.key, 1 if action == "next_step" else -1) is not None else None
         return super().check_action(action, parameters)

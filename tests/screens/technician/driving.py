@@ -83,7 +83,7 @@ class Technician:
     @property
     def around(self) -> str:
         """What is said above the input."""
-        return " ".join(str(self.runner.query_one("#above", Paragraphs).render()).split())
+        return " ".join(f"{self.part('#task')} {self.part('#above')}".split())
 
     def part(self, selector: str) -> str:
         """What a part of the screen says, scrolled out of view or not."""

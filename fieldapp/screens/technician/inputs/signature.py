@@ -11,6 +11,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widgets import Input, Static
 
 from fieldapp.domain.signing import read_signature, signature_typed
@@ -44,6 +45,7 @@ class SignatureInput(StepInput):
     """Name and drawing; kept as one text (domain/signing.py)."""
 
     DEFAULT_CSS = """
+    SignatureInput .to-sign { height: auto; max-height: 8; scrollbar-size-vertical: 1; }
     SignatureInput .signed { height: auto; padding: 0 1; border-left: wide $panel; color: $text-muted; }
     SignatureInput Again { height: 1; color: $text-muted; }
     """
@@ -53,7 +55,8 @@ class SignatureInput(StepInput):
         self._signer, self._strokes = read_signature(self.first)
 
     def compose(self) -> ComposeResult:
-        yield Static(safe_text(self.asked.shown, lines=True), classes="signed", markup=False)
+        with VerticalScroll(can_focus=False, classes="to-sign"):
+            yield Static(safe_text(self.asked.shown, lines=True), classes="signed", markup=False)
         yield Field(self._signer, _("name of the person who signs"))
         yield SignHere(self._strokes, hint=_("Draw here with the mouse, if you have one"))
         yield Again(self._again(), markup=False)
