@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ class Database:
         if sql is None:
             sql = self._inserts[key] = _insert_sql(table_of(table), names, existing, self.is_sqlite)
         if self.is_sqlite:
-            plain(conn).executemany(sql, [tuple(map(row.__getitem__, names)) for row in rows])
+            plain(conn).executemany(sql, map(itemgetter(*names), rows) if len(names) > 1 else [tuple(row.values()) for row in rows])
         else:
             conn.exec_driver_sql(sql, (msgspec.json.encode(rows).decode(),))
 

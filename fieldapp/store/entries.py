@@ -32,21 +32,22 @@ def spoiled(entry: Entry) -> bool:
 _FACTS = (
     "SELECT s.stream, r.pos, r.kind, r.outcome, r.reason, r.role, e.id, e.raw, e.body FROM stream_rows s "
     "JOIN log_rows r ON r.log = s.log AND r.pos = s.pos JOIN entries e ON e.id = r.entry_id "
-    "WHERE s.stream IN ({}) ORDER BY s.stream, s.pos"
+    "WHERE {}s.stream IN ({}) ORDER BY s.stream, s.pos"
 )
 
 
 def facts_of(
-    db: Database, conn: Connection, streams: Sequence[str], known: Mapping[str, Entry] = MappingProxyType({})
+    db: Database, conn: Connection, streams: Sequence[str], known: Mapping[str, Entry] = MappingProxyType({}), *, log: str = ""
 ) -> Iterator[tuple[str, int, bool, Fact]]:
     """(stream, position, is it an entry rather than a later outcome, fact) of these streams, each in the order of its log.
 
     Args:
-        known: entries by id that were read already and are stored with the same bytes.
+        known: entries by id that were read already and are stored with the same bytes. log: that they all belong to, where that is
+            known: their rows are found by it.
     """
     for names in chunks(sorted(streams), 200):
-        query = _FACTS.format(marks(names))
-        for stream, pos, kind, outcome, reason, role, name, raw, body in db.rows(conn, query, names):
+        query = _FACTS.format("s.log = ? AND " if log else "", marks(names))
+        for stream, pos, kind, outcome, reason, role, name, raw, body in db.rows(conn, query, [log, *names] if log else names):
             named = cast(OutcomeName, outcome)
             entry = known.get(name)
             if entry is None or entry.raw != raw or entry.body_raw != body:

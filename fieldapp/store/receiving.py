@@ -12,7 +12,7 @@ from sqlmodel import col
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
-from fieldapp.store.database import Database, chunks, marks, plain
+from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import entry_row, facts_of
 from fieldapp.store.erasing import ERASED, Erased, drop_bodies
@@ -96,7 +96,7 @@ class Receiver:
         self._erase(heads, rows)
         again = self._agreement.fetched(became_live)
         self._read_again(page)
-        earlier = self._of_earlier_devices() if rows else frozenset[str]()
+        earlier = self._of_earlier_devices(rows)
         own = [row for row in rows if row.entry.envelope.device == self._device or row.entry.id in earlier]
         self._settle({row.entry.id for row in own})
         logs = {head.stream: head.log for head in heads.changed()}
@@ -394,29 +394,37 @@ class Receiver:
         known = {row.entry.id: row.entry for row in rows}
         for stream in streams:
             heads.reset(stream, self._scope[stream].log)
-        for stream, pos, is_entry, fact in facts_of(self._db, self._conn, streams, known):
-            heads.fold(fact, pos, [stream], is_entry=is_entry)
+        for log in sorted({self._scope[stream].log for stream in streams}):
+            of_log = [stream for stream in streams if self._scope[stream].log == log]
+            for stream, pos, is_entry, fact in facts_of(self._db, self._conn, of_log, known, log=log):
+                heads.fold(fact, pos, [stream], is_entry=is_entry)
 
-    def _of_earlier_devices(self) -> frozenset[str]:
-        """Own entries without an outcome that this home wrote before it was enrolled again."""
-        query = (
-            "SELECT o.entry_id FROM own_entries o JOIN entries e ON e.id = o.entry_id "
-            "WHERE o.lane IN ('unsent', 'received', 'refused') AND e.device <> ?"
-        )
-        return frozenset(name for (name,) in self._db.rows(self._conn, query, (self._device,)))
+    def _of_earlier_devices(self, rows: list[Row]) -> frozenset[str]:
+        """Those of these entries that are own ones without an outcome, which this home wrote before it was enrolled again."""
+        found: set[str] = set()
+        if not rows or not self._db.rows(self._conn, "SELECT 1 FROM own_entries LIMIT 1"):
+            return frozenset()
+        for ids in chunks(sorted({row.entry.id for row in rows if row.entry.envelope.device != self._device})):
+            query = (
+                f"SELECT entry_id FROM own_entries WHERE entry_id IN ({marks(ids)}) AND lane IN ('unsent', 'received', 'refused')"
+            )
+            found.update(name for (name,) in self._db.rows(self._conn, query, ids))
+        return frozenset(found)
 
     def _settle(self, own: set[str]) -> None:
         """Give own entries the newest outcome that has come for them."""
         for ids in chunks(sorted(own)):
             query = f"SELECT entry_id, outcome, reason FROM log_rows WHERE entry_id IN ({marks(ids)}) ORDER BY pos"
             found = self._db.rows(self._conn, query, ids)
-            newest = {entry: (outcome, reason, entry) for entry, outcome, reason in found}
-            plain(self._conn).executemany(_SETTLE, list(newest.values()))
+            newest = {entry: (outcome, reason) for entry, outcome, reason in found}
+            for said in sorted(set(newest.values())):  # nearly all were applied without a word: one statement
+                alike = [entry for entry, decided in newest.items() if decided == said]
+                self._db.run(self._conn, _SETTLE.format(marks(alike)), (*said, *alike))
 
 
 _SETTLE = (
     "UPDATE own_entries SET outcome = ?, reason = ?, lane = CASE WHEN lane IN ('received', 'refused') THEN 'settled' ELSE lane END "
-    "WHERE entry_id = ?"
+    "WHERE entry_id IN ({})"
 )
 
 

@@ -464,6 +464,8 @@ class ServerReplica:
         self, conn: Connection, log: str, heads: StreamHeads, judge: Judge, group: list[Decided], now: int
     ) -> list[Decided]:
         """Rows that follow: what becomes of the entries that were decided on, and of held ones now that something has arrived."""
+        if not any(isinstance(item.body, office.Decision) or any(heads[s].held for s in item.streams) for item in group):
+            return []
         rows: list[Decided] = []
         news = group
         for _ in range(HELD_ROUNDS):  # what was held may be what another held one waits for, and may be a decision
