@@ -39,12 +39,18 @@ class FieldScreen(Screen[None]):
         return cast("FieldApp", self.app)
 
     def compose(self) -> ComposeResult:
+        self._know_the_width()
         yield StatusHeader(*self.field.who())
         yield from self.body()
         yield KeyFooter()
 
     def body(self) -> Iterable[Widget]:
         return ()
+
+    def _know_the_width(self) -> None:
+        """Textual says whether a screen is narrow or wide only after its first picture: then it would be laid out once more."""
+        reached = [name for least, name in self.app.HORIZONTAL_BREAKPOINTS or () if least <= self.size.width]
+        self.add_class(*reached[-1:], update=False)
 
     def shows(self, streams: frozenset[str]) -> bool:
         """Whether a change of these streams concerns this screen."""

@@ -58,19 +58,26 @@ class JobListScreen(FieldScreen):
         return self.query_one("#jobs", WindowList)
 
     def on_mount(self) -> None:
+        first = not self._filled
         super().on_mount()
-        self.jobs.focus()
+        if first:
+            self.jobs.focus()
+            self._show_preview()
 
     def on_resize(self) -> None:
         """The preview may have come into view."""
-        self.call_after_refresh(lambda: self.jobs.post_message(WindowList.Moved(self.jobs, self.jobs.row)))
+        self.call_after_refresh(self._show_preview)
 
     @on(WindowList.Moved, "#jobs")
-    def _moved(self, event: WindowList.Moved) -> None:
+    def _moved(self) -> None:
         self.refresh_bindings()
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        """What the row under the cursor is about, where there is room for it."""
         preview = self.query_one("#preview", Static)
         if preview.display:
-            preview.update(self.summary(event.row, self.job()))
+            preview.update(self.summary(self.jobs.row, self.job()))
 
     @on(WindowList.Chosen, "#jobs")
     def _chosen(self, event: WindowList.Chosen) -> None:

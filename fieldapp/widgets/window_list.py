@@ -124,6 +124,7 @@ class WindowList(ScrollView, can_focus=True):
         self._source: Source[object] = Rows[object]((), lambda row: 0)
         self._count = 0
         self._windows: dict[int, Sequence[object]] = {}
+        self._begun_in = 0
 
     # --- What is shown ----------------------------------------------------------------------------------------------------------
 
@@ -137,6 +138,8 @@ class WindowList(ScrollView, can_focus=True):
         filling, self._was_filling = self._was_filling or self._filling(), self._filling()  # the last that pours in is news too
         if filling and not self._placed:
             key, self.cursor = None, 0
+        if not self.container_size.height:  # longer than the whole screen: the first layout makes room for a scrollbar
+            self.show_vertical_scrollbar = self.virtual_size.height > self.app.size.height
         self.cursor = self._find(key, self.cursor)
         self._into_view(animate=False)
         self.refresh()
@@ -247,21 +250,32 @@ class WindowList(ScrollView, can_focus=True):
 
     def _into_view(self, animate: bool = False) -> bool:
         """Scroll so that the cursor's row (and a heading just above it) is in view. True where it had to."""
-        if not self.size.height:  # not laid out yet; it is looked at again then
+        if not self.container_size.height or not self.allow_vertical_scroll:  # the coming layout begins at the cursor
+            self._begun_in = 0
             return False
+        first = self.scroll_offset.y
+        wanted = self._with_cursor(first, max(1, self.size.height))
+        if wanted != first:
+            self.scroll_to(y=wanted, animate=animate)
+        return wanted != first
+
+    def _with_cursor(self, first: int, height: int) -> int:
+        """The line to begin at in `height` lines so that the cursor is in view; `first` where it is."""
         top = self.cursor * self._row_height
         above = self._at(self.cursor - 1)
         if above is not None and self._skip(above):
             top -= self._row_height
         bottom = (self.cursor + 1) * self._row_height
-        first, height = self.scroll_offset.y, max(1, self.size.height)
-        if top < first:
-            self.scroll_to(y=top, animate=animate)
-            return True
-        if bottom > first + height:
-            self.scroll_to(y=bottom - height, animate=animate)
-            return True
-        return False
+        return top if top < first else max(first, bottom - height)
+
+    def validate_scroll_y(self, value: float) -> float:
+        """Asked whenever there is another size, before anything is painted: where the height is another one, the list is laid out
+        with its cursor in view at once, instead of being scrolled to it in a second picture."""
+        height = self.container_size.height
+        if height and height != self._begun_in:
+            self._begun_in = height
+            value = self.scroll_target_y = self._with_cursor(round(value), height)
+        return super().validate_scroll_y(value)
 
     def _refresh_row(self, index: int) -> None:
         y = index * self._row_height - self.scroll_offset.y

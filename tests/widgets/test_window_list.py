@@ -71,3 +71,41 @@ async def test_the_cursor_stays_on_its_row_when_others_come_and_go() -> None:
         assert shown.row is None
         await pilot.press("down", "end", "enter")
         assert shown.row is None
+
+
+class Pictures(App[None]):
+    """A list that is shown, and sent to a row far down, before anything is laid out. What each picture of it shows is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[list[str]] = []
+
+    def compose(self) -> ComposeResult:
+        yield WindowList(lambda row, width: Content(f"row {row}".rjust(width)))
+
+    def on_mount(self) -> None:
+        shown = self.query_one(WindowList)
+        shown.show(Numbers(0, 500))
+        shown.go_to(300)
+
+    def post_display_hook(self) -> None:
+        shown = self.query_one(WindowList)
+        if shown.size.height:
+            self.pictures.append([shown.render_line(y).text for y in range(shown.size.height)])
+
+
+async def test_its_first_picture_begins_at_its_cursor_with_its_scrollbar() -> None:
+    """A list that is scrolled, or made narrower for a scrollbar, only when it is laid out already is painted twice."""
+    app = Pictures()
+    async with app.run_test(size=(40, 20)) as pilot:
+        await pilot.pause()
+        first = app.pictures[0]
+        assert first[-1].strip() == "row 300", "the cursor's row, as near to the top of the list as it was"
+        assert len(first[-1]) == 39, "the last column is the scrollbar's"
+        assert all(picture == first for picture in app.pictures)
+        await pilot.resize_terminal(40, 8)
+        await pilot.pause()
+        assert "row 300" in [line.strip() for line in app.pictures[-1]], "the cursor stays in view of a smaller window"
+        app.query_one(WindowList).scroll_to(y=0, animate=False)
+        await pilot.pause()
+        assert app.pictures[-1][0].strip() == "row 0", "whoever scrolls away from the cursor is left there"

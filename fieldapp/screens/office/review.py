@@ -57,12 +57,17 @@ class ReviewScreen(JobListScreen):
         return any(stream.startswith("job:") for stream in streams)
 
     def reload(self) -> None:
-        self._names = {person.id: person.name for person in self.field.session.documents.people()}
-        self._read(self.field.now())
+        session, now = self.field.session, self.field.now()
+        self._names = {person.id: person.name for person in session.documents.people()}
+        lines = session.review.at_once(session.reader, now)
+        if lines is None:
+            self._read(now)
+        else:
+            self._show(lines)
 
     @work(thread=True, group="queue", exclusive=True, exit_on_error=False)
     def _read(self, now: int) -> None:
-        """Works out what is new in a thread: ten thousand waiting jobs would take seconds."""
+        """Works out what is new in a thread, where that is much: ten thousand waiting jobs would take seconds."""
         reader = Reader(self.field.session.reader.path)
         try:
             self.post_message(self.QueueRead(self.field.session.review.read(reader, now)))
@@ -72,7 +77,9 @@ class ReviewScreen(JobListScreen):
             reader.close()
 
     def on_review_screen_queue_read(self, event: ReviewScreen.QueueRead) -> None:
-        lines = event.lines
+        self._show(event.lines)
+
+    def _show(self, lines: tuple[ReviewLine, ...]) -> None:
         self.jobs.set_empty(_("Nothing waits for a review.\nFinished jobs come here as soon as a device has sent them."))
         self.jobs.show(Rows[object](lines, lambda row: row.stream if isinstance(row, ReviewLine) else ""))
         count = plural("{count} job waits for a review", "{count} jobs wait for a review", len(lines)).format(count=len(lines))

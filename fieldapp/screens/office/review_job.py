@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -54,7 +54,7 @@ class ReviewJobScreen(FieldScreen):
         self._places: tuple[StepPlace, ...] = ()
         self._marked: set[str] = set()
         self._by_risk = True
-        self._shown = 0
+        self._shown = self._width = 0
         self._told: dict[tuple[str, int], Content] = {}
         self._drawn: dict[tuple[str, int, bool], Content] = {}
         self._drafts: DraftKeeper | None = None
@@ -106,7 +106,9 @@ class ReviewJobScreen(FieldScreen):
         self._steps.set_empty(_("This job has no steps."))
         self._show_steps()
         self._log.show(Rows[object](self._lines, lambda row: row.entry.id if isinstance(row, LogLine) else ""))
+        self._width = self.size.width
         self._titles()
+        self._detail()
         self.refresh_bindings()
 
     def _show_steps(self) -> None:
@@ -124,23 +126,22 @@ class ReviewJobScreen(FieldScreen):
         steps = _("{steps}, {order}").format(steps=steps, order=order)
         steps_title.update(Content(f"{steps}{marked}{other.format(other=_('the log'))}"))
         log_title.update(Content(f"{entries}{other.format(other=_('the steps'))}"))
-        steps_title.set_class(self._steps.has_focus, "-here")
-        log_title.set_class(self._log.has_focus, "-here")
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """With room for both sides there is no other side to be named."""
-        if self._places or self.is_mounted:
+        if self._filled and event.size.width != self._width:
             self.call_after_refresh(self._resized)
 
     def _resized(self) -> None:
+        self._width = self.size.width
         job = self.job()
         if job is not None:
             self.query_one("#about", Static).update(self._about(job, self.field.now()))
         self._titles()
 
     def on_descendant_focus(self) -> None:
-        if self._places or self.is_mounted:
-            self.call_after_refresh(self._titles)
+        self.query_one("#steps-title").set_class(self._steps.has_focus, "-here")
+        self.query_one("#log-title").set_class(self._log.has_focus, "-here")
 
     def _about(self, job: JobState, now: int) -> Content:
         documents, lang = self.field.session.documents, language()
@@ -185,11 +186,18 @@ class ReviewJobScreen(FieldScreen):
         return self._told[row.entry.id, width]
 
     @on(WindowList.Moved, "#steps")
-    def _moved(self, event: WindowList.Moved) -> None:
-        detail = self.query_one("#detail", Static)
-        row = event.row
-        detail.update(step_detail(row.place, self.field.session.documents) if isinstance(row, StepRow) else "")
+    def _moved(self) -> None:
+        self._detail()
         self.refresh_bindings()
+
+    def _detail(self) -> None:
+        """About the step under the cursor."""
+        row = self._steps.row
+        text = step_detail(row.place, self.field.session.documents) if isinstance(row, StepRow) else Content("")
+        detail = self.query_one("#detail", Static)
+        shown = detail.content
+        if not (isinstance(shown, Content) and text.is_same(shown)):  # another text is a layout of the whole screen
+            detail.update(text)
 
     @on(WindowList.Chosen, "#steps")
     def _step_chosen(self, event: WindowList.Chosen) -> None:

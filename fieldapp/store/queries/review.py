@@ -12,6 +12,8 @@ from fieldapp.domain.words import Words
 from fieldapp.store.queries.reader import Reader
 
 _CHUNK = 200
+_AT_ONCE = 100
+"""So many jobs are worked out in ten milliseconds."""
 _WAITING = """
 SELECT j.stream, length(j.view) AS size, coalesce(s.pos, 0) AS pos FROM jobs j LEFT JOIN stream_states s ON s.stream = j.stream
 WHERE j.status IN ('completed', 'cannot_complete')
@@ -42,9 +44,21 @@ class ReviewQueue:
 
     def read(self, reader: Reader, now_ms: int) -> tuple[ReviewLine, ...]:
         """The jobs that wait, the weightiest findings first, the longest waiting first among equals."""
-        rows = reader.rows(_WAITING)
-        wanted = {row["stream"]: (row["pos"], row["size"]) for row in rows}
-        known = {name: line for name, line in self._known.items() if wanted.get(name) == line.changed}
+        return self._worked_out(reader, now_ms, *self._looked(reader))
+
+    def at_once(self, reader: Reader, now_ms: int) -> tuple[ReviewLine, ...] | None:
+        """The same where next to nothing of it is new; None where it would keep somebody waiting for it."""
+        wanted, known = self._looked(reader)
+        return None if len(wanted) - len(known) > _AT_ONCE else self._worked_out(reader, now_ms, wanted, known)
+
+    def _looked(self, reader: Reader) -> tuple[dict[str, tuple[int, int]], dict[str, ReviewLine]]:
+        """The state of each job that waits, and what is worked out for it already."""
+        wanted = {row["stream"]: (row["pos"], row["size"]) for row in reader.rows(_WAITING)}
+        return wanted, {name: line for name, line in self._known.items() if wanted.get(name) == line.changed}
+
+    def _worked_out(
+        self, reader: Reader, now_ms: int, wanted: dict[str, tuple[int, int]], known: dict[str, ReviewLine]
+    ) -> tuple[ReviewLine, ...]:
         missing = [name for name in wanted if name not in known]
         for stream, view in _views(reader, missing):
             found = findings(view, now_ms)
