@@ -14,7 +14,7 @@ from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
 from fieldapp.screens.states import PROMISE, STATUS, span, status
-from fieldapp.screens.values import owner_words
+from fieldapp.screens.values import clause_mark, owner_words
 from fieldapp.store.queries.lists import JobCard
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.wrapping import wrap
@@ -151,7 +151,8 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
         who += f" ({say(segment.title, lang)})"
     rows = [(_("Customer"), safe_text(who))]
     if site:
-        rows.append((_("Site"), safe_text(", ".join(part for part in (say(site.name, lang), say(site.address, lang)) if part))))
+        where = [part for part in (say(site.name, lang), say(site.address, lang)) if part]
+        rows.append((_("Site"), safe_text(clause_mark().join(where))))
     access = say(job.access, lang) or (say(site.access, lang) if site else "")
     if access:
         rows.append((_("Access"), safe_text(access)))

@@ -17,7 +17,7 @@ from fieldapp.outcome_words import decision_told
 from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.session import Session
 from fieldapp.screens.states import VERDICT, span
-from fieldapp.screens.values import day_time, owner_words, reason_words, value_words
+from fieldapp.screens.values import day_time, owner_words, reason_words, size_words, value_words
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.lists import view_of_job
@@ -222,8 +222,7 @@ class Story:
         return _(", ").join(self.step_title(key) for key in keys)
 
     def _file(self, body: dict[str, Any]) -> Content:
-        kilobytes = -(-int(body["size"]) // 1024)
-        words = _("attached {name} ({kilobytes} KB)").format(name=body["name"], kilobytes=kilobytes)
+        words = _("attached {name} ({size})").format(name=body["name"], size=size_words(int(body["size"])))
         title = self.step_title(str(body.get("step", "")))
         return safe_text(f"{title}: {words}" if title else words)
 

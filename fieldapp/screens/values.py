@@ -25,9 +25,11 @@ def value_words(procedure: Procedure, step: Step, value: str, unit: str = "") ->
     """A stored value as people read it. Still foreign text: show it through `safe_text`."""
     if step.type == "check" and value in ("yes", "no"):
         return _("yes") if value == "yes" else _("no")
+    labels = {choice.id: say(choice.label, language()) or choice.id for choice in procedure.choices_of(step)}
     if step.type in ("choice", "multiple_choice"):
-        labels = {choice.id: say(choice.label, language()) or choice.id for choice in procedure.choices_of(step)}
         return _(", ").join(labels.get(option, option) for option in value.split())
+    if value in labels:  # a calculation may come to one of the step's options
+        return labels[value]
     if step.type == "file":
         count = len(value.split())
         return plural("{count} file", "{count} files", count).format(count=count)
@@ -65,6 +67,19 @@ def reason_words(documents: Documents, reason: str) -> str:
 def owner_words(documents: Documents, owner: str) -> str:
     """Who owes something: a role by its word, a person by name. Still foreign text: show it through `safe_text`."""
     return _(ROLES[owner]) if owner in ROLES else name_of_person(documents, owner)
+
+
+def clause_mark() -> str:
+    """What stands between parts of one line that are no enumeration."""
+    return _("{first}, {second}").format(first="", second="")
+
+
+def sentences(*said: str) -> str:
+    """One after the other; Chinese has no space after its full stop."""
+    text = ""
+    for sentence in filter(None, said):
+        text += sentence if not text or text.endswith(("。", "；")) else f" {sentence}"
+    return text
 
 
 def day_time(instant: int) -> str:

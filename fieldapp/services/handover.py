@@ -106,9 +106,11 @@ def _plain(procedure: Procedure, step: Step, result: Recorded, language: str, wo
         return _title_of(documents, "reasons", result.reason, language)
     if step.type == "check":
         return words("yes" if result.value == "yes" else "no")
+    labels = {choice.id: say(choice.label, language) or choice.id for choice in procedure.choices_of(step)}
     if step.type in ("choice", "multiple_choice"):
-        labels = {choice.id: say(choice.label, language) or choice.id for choice in procedure.choices_of(step)}
         return ", ".join(labels.get(option, option) for option in result.value.split())
+    if result.value in labels:  # a calculation may come to one of the step's options
+        return labels[result.value]
     if step.type == "file":
         return words("files", count=str(len(result.value.split())))
     return f"{result.value} {result.unit}".strip()

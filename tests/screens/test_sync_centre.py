@@ -24,6 +24,7 @@ from fieldapp.store.journal import parse_journal
 from fieldapp.store.queries.own import own_lines, own_places
 from fieldapp.store.rows import Draft
 from fieldapp.sync.status import Moving, SyncStatus
+from fieldapp.widgets.paragraphs import Paragraphs
 from tests.screens.conftest import FieldHome
 from tests.screens.until import shown, text_of, until
 
@@ -81,7 +82,7 @@ async def test_what_is_only_here_is_counted_by_kind(field_home: HomeOf) -> None:
         assert "3 unsent, 1 file" in shown(app).splitlines()[0]
         assert "only here" in shown(app)
         await pilot.press("end")
-        await until(pilot, lambda: "0 of 1 files of job" in " ".join(text_of(app, "#about").split()))
+        await until(pilot, lambda: "0 of 1 files of job" in _about(app))
 
 
 async def test_each_lane_lists_its_entries_and_what_does_not_stand_says_why_and_what_to_do(field_home: HomeOf) -> None:
@@ -250,3 +251,8 @@ def test_what_is_only_here_in_words() -> None:
 )
 def test_sizes_in_words(size: int, words: str) -> None:
     assert size_words(size) == words
+
+
+def _about(app: FieldApp) -> str:
+    """What is said about the row under the cursor."""
+    return " ".join(str(app.screen.query_one("#about", Paragraphs).render()).split())

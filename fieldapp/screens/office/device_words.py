@@ -8,7 +8,7 @@ from textual.content import Content
 
 from fieldapp.domain.job import JobState
 from fieldapp.language import _, plural
-from fieldapp.screens.values import day_time
+from fieldapp.screens.values import day_time, sentences
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.heard import last_heard, unsent_about
 from fieldapp.widgets.safe_text import safe_text
@@ -39,9 +39,8 @@ def device_words(field: FieldApp, job: JobState) -> str:
         words = _("{name} has it now. Last record received {time}; what is unsent since then is not known.").format(
             name=name, time=day_time(heard)
         )
-    if job.status in _UNDER_WAY:
-        words += " " + _("The work is under way: call {name} first.").format(name=name)
-    return words + " " + _("Nothing is lost: it comes in with the next sync.")
+    under_way = _("The work is under way: call {name} first.").format(name=name) if job.status in _UNDER_WAY else ""
+    return sentences(words, under_way, _("Nothing is lost: it comes in with the next sync."))
 
 
 def told_of_device(field: FieldApp, job: JobState, width: int) -> Content:

@@ -20,6 +20,7 @@ from fieldapp.language import _, language, later
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.office.reschedule import window_words
+from fieldapp.screens.values import sentences
 from fieldapp.services.creating import JobWish
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
@@ -146,7 +147,7 @@ class NewJobScreen(FieldModal[NewJob]):
             return _("There is none. Enter goes on.")
         if not found:
             return _("Nothing has that name.")
-        return _("{count} to choose from.").format(count=len(found)) + ("" if name in NEEDED else " " + _("May be left out."))
+        return sentences(_("{count} to choose from.").format(count=len(found)), "" if name in NEEDED else _("May be left out."))
 
     @property
     def _zone(self) -> str:

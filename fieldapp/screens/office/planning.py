@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from fieldapp.domain.job import JobState
 from fieldapp.language import _
 from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.values import sentences
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class PlansJobs:
             words = _("{number} is given to {name}. Saved.").format(number=done.number, name=done.person.name)
             if done.before:
                 taken = _("{name} will see that it was taken away; what {name} has recorded and not sent still comes in.")
-                words += " " + taken.format(name=done.before)
+                words = sentences(words, taken.format(name=done.before))
             _say(screen, words, done.warnings)
 
         screen.app.push_screen(AssignScreen(job), chosen)
@@ -93,5 +94,5 @@ class PlansJobs:
 
 
 def _say(screen: FieldScreen, words: str, warnings: tuple[str, ...]) -> None:
-    text = safe_text(" ".join((words, *(cause_words(warning) for warning in warnings)))).plain
+    text = safe_text(sentences(words, *(cause_words(warning) for warning in warnings))).plain
     screen.notify(text, severity="warning" if warnings else "information", timeout=8 if warnings else 4, markup=False)

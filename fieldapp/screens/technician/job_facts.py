@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from fieldapp.domain.asset import AssetState
+from fieldapp.domain.asset import AssetState, JobMention
 from fieldapp.domain.coverage import coverage_words
 from fieldapp.domain.decision_words import STANDS
 from fieldapp.domain.documents import Asset
@@ -18,7 +18,7 @@ from fieldapp.screens.jobcards import KINDS, hanging, labelled
 from fieldapp.screens.states import status, verdict
 from fieldapp.screens.technician.job_steps import JobSteps
 from fieldapp.screens.technician.last_time import LastTime
-from fieldapp.screens.values import day, day_time
+from fieldapp.screens.values import clause_mark, day, day_time, reason_words
 from fieldapp.store.queries.documents import Documents
 from fieldapp.widgets.safe_text import safe_text
 
@@ -65,7 +65,7 @@ def sent_back_lines(steps: JobSteps, documents: Documents, width: int) -> list[C
 def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width: int) -> Content:
     """Steps, last time, and what is open around the job."""
     lines = labelled(_("Steps"), _steps(steps), width, _LABEL)
-    lines += labelled(_("Last time"), _last_visit(steps, last), width, _LABEL)
+    lines += labelled(_("Last time"), _last_visit(steps, last, documents), width, _LABEL)
     job = steps.job
     for item in job.commitments:
         lines += labelled(_("Promised"), safe_text(f"{item.due}: {item.text}"), width, _LABEL)
@@ -101,32 +101,42 @@ def _steps(steps: JobSteps) -> Content:
         parts.append(Content(_("~{minutes} min left").format(minutes=progress.minutes_left)))
     if missing:
         parts.append(safe_text(_("not here yet: {codes}").format(codes=", ".join(missing)), "$text-error"))
-    return Content(", ").join(parts)
+    return Content(clause_mark()).join(parts)
 
 
-def _last_visit(steps: JobSteps, last: LastTime) -> Content:
+def _last_visit(steps: JobSteps, last: LastTime, documents: Documents) -> Content:
     visit = last.visit()
     if visit is None:
-        return _visit_of_others(last) or Content.styled(_("first visit known here"), "$text-muted")
+        return _visit_of_others(last, documents) or Content.styled(_("first visit known here"), "$text-muted")
     titles = {place.key: say(place.step.title, language()) for place in steps.places}
     parts = [Content.assemble((f"{day(visit.at)} ", ""), safe_text(f"{visit.job.number}", "$text-muted"))]
     for name, keys in (("fail", visit.failed), ("borderline", visit.borderline)):
         if keys:
-            said = ", ".join(titles.get(key, key.partition("/")[2]) for key in keys[:3]) + (" …" if len(keys) > 3 else "")
+            said = _(", ").join(titles.get(key, key.partition("/")[2]) for key in keys[:3]) + (" …" if len(keys) > 3 else "")
             parts.append(Content.assemble(verdict("fail" if name == "fail" else "borderline"), ": ", safe_text(said)))
     if not visit.failed and not visit.borderline:
         parts.append(verdict("pass"))
     return Content("  ").join(parts)
 
 
-def _visit_of_others(last: LastTime) -> Content | None:
+def _mentioned(item: JobMention, documents: Documents) -> str:
+    """What an asset's timeline tells of a job. It keeps the English title, or a reason by its code."""
+    if item.type == "job.created":
+        number, _space, title = item.text.partition(" ")
+        named = next((product.title for product in documents.products() if say(product.title) == title), None)
+        return f"{number} {say(named, language())}" if named else item.text
+    code, _space, note = item.text.partition(" ")
+    return " ".join(part for part in (reason_words(documents, code), note) if part)
+
+
+def _visit_of_others(last: LastTime, documents: Documents) -> Content | None:
     """The last completed job of the asset whose steps are not on this device, as the asset's timeline tells it."""
     timeline = last.asset.timeline if last.asset else ()
     done = [item for item in timeline if item.type in ("job.completed", "job.cannot_complete") and item.job != last.stream]
     if not done:
         return None
     newest = max(done, key=lambda item: item.at)
-    title = next((item.text for item in timeline if item.job == newest.job and item.type == "job.created"), "")
+    title = next((_mentioned(item, documents) for item in timeline if item.job == newest.job and item.type == "job.created"), "")
     return safe_text(f"{day(newest.at)} {title}".strip())
 
 
@@ -161,18 +171,18 @@ def place_lines(job: JobState, last: LastTime, documents: Documents, width: int)
     for number, asset_id in enumerate(job.assets):
         asset = documents.asset(asset_id)
         if asset is not None:
-            lines += [Content(""), *_asset(asset, last.asset if number == 0 else None, width)]
+            lines += [Content(""), *_asset(asset, last.asset if number == 0 else None, documents, width)]
     return Content("\n").join(lines)
 
 
-def _asset(asset: Asset, state: AssetState | None, width: int) -> list[Content]:
+def _asset(asset: Asset, state: AssetState | None, documents: Documents, width: int) -> list[Content]:
     lang = language()
     lines = [Content.assemble(safe_text(asset.tag, "bold $text-primary"), "  ", safe_text(say(asset.title, lang), "bold"))]
     facts = [part for part in (asset.model, asset.serial, asset.installed) if part]
     lines += labelled(_("Machine"), safe_text(", ".join(facts)), width, _LABEL) if facts else []
     if asset.owned_by_provider:
         lines += labelled(_("Owner"), Content(_("ours, rented out")), width, _LABEL)
-    hazards = ", ".join(say(words, lang) for words in asset.hazards)
+    hazards = _(", ").join(say(words, lang) for words in asset.hazards)
     if hazards:
         lines += labelled(_("Hazards"), safe_text(f"⚠ {hazards}", "$text-warning"), width, _LABEL)
     if state is None:
@@ -187,7 +197,9 @@ def _asset(asset: Asset, state: AssetState | None, width: int) -> list[Content]:
     if told:
         lines.append(Content(""))
         for item in reversed(told[-_SHOWN:]):
-            lines += hanging(Content.assemble((f"{day(item.at)}  ", "$text-muted"), safe_text(item.text)), width, 12)
+            lines += hanging(
+                Content.assemble((f"{day(item.at)}  ", "$text-muted"), safe_text(_mentioned(item, documents))), width, 12
+            )
     return lines
 
 

@@ -30,6 +30,7 @@ from fieldapp.store.queries.outbox import setting
 from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_places
 from fieldapp.store.queries.scope import scope_trouble
 from fieldapp.widgets.header import CONNECTIONS
+from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import WindowList
 
@@ -69,7 +70,7 @@ class SyncCentreScreen(FieldScreen):
         with Horizontal():
             yield WindowList(self._draw, skip=lambda row: isinstance(row, Heading), id="own")
             with Vertical(id="about-box"):
-                yield Static(id="about", markup=False)
+                yield Paragraphs(id="about")
 
     @property
     def _list(self) -> WindowList:
@@ -192,15 +193,10 @@ class SyncCentreScreen(FieldScreen):
         self._show_about()
         self.refresh_bindings()
 
-    def on_resize(self) -> None:
-        if self.is_mounted:
-            self._show_about()
-
     def _show_about(self) -> None:
-        about = self.query_one("#about", Static)
         self.query_one("#about-box").display = self._list.count > 0
-        width = max(30, about.size.width or self.size.width - 4)
-        about.update(Content("\n").join(self._about(self._list.row, width)))
+        row = self._list.row
+        self.query_one("#about", Paragraphs).show(lambda width: Content("\n").join(self._about(row, width)))
 
     def _about(self, row: object, width: int) -> list[Content]:
         if isinstance(row, OwnFile):
