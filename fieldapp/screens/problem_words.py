@@ -106,6 +106,7 @@ BY_CODE = {
     "reason-needed": later("This needs a reason. Nothing was recorded."),
     "receipt-foreign": later("The server acknowledged something this device did not write. Nothing is marked as sent."),
     "review-open": later("The job has open points. Send it back, or approve it with a note."),
+    "search-incomplete": later("What is new cannot be found by searching yet. Nothing is lost; make room on the disk."),
     "secret-unknown": later(
         "The server does not know this device. Work on, everything is saved here; ask the office for a new code."
     ),

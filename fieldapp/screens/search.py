@@ -9,9 +9,9 @@ from typing import ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input, Static
+from textual.worker import get_current_worker
 
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
@@ -22,7 +22,8 @@ from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.jobcards import draw_card
 from fieldapp.store.queries.lists import JobCard, cards_of
 from fieldapp.store.queries.reader import Reader
-from fieldapp.store.queries.search import Found, SearchIndex, fold
+from fieldapp.store.queries.search import Found, SearchIndex
+from fieldapp.store.queries.search_words import fold
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import WindowList
 
@@ -83,8 +84,9 @@ class SearchScreen(FieldScreen):
         super().__init__()
         self._code = code
         self._ready = False
-        self._timer: Timer | None = None
         self._shown = ""
+        self._whole = True
+        """Whether all that the words find is shown."""
 
     def body(self) -> Iterable[Widget]:
         yield WordsInput(self._code, id="words", select_on_focus=False, max_length=MOST_WORDS)
@@ -111,7 +113,7 @@ class SearchScreen(FieldScreen):
 
     @work(group="search", exclusive=True, exit_on_error=False, thread=True)
     def _learn(self) -> None:
-        """Bring the words in memory up to date, in parts; what is found so far is shown after each."""
+        """Bring the index up to date, in parts; what is found so far is shown after each."""
         try:
             for _jobs in self._index.refresh():
                 self.app.call_from_thread(self._find)
@@ -142,11 +144,38 @@ class SearchScreen(FieldScreen):
         """Show what the words find. What they find again stays where it is."""
         typed = self._input.value
         same, self._shown = typed == self._shown, typed
-        found = self._index.find(typed, language())
-        self.query_one("#count", Static).update(self._count_words(typed, len(found)))
-        self._list.set_empty(self._empty_words(typed))
+        answer = self._index.first(typed, language())
+        if self._index.damaged and self._ready:
+            self._ready = False
+            self._learn()
         if not same:
             self._list.show(HitList(self.field.session.reader, ()))  # another search begins at its first job
+        if answer.whole or not same or self._list.count < len(answer.found):
+            self._show(typed, answer.found, answer.whole)
+        if answer.whole:
+            self.workers.cancel_group(self, "rest")
+        else:
+            self._find_rest(typed, language())
+
+    @work(group="rest", exclusive=True, exit_on_error=False, thread=True)
+    def _find_rest(self, typed: str, spoken: str) -> None:
+        """All that very common words find, which takes longer than a key may."""
+        worker = get_current_worker()
+        found = self._index.find(typed, spoken, lambda: worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._found_rest, typed, found)
+
+    def _found_rest(self, typed: str, found: Sequence[Found]) -> None:
+        if typed != self._input.value:
+            return
+        self._show(typed, found, True)
+        if self._code and self._ready:
+            self._open_meant()
+
+    def _show(self, typed: str, found: Sequence[Found], whole: bool) -> None:
+        self._whole = whole
+        self.query_one("#count", Static).update(self._count_words(typed, len(found)))
+        self._list.set_empty(self._empty_words(typed))
         self._list.show(HitList(self.field.session.reader, found))
         self.refresh_bindings()
 
@@ -154,6 +183,8 @@ class SearchScreen(FieldScreen):
         if not typed.strip():
             jobs = self._index.jobs
             return Content(plural("{count} job on this device", "{count} jobs on this device", jobs).format(count=jobs))
+        if not self._whole:
+            return Content(_("{count} found so far, looking on ...").format(count=found))
         return Content(plural("{count} job found", "{count} jobs found", found).format(count=found))
 
     def _empty_words(self, typed: str) -> str:
@@ -161,6 +192,8 @@ class SearchScreen(FieldScreen):
             return _("Type any words of the job, or scan the label on the equipment.")
         if not self._ready:
             return _("Reading this device's jobs ...")
+        if not self._whole:
+            return _("Looking on ...")
         return _("No job on this device has all these words.\nFewer words find more. Esc goes back.")
 
     def _draw(self, row: object, width: int) -> Content:
@@ -188,7 +221,7 @@ class SearchScreen(FieldScreen):
             self.app.push_screen(job_screen(self, row.card.stream))
         elif self._input.value.strip():
             self._code = self._input.value  # open it as soon as it is known
-            if self._ready:
+            if self._ready and self._whole:
                 self._code = ""
                 self.notify(_("No job on this device has all these words."), timeout=3)
 

@@ -86,4 +86,5 @@ class Session:
         """Finish what is being written and let the home go."""
         self._writer.submit(self._close).result(timeout=10)
         self._writer.shutdown(wait=True)
+        self.search.close()
         self.reader.close()

@@ -41,6 +41,7 @@ from fieldapp.store.keeping import Keeping
 from fieldapp.store.lines import Lines
 from fieldapp.store.mending import forget_put_aside
 from fieldapp.store.pending import refresh_jobs
+from fieldapp.store.queries.search_file import forget, index_file
 from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved, Standing
 from fieldapp.store.sealing import sealed
@@ -62,6 +63,10 @@ from fieldapp.store.taking_over import TakenOver, sort_out
 
 _JOB_COLUMNS = tuple(column.name for column in table_of(JobRow).columns)
 _JOB = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs WHERE stream = ?"
+
+
+_MARKS = 100_000
+"""Marks of changes that are kept for the search index; one that has missed some looks at everything."""
 
 
 class SyncCounts(msgspec.Struct, frozen=True):
@@ -469,7 +474,8 @@ class DeviceReplica:
                 ids = frozenset(conn.execute(query.where(col(EntryRow.body).is_(None))).scalars())
             self._rewrite_journal()
             self._keeping.forget_bodies(ids)
-        if self._db.scrub():
+        searched = forget(index_file(Home(self._journal.path.parents[1]).database_file))
+        if self._db.scrub() and searched:
             with self._db.write() as conn:
                 conn.execute(delete(SettingRow).where(col(SettingRow.name) == ERASING))
 
@@ -537,6 +543,8 @@ class DeviceReplica:
             self._keeping.keep_received(content, self._clock.now())
             self._rewrite_journal()
         self._keeping.let_go()
+        with self._db.write() as conn:
+            self._db.run(conn, "DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - ?", (_MARKS,))
         if self.setting(ERASING) is not None:
             with suppress(Problem):  # the power went before; it is tried again at the next start
                 self._erase_beside()

@@ -2,7 +2,7 @@
 
 device.json      who this device is: kept beside the journal, not in the database, so a lost database is not a lost device
 journal/         unsent entries, line by line (see journal.py), and those received in the last months (see kept.py)
-data/            the database
+data/            the database, and the search index made from it
 files/           evidence, by content hash
 inbox/           where photos are put to be attached
 logs/            what went wrong, rotated

@@ -234,6 +234,15 @@ class DraftRow(Base, table=True):
     at: int = Field(sa_column=_big())
 
 
+class ChangeRow(Base, table=True):
+    """A mark, written by triggers: the job or a document of this stream has changed. Who keeps something made from them (the search
+    index) reads on from the mark it read last; marks of long ago are let go."""
+
+    __tablename__ = "changes"
+    seq: int = Field(primary_key=True)
+    stream: str
+
+
 class FileRow(Base, table=True):
     """A file by content hash. `state` on a device: `here` (only on this device), `sent`, `wanted` (named, not here yet)."""
 
@@ -395,7 +404,7 @@ class ErasureRow(Base, table=True):
 
 
 SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "documents", "files", "settings")
-DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts")
+DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts", "changes")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
     "quarantine", "file_streams", "erasures",

@@ -20,6 +20,7 @@ from fieldapp.services.unsent import import_unsent
 from fieldapp.store.exported import file_lines
 from fieldapp.store.journal import journal_line
 from fieldapp.store.judge import Writer
+from fieldapp.store.queries.search import SearchIndex
 from fieldapp.store.rows import Draft
 from fieldapp.store.tables import DraftRow, EntryRow, FileRow, JobRow, StreamStateRow
 from fieldapp.store.verify import verify_server
@@ -38,8 +39,8 @@ def traces(folder: Path) -> set[tuple[str, bytes]]:
     found = set()
     for path in folder.rglob("*"):
         if path.is_file():
-            data = path.read_bytes()
-            found |= {(str(path.relative_to(folder)), secret) for secret in SECRETS if secret in data}
+            data = path.read_bytes().lower()  # the search compares without case
+            found |= {(str(path.relative_to(folder)), secret) for secret in SECRETS if secret.lower() in data}
     return found
 
 
@@ -77,6 +78,13 @@ def visited(rules: Rules, tmp_path: Path) -> str:  # noqa: F811
     return name
 
 
+def searched(device: DeviceServices, typed: str) -> list[str]:
+    index = SearchIndex(device.home.database_file, device.home.files)
+    for _ in index.refresh():
+        pass
+    return [found.stream for found in index.find(typed)]
+
+
 def entries_of(device: DeviceServices) -> list[Entry]:
     return [read_entry(row["raw"], row["body"]) for row in everything(device.database, EntryRow)]
 
@@ -96,8 +104,9 @@ def test_nothing_of_a_forgotten_customer_is_anywhere(rules: Rules, visited: str,
     for person, home in (("super", "office"), ("tech-1", "a")):
         with device_of(server, person, tmp_path / home) as device:
             synced(device)
+            assert searched(device, "krause") == ["job:2"]
     assert traces(tmp_path / "server")
-    assert traces(tmp_path / "a")
+    assert ("data/search.db", SECRETS[0]) in traces(tmp_path / "a")
     done = erase_customer(server.services, "c-2", "asked for in writing")
     assert (done.jobs, done.files) == (1, 1)
     assert verify_server(server.services.db) == ()
@@ -114,6 +123,10 @@ def test_nothing_of_a_forgotten_customer_is_anywhere(rules: Rules, visited: str,
             assert b"of another customer" in jobs["job:1"]["view"]
             assert everything(device.database, DraftRow) == []
             assert [row for row in everything(device.database, FileRow) if row["sha256"] == visited] == []
+        assert traces(tmp_path / home) == set()
+        assert b"kra" not in (tmp_path / home / "data" / "search.db").read_bytes(), "not as a gram either"
+        with device_of(server, person, tmp_path / home) as device:
+            assert (searched(device, "krause"), searched(device, "2")) == ([], ["job:2"])
         assert traces(tmp_path / home) == set()
     server.stop()
     assert traces(tmp_path / "server") == set()
