@@ -91,7 +91,7 @@ def _pushed(state: State, now: int, run: Run, body: PushAnswer) -> Step:
     receipt = body.receipt
     if receipt.epoch != run.epoch or receipt.seq < run.from_seq:
         return correct(state, now)
-    head = Head(receipt.epoch, receipt.seq, receipt.hash, receipt.safe_seq)
+    head = _of_this(receipt, run.from_seq + len(run.entries) - 1, run)
     entries, size = min(PUSH_ENTRIES, state.entries * 2), min(PUSH_BYTES, state.size * 2)
     state = new(
         progress(state), entries=entries, size=size, stuck=None, pull_due=True, pull_first=False, push_tries=0, push_after=NEVER
@@ -107,11 +107,23 @@ def _pushed(state: State, now: int, run: Run, body: PushAnswer) -> Step:
     return push(new(state, view=new_view(state, run=after)), now, following, *effects)
 
 
+def _of_this(receipt: Receipt, last: int, run: Run) -> Head:
+    """What a receipt says of the run that was sent. One that names more comes of a copy of this device's disk, which was quicker:
+    what follows is offered all the same, for the copy may have handed it over as bytes."""
+    if receipt.seq <= last:
+        return Head(receipt.epoch, receipt.seq, receipt.hash, receipt.safe_seq)
+    chain = run.prev_hash
+    for seq, entry in enumerate(run.entries, run.from_seq):
+        chain = chain_hash(chain, seq, entry.hash)
+    return Head(receipt.epoch, last, chain, receipt.safe_seq)
+
+
 def _handed_over(state: State, now: int, wanted: QuarantineRequest, receipt: Receipt) -> Step:
     if receipt.epoch != wanted.epoch or receipt.seq < wanted.seq:
         return correct(state, now)
-    state = new(progress(state), poison=None, stuck=None, pull_due=True)
-    head = Head(receipt.epoch, receipt.seq, receipt.hash, receipt.safe_seq)
+    state = new(progress(state), poison=None, stuck=None, pull_due=True, push_tries=0, push_after=NEVER)
+    further = receipt.seq > wanted.seq
+    head = Head(receipt.epoch, wanted.seq, wanted.hash if further else receipt.hash, receipt.safe_seq)
     return look(state, m.Refuse(wanted.epoch, wanted.seq, wanted.reason), m.Acknowledge(head, receipt.time, 1))
 
 

@@ -93,7 +93,7 @@ def wait(state: State, until: int, *before: m.Effect) -> Step:
 
 def ask(state: State, now: int, request: m.FactRequest) -> Step:
     """Send a request, or wait until it may be sent."""
-    again = isinstance(request, m.AskPush) and state.push_tries  # reading that works does not help it
+    again = isinstance(request, m.AskPush | m.AskQuarantine) and state.push_tries  # reading that works does not help it
     gap = MIN_GAP_MS if state.fruitless or again else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
     earliest = max(state.not_before, NEVER if gap is None else state.last_ask + gap)
     if now < earliest:
@@ -141,11 +141,10 @@ def back_off(
     state: State, now: int, retry_after: int | None, connection: m.Connection, words: str, *before: m.Effect, least: int = 0
 ) -> Step:
     """Commit what there is to commit, and try again later, not before `least` milliseconds unless a person asks for it."""
-    if isinstance(state.request, m.AskPush):
-        state = new(state, pull_due=True, pull_first=True)  # whatever hinders pushing must not keep the device from reading
-        state = new(state, push_tries=state.push_tries + 1)
+    pushing = isinstance(state.request, m.AskPush | m.AskQuarantine)
+    if pushing:  # whatever hinders pushing must not keep the device from reading
+        state = new(state, pull_due=True, pull_first=True, push_tries=state.push_tries + 1)
     state = new(state, fruitless=state.fruitless + 1)
-    pushing = isinstance(state.request, m.AskPush)
     tries = max(state.fruitless, state.push_tries) if pushing else state.fruitless
     delay, seed = backoff(state.seed, tries, retry_after)
     if retry_after is not None:

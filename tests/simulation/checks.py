@@ -241,13 +241,15 @@ class Checks:
     # --- The end ----------------------------------------------------------------------------------------------------------------
 
     def done(self, device: SimDevice) -> bool:
-        """Everything was sent, its outcome came, everything was read, every file is at the server."""
+        """Everything was sent, its outcome came, everything was read, every file that lies here is at the server. One that only a
+        copy of this disk has is the copy's to send; this device asks about it now and then."""
         raw = device.db.raw
         (left,) = raw.execute(
             "SELECT (SELECT count(*) FROM own_entries WHERE lane = 'unsent') + "
-            "(SELECT count(*) FROM scope WHERE NOT live AND upto > 0) + (SELECT count(*) FROM files WHERE state = 'here')"
+            "(SELECT count(*) FROM scope WHERE NOT live AND upto > 0)"
         ).fetchone()
-        if left or self._waiting_for_an_outcome(device):
+        waiting = raw.execute("SELECT sha256 FROM files WHERE state = 'here'").fetchall()
+        if left or any((device.home.files / name).exists() for (name,) in waiting) or self._waiting_for_an_outcome(device):
             return False
         cursors = dict(raw.execute("SELECT log, cursor FROM cursors"))
         heads = self._server.execute("SELECT log, pos FROM log_heads").fetchall()

@@ -743,6 +743,31 @@ def test_a_server_that_stands_further_on_is_believed_by_its_hash() -> None:
     assert m.Acknowledge(Head(EPOCH, 3, "h3"), 1_000) in said
 
 
+def test_a_receipt_that_names_more_than_was_sent_counts_for_what_was_sent() -> None:
+    """A copy of this device's disk was quicker, and may have handed over as bytes what comes next."""
+    hand = Hand(UNSENT)
+    hand.start()
+    said = hand.answer(receipt_for(a_run(), seq=9, hash="9" * 64))
+    assert m.Acknowledge(Head(EPOCH, 3, hash_after(a_run())), 5_000, 3) in said
+
+
+def test_handing_over_in_vain_keeps_its_distance_as_pushing_does() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(422, "bad-entry", seq=1))
+    hand.wait()
+    assert isinstance(hand.request, m.AskQuarantine)
+    hand.answer(m.Fault("too_large", "a proxy"))
+    assert hand.state.push_tries == 1
+    hand.wait()
+    assert isinstance(hand.request, m.AskPull)
+    hand.answer(a_page())
+    if hand.state.phase == "rest":
+        hand.wait()
+    assert isinstance(hand.request, m.AskPush)
+    assert hand.now >= hand.state.push_after
+
+
 def test_what_a_server_has_as_bytes_only_is_offered_once_more() -> None:
     hand = Hand()
     hand.start()

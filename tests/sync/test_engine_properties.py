@@ -13,7 +13,7 @@ from fieldapp.sync import messages as m
 from fieldapp.sync.engine import step
 from fieldapp.sync.machine import State
 from fieldapp.sync.protocol import BackfillDone, EpochHead, StreamAdded
-from tests.sync.table import EPOCH, LOG, VIEW, a_page, a_run, a_token, receipt_for, refused
+from tests.sync.table import EPOCH, LOG, VIEW, a_page, a_run, a_token, hash_after, receipt_for, refused
 
 HEADS = st.sampled_from([None, EpochHead(EPOCH, 0, ""), EpochHead(EPOCH, 2, "h"), EpochHead("other", 1, "x")])
 FAULTS = st.builds(
@@ -124,16 +124,21 @@ def _came_by_receipt(before: State, event: m.Event, effect: m.Acknowledge | m.Re
     assert isinstance(event.answer, m.Good)
     body = event.answer.body
     if isinstance(body, m.PushAnswer):
-        named = {(body.receipt.epoch, body.receipt.seq, body.receipt.hash)}
+        assert isinstance(before.request, m.AskPush)
+        run = before.request.run
+        last = run.from_seq + len(run.entries) - 1
+        further = body.receipt.seq > last  # then only what was sent counts
+        named = {(run.epoch, last, hash_after(run)) if further else (body.receipt.epoch, body.receipt.seq, body.receipt.hash)}
     elif isinstance(body, m.Receipt):
-        named = {(body.epoch, body.seq, body.hash)}
+        assert isinstance(before.request, m.AskQuarantine)
+        asked = before.request.request
+        named = {(asked.epoch, asked.seq, asked.hash) if body.seq > asked.seq else (body.epoch, body.seq, body.hash)}
     else:
         assert isinstance(body, m.PullAnswer)
         named = {(head.epoch, head.seq, head.hash) for head in body.epochs}
     if isinstance(effect, m.Acknowledge):
         assert (effect.head.epoch, effect.head.seq, effect.head.hash) in named
     else:
-        assert isinstance(before.request, m.AskQuarantine)
         assert isinstance(body, m.Receipt)
         assert (effect.epoch, effect.seq) == (before.request.request.epoch, before.request.request.seq)
 
