@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 from sqlmodel import col
 
 from fieldapp.server.answers import Refused
@@ -39,6 +39,14 @@ class Stretch(msgspec.Struct, frozen=True):
     partial: bool
 
 
+class _Known(NamedTuple):
+    """A file that some entry names."""
+
+    sha256: str
+    size: int
+    state: str
+
+
 class JobFiles(msgspec.Struct, frozen=True):
     """The files that a stream's entries name: how many are here, how many there are, and the names of those that are missing."""
 
@@ -63,7 +71,7 @@ class Files:
         """
         return self._state(self._row(sha256))
 
-    def _state(self, row: Any) -> FileState:
+    def _state(self, row: _Known) -> FileState:
         if self._here(row):
             return FileState(row.sha256, (), True)
         parts = tuple(self._storage.parts(row.sha256))
@@ -140,7 +148,7 @@ class Files:
                 self._storage.drop_parts(sha256)
                 raise Refused(422, "wrong-hash", "What arrived is not the file that was announced.", "Send it from the start.")
             with self._db.write() as conn:
-                conn.execute(update(FileRow).where(col(FileRow.sha256) == sha256).values(state=HERE))
+                self._db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (HERE, sha256))
             self._storage.drop_parts(sha256)
         return FileState(sha256, (), True)
 
@@ -159,16 +167,16 @@ class Files:
         stretch = stretch_of(range_header, row.size)
         return stretch, self._storage.read(sha256, stretch.start, stretch.length)
 
-    def _row(self, sha256: str) -> Any:
+    def _row(self, sha256: str) -> _Known:
         if not _HASH.match(sha256):
             raise Refused(400, "bad-request", "A file is named by its SHA-256 in 64 small hex digits.")
         with self._db.read() as conn:
-            row = conn.execute(select(table_of(FileRow)).where(col(FileRow.sha256) == sha256)).first()
-        if row is None:
+            found = self._db.rows(conn, "SELECT sha256, size, state FROM files WHERE sha256 = ?", (sha256,))
+        if not found:
             raise _unknown()
-        return row
+        return _Known(*found[0])
 
-    def _here(self, row: Any) -> bool:
+    def _here(self, row: _Known) -> bool:
         """What the database says and the storage has lost is wanted again; what was erased is never."""
         return row.state == ERASED or (row.state == HERE and self._storage.has(row.sha256))
 

@@ -253,15 +253,19 @@ def _insert_sql(table: Table, names: Sequence[str], existing: str, is_sqlite: bo
     return f"{sql} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(others)}"
 
 
-@contextmanager
-def clear_words() -> Iterator[None]:
+class clear_words:
     """What a database raises, in words: the problems of `write`."""
-    try:
-        yield
-    except DBAPIError as error:
-        raise _problem(error.orig or error, isinstance(error, OperationalError)) from error
-    except sqlite3.Error as error:
-        raise _problem(error, isinstance(error, sqlite3.OperationalError)) from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, DBAPIError):
+            raise _problem(error.orig or error, isinstance(error, OperationalError)) from error
+        if isinstance(error, sqlite3.Error):
+            raise _problem(error, isinstance(error, sqlite3.OperationalError)) from error
 
 
 def _problem(error: BaseException, operational: bool) -> Problem:

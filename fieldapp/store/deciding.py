@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, select
@@ -15,8 +14,9 @@ from fieldapp.domain.entry_types.base import Body, read_body
 from fieldapp.domain.job import OutcomeName
 from fieldapp.domain.outcome import Outcome
 from fieldapp.domain.problem import Problem
+from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.import_words import ARRIVED, IMPORTED
-from fieldapp.store.tables import DeviceRow, EntryRow, LogRow, QuarantineRow, table_of
+from fieldapp.store.tables import DeviceRow, EntryRow, QuarantineRow, table_of
 
 
 class Decided(msgspec.Struct):
@@ -69,11 +69,20 @@ class Bytes(msgspec.Struct):
     why: str = ""
 
 
+# As text: looked up for every decision and every held entry, and building a statement costs more than running it.
+_GROUP = "SELECT e.group_id FROM entries e JOIN log_rows r ON r.entry_id = e.id WHERE e.id = ? AND r.log = ? AND r.kind = 'entry'"
+_WAITING = (
+    "SELECT e.id, e.raw, e.body, r.role, r.device, r.pos, r.outcome FROM entries e "
+    "JOIN log_rows r ON r.entry_id = e.id AND r.kind = 'entry' WHERE {} ORDER BY r.pos"
+)
+_LATER = "SELECT entry_id, outcome, reason FROM log_rows WHERE entry_id IN ({}) AND log = ? AND kind = 'outcome' ORDER BY pos"
+
+
 class Undecided:
     """Looks entries of one log up, also those of the transaction that is going on (`note`)."""
 
-    def __init__(self, conn: Connection, log: str) -> None:
-        self._conn, self._log = conn, log
+    def __init__(self, db: Database, conn: Connection, log: str) -> None:
+        self._db, self._conn, self._log = db, conn, log
         self._fresh: dict[str, Waiting] = {}
         self._later: dict[str, Outcome] = {}
 
@@ -94,13 +103,11 @@ class Undecided:
         if about in self._fresh:
             group = self._fresh[about].entry.envelope.group
         else:
-            query = select(col(EntryRow.group_id)).join(LogRow, col(LogRow.entry_id) == col(EntryRow.id))
-            group = self._conn.execute(
-                query.where(col(EntryRow.id) == about, col(LogRow.log) == self._log, col(LogRow.kind) == "entry")
-            ).scalar()
+            known = self._db.rows(self._conn, _GROUP, (about, self._log))
+            group = known[0][0] if known else None
         if group is None:
             return []
-        found = self._read(col(EntryRow.group_id) == group, col(LogRow.log) == self._log)
+        found = self._read("e.group_id = ? AND r.log = ?", (group, self._log))
         found += [item for item in self._fresh.values() if item.entry.envelope.group == group]
         author = next(item.entry.envelope.author for item in found if item.entry.id == about)
         return [item for item in found if item.entry.envelope.author == author]
@@ -108,10 +115,8 @@ class Undecided:
     def held_groups(self, streams: Iterable[str]) -> list[list[Waiting]]:
         """Groups of entries of these streams that are held, in the order they arrived."""
         names = sorted(streams)
-        first = self._read(
-            col(EntryRow.stream).in_(names), col(LogRow.log) == self._log, col(EntryRow.log) == self._log,
-            col(LogRow.outcome) == "held",
-        )  # fmt: skip
+        held_here = f"e.stream IN ({marks(names)}) AND r.log = ? AND e.log = ? AND r.outcome = 'held'"
+        first = self._read(held_here, (*names, self._log, self._log))
         first += [
             item for item in self._fresh.values() if item.entry.envelope.stream in names and item.entry.envelope.log == self._log
         ]
@@ -125,22 +130,13 @@ class Undecided:
         """Bytes in quarantine by their SHA-256, where they came for this log."""
         return bytes_in_quarantine(self._conn, self._log, key)
 
-    def _read(self, *where: Any) -> list[Waiting]:
-        query = (
-            select(
-                col(EntryRow.id), col(EntryRow.raw), col(EntryRow.body), col(LogRow.role), col(LogRow.device), col(LogRow.pos),
-                col(LogRow.outcome),
-            )
-            .join(LogRow, (col(LogRow.entry_id) == col(EntryRow.id)) & (col(LogRow.kind) == "entry"))
-            .where(*where)
-            .order_by(col(LogRow.pos))
-        )  # fmt: skip
+    def _read(self, where: str, values: Sequence[str]) -> list[Waiting]:
         found = []
-        for row in self._conn.execute(query).all():
-            if row.id in self._fresh:
+        for name, raw, body, role, device, pos, outcome in self._db.rows(self._conn, _WAITING.format(where), values):
+            if name in self._fresh:
                 continue
-            entry = read_entry(row.raw, row.body, trusted=True)
-            found.append(Waiting(entry, readable(entry), row.role, row.device, row.pos, row.outcome))
+            entry = read_entry(raw, body, trusted=True)
+            found.append(Waiting(entry, readable(entry), role, device, pos, outcome))
         later = self._latest([item.entry.id for item in found])
         for item in found:
             newest = later.get(item.entry.id)
@@ -149,12 +145,10 @@ class Undecided:
         return found
 
     def _latest(self, ids: list[str]) -> dict[str, Outcome]:
-        query = (
-            select(col(LogRow.entry_id), col(LogRow.outcome), col(LogRow.reason))
-            .where(col(LogRow.entry_id).in_(ids), col(LogRow.log) == self._log, col(LogRow.kind) == "outcome")
-            .order_by(col(LogRow.pos))
-        )
-        found = {row.entry_id: Outcome(row.outcome, row.reason) for row in self._conn.execute(query)} if ids else {}
+        found: dict[str, Outcome] = {}
+        for names in chunks(ids):
+            rows = self._db.rows(self._conn, _LATER.format(marks(names)), (*names, self._log))
+            found |= {name: Outcome(outcome, reason) for name, outcome, reason in rows}
         return found | {name: self._later[name] for name in ids if name in self._later}
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 import msgspec
 from sqlalchemy import Connection, delete, func, select, update
@@ -49,7 +50,6 @@ from fieldapp.store.tables import (
     DocumentRow,
     DoubtRow,
     EntryRow,
-    EpochRow,
     FileRow,
     JobRow,
     OwnEntryRow,
@@ -493,23 +493,21 @@ class DeviceReplica:
     def _forget_cursors(self) -> None:
         """Jobs stay in view as they were until they have come again; of logs that are read whole, those with own unsettled work."""
         with self._db.write() as conn:
+            run = partial(self._db.run, conn)
             whole = [log for log in self.identity.logs if self._reads_whole(conn, log)]
             for table in ("cursors", "stream_rows", "stream_states", "log_rows"):
-                self._db.run(conn, f"DELETE FROM {table}")
-            conn.execute(delete(ScopeRow).where(col(ScopeRow.log).in_(whole)))
-            conn.execute(update(ScopeRow).values(after=0, live=False))
-            conn.execute(update(ScopeRow).where(col(ScopeRow.upto) != LEAVING).values(upto=AGAIN))
-            conn.execute(update(OwnEntryRow).values(lane="unsent", outcome="", reason=""))  # also what its quarantine held
-            own_files = (col(FileRow.state) == "sent", col(FileRow.job) != "")
-            conn.execute(update(FileRow).where(*own_files).values(state="here"))  # the server says which of them it has
-            own = select(col(OwnEntryRow.stream))
-            conn.execute(delete(JobRow).where(col(JobRow.log).in_(whole), col(JobRow.stream).not_in(own)))
-            written = set(conn.execute(select(col(EpochRow.log))).scalars())  # also to a branch that was left since
+                run(f"DELETE FROM {table}")
+            run(f"DELETE FROM scope WHERE log IN ({marks(whole)})", whole)
+            run('UPDATE scope SET "after" = 0, live = 0, upto = CASE upto WHEN ? THEN upto ELSE ? END', (LEAVING, AGAIN))
+            run("UPDATE own_entries SET lane = 'unsent', outcome = '', reason = ''")  # also what its quarantine held
+            run("UPDATE files SET state = 'here' WHERE state = 'sent' AND job <> ''")  # the server says which of them it has
+            run(f"DELETE FROM jobs WHERE log IN ({marks(whole)}) AND stream NOT IN (SELECT stream FROM own_entries)", whole)
+            written = {log for (log,) in self._db.rows(conn, "SELECT log FROM epochs")}  # also to a branch that was left since
             for log in (*self.identity.logs, *sorted(written - set(self.identity.logs))):
                 self._lines.open(conn, log)
 
     def _reads_whole(self, conn: Connection, log: str) -> bool:
-        return conn.execute(select(col(ScopeRow.log)).where(col(ScopeRow.stream) == whole_log(log))).first() is not None
+        return bool(self._db.rows(conn, "SELECT 1 FROM scope WHERE stream = ?", (whole_log(log),)))
 
     # --- Keeping ----------------------------------------------------------------------------------------------------
 

@@ -6,12 +6,12 @@ as it is shown, and goes when the server says the same again after DOUBT_MS.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete
 from sqlmodel import col
 
 from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.rows import WHOLE_LOG
-from fieldapp.store.tables import DoubtRow, ScopeRow
+from fieldapp.store.tables import DoubtRow
 
 DOUBT_MS = 60_000
 """So much later the server is asked again."""
@@ -54,8 +54,8 @@ class Doubts:
 
     def held(self) -> int:
         """Streams in scope, one by one."""
-        query = select(func.count()).select_from(ScopeRow).where(col(ScopeRow.stream).not_like(f"{WHOLE_LOG}:%"))
-        return int(self._conn.execute(query).scalar_one())
+        query = "SELECT count(*) FROM scope WHERE stream NOT LIKE ?"
+        return int(plain(self._conn).execute(query, (f"{WHOLE_LOG}:%",)).fetchone()[0])
 
     def note(self, names: set[str]) -> None:
         self._db.insert_new(self._conn, DoubtRow, [{"stream": name, "since": self._now} for name in sorted(names)])

@@ -61,7 +61,7 @@ class Judge:
 
     def __init__(self, conn: Connection, log: str, heads: StreamHeads, who: Writer | None) -> None:
         self._conn, self._log, self._heads, self._who = conn, log, heads, who
-        self.undecided = Undecided(conn, log)
+        self.undecided = Undecided(heads.db, conn, log)
         self._reach: dict[str, Reach] | None = None
         self._branches: frozenset[str] | None = None
         self._placed: dict[str, Sequence[Any]] = {}

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from fieldapp.domain.fold import read_state
 from fieldapp.domain.job import JobState
 from fieldapp.server.reach import Session
+from fieldapp.store.database import marks
 from fieldapp.store.receiving import LEAVING
 from fieldapp.sync.protocol import PullAnswer
 from tests.simulation.company import LOG
@@ -91,9 +92,7 @@ class Checks:
 
     def after_receipt(self, device: SimDevice) -> None:
         """2: what counts as received is committed at the server."""
-        lanes = device.db.raw.execute("SELECT entry_id, lane FROM own_entries WHERE lane <> 'unsent'").fetchall()
-        missing = {entry for entry, lane in lanes if lane != "refused"} - self._entries
-        missing |= {entry for entry, lane in lanes if lane == "refused" and entry not in self._entries}
+        missing = _ids(device.db.raw, "SELECT entry_id FROM own_entries WHERE lane <> 'unsent'") - self._entries
         if missing and (lost := self._nowhere(device, missing)):
             raise Broken(2, f"{device.name} has a receipt for what the server has not: {sorted(lost)}")
 
@@ -128,10 +127,11 @@ class Checks:
         raw = device.db.raw
         whole = "SELECT stream FROM scope WHERE log = ? AND live AND upto <> ?"  # one that is leaving is not kept up any more
         since = "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL AND since_pos <= ?"  # else it went and came
-        held = _ids(raw, whole, log, LEAVING) & _ids(self._server, since, device.person.id, pos)
+        live = _ids(raw, whole, log, LEAVING)
+        held = live & _ids(self._server, since, device.person.id, pos)
         own = "SELECT entry_id FROM log_rows WHERE log = ? AND pos <= ? AND device = ?"
-        there = _ids(self._server, own, log, pos, device.device_id) & _ids(raw, "SELECT entry_id FROM own_entries")
-        missing = there - _ids(raw, own, log, pos, device.device_id)
+        unread = _ids(raw, f"SELECT entry_id FROM own_entries WHERE entry_id NOT IN ({own})", log, pos, device.device_id)
+        missing = unread & _ids(self._server, own, log, pos, device.device_id) if unread else unread
         if missing:
             raise Broken(10, f"{device.name} read {log} up to {pos} without the outcomes of its own {sorted(missing)}")
         rows = "SELECT stream, count(*), sum(pos) FROM stream_rows WHERE log = ? AND pos <= ? GROUP BY stream"
@@ -140,15 +140,13 @@ class Checks:
             if theirs.get(stream) != ours.get(stream):
                 raise Broken(10, f"{device.name} read {log} up to {pos}, {stream}: {ours.get(stream)} of {theirs.get(stream)}")
         known = self._whole.setdefault(device.name, {})
-        for stream in sorted(_ids(raw, whole, log, LEAVING) - held):  # it left, or left and came again, after the cursor
+        for stream in sorted(live - held):  # it left, or left and came again, after the cursor
             upto = min(pos, known.get(stream, 0))
             one = "SELECT count(*), sum(pos) FROM stream_rows WHERE log = ? AND stream = ? AND pos <= ?"
             theirs_, ours_ = (conn.execute(one, (log, stream, upto)).fetchone() for conn in (self._server, raw))
             if theirs_ != ours_:
                 raise Broken(10, f"{device.name} had {stream} of {log} up to {upto}, and has {ours_} of {theirs_}")
-        self._whole[device.name] = {s: at for s, at in known.items() if s in _ids(raw, whole, log, LEAVING)} | dict.fromkeys(
-            held, pos
-        )
+        self._whole[device.name] = {stream: at for stream, at in known.items() if stream in live} | dict.fromkeys(held, pos)
 
     def _members(self, device: SimDevice) -> set[str]:
         person = device.person.id
@@ -208,17 +206,18 @@ class Checks:
         """7: nothing out of scope is served after a scope change."""
         if who.role != "technician" or self._sim.away is not None:
             return
-        mine = _ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", who.person)
-        streams = "SELECT stream FROM stream_rows WHERE log = ? AND pos = ?"
-        for row in page.rows:
-            if row.log == "org":
-                continue
-            if _ids(self._server, streams, row.log, row.pos) & mine:
+        mine = sorted(_ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", who.person))
+        given = [row for row in page.rows if row.log != "org"]
+        places = [row.pos for row in given]
+        query = f"SELECT log, pos FROM stream_rows WHERE pos BETWEEN ? AND ? AND stream IN ({marks(mine)})"
+        theirs = set(self._server.execute(query, (min(places), max(places), *mine))) if places else set()
+        for row in given:
+            if (row.log, row.pos) in theirs:
                 continue
             (device,) = self._server.execute("SELECT device FROM log_rows WHERE log = ? AND pos = ?", (row.log, row.pos)).fetchone()
             if device != who.device:
                 raise Broken(7, f"{who.person} was given {row.log} {row.pos}, which is none of theirs")
-        strange = {added.stream for added in page.added if added.log != "org"} - mine
+        strange = {added.stream for added in page.added if added.log != "org"}.difference(mine)
         if strange:
             raise Broken(7, f"{who.person} was told to follow {sorted(strange)}")
 

@@ -29,6 +29,7 @@ from tests.simulation.checks import Broken, Checks
 from tests.simulation.company import EPOCH_MS, LOG, PEOPLE, Newer, Office, field_work, make_templates, mark, photo
 from tests.simulation.device import Lane, SimDevice
 from tests.simulation.plan import Plan, draw_plan
+from tests.simulation.reading import ENTRY_READERS, WIRE_READERS, Reader
 from tests.simulation.server import Call, Reply, SimServer
 from tests.simulation.statements import COLUMN_USERS, plain_column
 from tests.simulation.storage import Disk, PowerCut
@@ -162,6 +163,11 @@ class World:
         with ExitStack() as stack:
             for module in COLUMN_USERS:
                 stack.enter_context(patch.object(module, "col", plain_column))
+            reader = Reader()
+            for module in ENTRY_READERS:
+                stack.enter_context(patch.object(module, "read_entry", reader.read_entry))
+            for module in WIRE_READERS:
+                stack.enter_context(patch.object(module, "from_wire", reader.from_wire))
             for module, name, value in (
                 (server_files, "PART_BYTES", PART), (file_lane, "PART_BYTES", PART), (file_lane, "PIECE_LEAST", 100),
             ):  # fmt: skip
