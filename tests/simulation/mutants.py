@@ -202,9 +202,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     "known entries are not placed, nor are their neighbours": one(
         S, "_take_positions", "return list(fresh.values()), tuple", "return list(fresh.values())[1:], tuple"
     ),
-    "groups torn apart": one(
-        L, "_run", "chosen += [entry for _, _, entry, _ in group]", "chosen += [group[0][2]]\n        break"
-    ),
+    "groups torn apart": one(L, "_run", "chosen += [entry for _, _, entry, _ in group]", "chosen += [group[0][2]]\n        break"),
     "quarantine keeps nothing": instead(S, "_quarantine_row", lambda self, *values: None),
     "that an entry is handed over is not noted": instead(L, "hand_over", lambda self, *place: None),
     "a poison entry blocks the queue": one(
