@@ -83,6 +83,8 @@ class WindowList(ScrollView, can_focus=True):
         Binding("end", "edge(1)", show=False),
         Binding("enter", "focused.choose", later("open"), key_display="Enter", id="open"),
     ]
+    AROUND: ClassVar[int] = 0
+    """Rows kept in view before and after the cursor's, where there is room."""
     cursor: reactive[int] = reactive(0, repaint=False)
 
     class Moved(Message):
@@ -261,11 +263,11 @@ class WindowList(ScrollView, can_focus=True):
 
     def _with_cursor(self, first: int, height: int) -> int:
         """The line to begin at in `height` lines so that the cursor is in view; `first` where it is."""
-        top = self.cursor * self._row_height
+        around = max(0, min(self.AROUND, (height // self._row_height - 1) // 2))
         above = self._at(self.cursor - 1)
-        if above is not None and self._skip(above):
-            top -= self._row_height
-        bottom = (self.cursor + 1) * self._row_height
+        over = max(around, 1 if above is not None and self._skip(above) else 0)
+        top = max(0, self.cursor - over) * self._row_height
+        bottom = min(self._count, self.cursor + 1 + around) * self._row_height
         return top if top < first else max(first, bottom - height)
 
     def validate_scroll_y(self, value: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from textual.app import App, ComposeResult
 from textual.content import Content
 
@@ -109,3 +110,37 @@ async def test_its_first_picture_begins_at_its_cursor_with_its_scrollbar() -> No
         app.query_one(WindowList).scroll_to(y=0, animate=False)
         await pilot.pause()
         assert app.pictures[-1][0].strip() == "row 0", "whoever scrolls away from the cursor is left there"
+
+
+class WithContext(WindowList):
+    AROUND = 3
+
+
+class ContextList(App[None]):
+    def compose(self) -> ComposeResult:
+        yield WithContext(lambda row, width: Content(f"row {row}"))
+
+
+@pytest.mark.parametrize(("height", "context"), [(20, 3), (5, 2), (2, 0)])
+async def test_rows_around_the_cursor_stay_in_view_where_there_is_room(height: int, context: int) -> None:
+    app = ContextList()
+    async with app.run_test(size=(40, height)) as pilot:
+        shown = app.query_one(WithContext)
+        shown.show(Numbers(0, 100))
+        shown.focus()
+        await pilot.pause()
+
+        def in_view() -> range:
+            return range(shown.scroll_offset.y, shown.scroll_offset.y + height)
+
+        for row in range(100):
+            assert shown.row == row
+            assert {max(0, row - context), row, min(99, row + context)} <= set(in_view())
+            await pilot.press("down")
+        for row in range(99, -1, -1):
+            assert shown.row == row
+            assert {max(0, row - context), row, min(99, row + context)} <= set(in_view())
+            await pilot.press("up")
+        assert shown.go_to(50)
+        await pilot.pause()
+        assert {50 - context, 50, 50 + context} <= set(in_view())

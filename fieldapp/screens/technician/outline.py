@@ -116,7 +116,9 @@ def glyph_of(place: StepPlace) -> tuple[str, str]:
 
 
 class OutlineList(WindowList):
-    """The outline as a list; one click opens a step."""
+    """The outline as a list; one click opens a step. What comes next stays in view."""
+
+    AROUND = 3
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 (Textual's name)
         super().__init__(self._row, skip=lambda row: isinstance(row, Section), empty=_("No steps yet."), id=id)
