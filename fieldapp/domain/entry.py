@@ -168,7 +168,8 @@ def write_entry(envelope: Envelope, body: bytes) -> Entry:
     _check(envelope)
     raw = encode(envelope)
     _check_size(raw)
-    strict_json(raw, "envelope")
+    if not _plain(envelope, raw):
+        strict_json(raw, "envelope")
     return Entry(envelope, raw, body)
 
 
@@ -208,7 +209,12 @@ def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False, judged:
 def _as_written(envelope: Envelope, raw: bytes) -> bool:
     """Whether these bytes are what this program writes for this envelope, as nearly all are: then there is nothing else in them
     that would have to be judged as JSON, but for how large numbers are."""
-    if b"\\u" in raw or _encoder.encode(envelope) != raw:
+    return _plain(envelope, raw) and _encoder.encode(envelope) == raw
+
+
+def _plain(envelope: Envelope, raw: bytes) -> bool:
+    """Whether what is written here of an envelope needs no close look: no escapes, and no number that is too large."""
+    if b"\\u" in raw:
         return False
     at = envelope.at
     numbers = (at.wall, at.offset, at.up, at.skew or 0, envelope.schema, envelope.n, envelope.of, envelope.v)

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -221,11 +222,22 @@ def plain(conn: Connection) -> sqlite3.Connection:
 
 def marks(values: Sequence[Any]) -> str:
     """The question marks of a list of values: `IN (?, ?, ?)` without the brackets."""
-    return ", ".join("?" * len(values))
+    return _marks(len(values))
+
+
+@lru_cache(1024)
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
 
 
 def chunks(items: Iterable[Any], size: int = 500) -> Iterator[list[Any]]:
     """Lists of at most `size` items: both databases bound the number of parameters of a statement."""
+    if type(items) is list and len(items) <= size:
+        return iter([items] if items else [])
+    return _chunks(items, size)
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     rest = iter(items)
     while chunk := list(islice(rest, size)):
         yield chunk

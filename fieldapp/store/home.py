@@ -27,7 +27,7 @@ import msgspec
 from fieldapp.domain.entry import Moment
 from fieldapp.domain.problem import Problem
 from fieldapp.store.file_lock import try_lock, unlock
-from fieldapp.store.journal import sync_folder
+from fieldapp.store.journal import make_folder, sync_folder
 
 LOCK_WAIT_S = 5.0
 """How long a command that writes waits for the program that holds the home."""
@@ -77,7 +77,7 @@ class Home:
         """
         try:
             for folder in (self.path, self.journal_file.parent, self.database_file.parent, self.files, self.inbox, self.logs):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_folder(folder, 0o700)
         except OSError as error:
             raise _unusable(self.path, error) from error
 

@@ -147,7 +147,7 @@ class Journal:
         """
         fresh = self.path.with_suffix(".new")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path.parent)
             with fresh.open("wb") as file:
                 file.writelines(lines)
                 file.flush()
@@ -180,7 +180,7 @@ class Journal:
             self._file = None
 
     def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         new = not self.path.exists()
         self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         self._size = os.fstat(self._file).st_size
@@ -205,6 +205,12 @@ def not_written(error: OSError) -> Problem:
         f"The second copy of unsent work could not be written ({error.strerror}).",
         "It is saved in the database; make room on the disk so that the second copy can follow.",
     )
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it. To look first costs a tenth of being told that it is there."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
 
 
 def sync_folder(folder: Path) -> None:

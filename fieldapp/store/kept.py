@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from fieldapp.domain.entry import Entry
-from fieldapp.store.journal import JournalContent, JournalLine, not_written, parse_journal, sync_folder, without_bodies
+from fieldapp.store.journal import JournalContent, JournalLine, make_folder, not_written, parse_journal, sync_folder, without_bodies
 
 KEPT_MS = 90 * 86_400_000
 """Own entries and their files are kept at least so long after their receipt."""
@@ -56,7 +56,7 @@ class Kept:
             self._owed += [(at, line) for line in lines]
 
     def _write(self, path: Path, data: bytes) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_folder(self.folder, 0o700)
         new = not path.exists()
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
         try:
@@ -78,7 +78,7 @@ class Kept:
 
     def segments(self) -> list[Path]:
         """Oldest first."""
-        return sorted(path for path in self.folder.glob("kept-*.jsonl") if _SEGMENT.match(path.name))
+        return sorted(path for path in self.folder.iterdir() if _SEGMENT.match(path.name)) if self.folder.is_dir() else []
 
     def read(self) -> JournalContent:
         """Everything kept, in the order of its receipts.

@@ -22,7 +22,6 @@ from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.rows import WHOLE_LOG, Page, Row
 from fieldapp.store.tables import (
     CursorRow,
-    DocumentRow,
     DraftRow,
     EntryRow,
     FileRow,
@@ -231,20 +230,18 @@ class Receiver:
 
     def _forget_what_did_not_come_back(self) -> None:
         """Once everything was read again: what was shown meanwhile of streams that are no longer in scope."""
-        lost = (col(ScopeRow.live).is_(False), col(ScopeRow.upto) == AGAIN)
-        names = {name for (name,) in self._db.rows(self._conn, "SELECT stream FROM scope WHERE NOT live AND upto = ?", (AGAIN,))}
+        lost = "SELECT stream FROM scope WHERE NOT live AND upto = ?"
+        names = {name for (name,) in self._db.rows(self._conn, lost, (AGAIN,))}
         if not names:
             return
         if too_many(len(names), self._doubts.held()):
             self._doubts.note(names)
-            self._conn.execute(update(ScopeRow).where(*lost).values(upto=LEAVING))
+            self._db.run(self._conn, "UPDATE scope SET upto = ? WHERE NOT live AND upto = ?", (LEAVING, AGAIN))
             return
-        own = select(col(OwnEntryRow.stream)).where(col(OwnEntryRow.lane) != "settled")
-        streams = select(col(ScopeRow.stream)).where(*lost)
-        self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(streams), col(JobRow.stream).not_in(own)))
-        for table in (StreamRow, DocumentRow):
-            self._conn.execute(delete(table).where(col(table.stream).in_(streams)))
-        self._conn.execute(delete(ScopeRow).where(*lost))
+        own = "SELECT stream FROM own_entries WHERE lane <> 'settled'"
+        self._db.run(self._conn, f"DELETE FROM jobs WHERE stream IN ({lost}) AND stream NOT IN ({own})", (AGAIN,))
+        for table in ("stream_rows", "documents", "scope"):
+            self._db.run(self._conn, f"DELETE FROM {table} WHERE stream IN ({lost})", (AGAIN,))
         self._forget_rows()
 
     # --- Erasure ----------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from fieldapp.domain.fold import read_state
 from fieldapp.domain.job import JobState
@@ -23,6 +24,7 @@ from tests.simulation.server import SimServer
 ASKS = 5
 """Requests of a device within a second at most, of those that carry nothing on."""
 _OUTCOMES = frozenset(("applied", "held", "conflict", "late", "quarantined"))
+_HELD = "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL"
 
 
 class Broken(AssertionError):
@@ -42,12 +44,24 @@ class Checks:
 
     def __init__(self, server: SimServer) -> None:
         self._sim, self._server = server, server.db.raw
+        self._as_of: tuple[object, int] = (None, 0)
+        self._known: dict[tuple[str, tuple[object, ...]], list[tuple[Any, ...]]] = {}
         self.forget_server()
         self.torn_journal = False
         """A database is lost where the power may go amid a journal line: what was never called saved may be a part of a group."""
         self._shown: dict[str, set[str]] = {}
         self._asked: dict[str, deque[int]] = {}
         self._whole: dict[str, dict[str, int]] = {}
+
+    def _theirs(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Rows of the server, read again where it was written to or exchanged since."""
+        as_of = (self._sim.replica, self._server.total_changes)
+        if as_of != self._as_of:
+            self._as_of, self._known = as_of, {}
+        rows = self._known.get((query, values))
+        if rows is None:
+            rows = self._known[query, values] = self._server.execute(query, values).fetchall()
+        return rows
 
     def forget_server(self) -> None:
         """The server has another history: nothing that was read of it counts."""
@@ -117,7 +131,7 @@ class Checks:
                 self._rows_in_scope(device, log, pos)
             else:
                 rows = "SELECT count(*), coalesce(sum(pos), 0) FROM log_rows WHERE log = ? AND pos <= ? AND entry_id IS NOT NULL"
-                theirs, ours = (conn.execute(rows, (log, pos)).fetchone() for conn in (self._server, raw))
+                (theirs,), ours = self._theirs(rows, log, pos), raw.execute(rows, (log, pos)).fetchone()
                 if theirs != ours:
                     raise Broken(10, f"{device.name} read {log} up to {pos}: {ours[0]} rows of {theirs[0]}")
         self._digests(device, members)
@@ -128,14 +142,16 @@ class Checks:
         whole = "SELECT stream FROM scope WHERE log = ? AND live AND upto <> ?"  # one that is leaving is not kept up any more
         since = "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL AND since_pos <= ?"  # else it went and came
         live = _ids(raw, whole, log, LEAVING)
-        held = live & _ids(self._server, since, device.person.id, pos)
+        held = live.intersection(stream for (stream,) in self._theirs(since, device.person.id, pos))
         own = "SELECT entry_id FROM log_rows WHERE log = ? AND pos <= ? AND device = ?"
         unread = _ids(raw, f"SELECT entry_id FROM own_entries WHERE entry_id NOT IN ({own})", log, pos, device.device_id)
         missing = unread & _ids(self._server, own, log, pos, device.device_id) if unread else unread
         if missing:
             raise Broken(10, f"{device.name} read {log} up to {pos} without the outcomes of its own {sorted(missing)}")
         rows = "SELECT stream, count(*), sum(pos) FROM stream_rows WHERE log = ? AND pos <= ? GROUP BY stream"
-        theirs, ours = ({row[0]: row[1:] for row in conn.execute(rows, (log, pos))} for conn in (self._server, raw))
+        theirs, ours = (
+            {row[0]: row[1:] for row in found} for found in (self._theirs(rows, log, pos), raw.execute(rows, (log, pos)))
+        )
         for stream in sorted(held):
             if theirs.get(stream) != ours.get(stream):
                 raise Broken(10, f"{device.name} read {log} up to {pos}, {stream}: {ours.get(stream)} of {theirs.get(stream)}")
@@ -150,11 +166,11 @@ class Checks:
 
     def _members(self, device: SimDevice) -> set[str]:
         person = device.person.id
-        return _ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", person)
+        return {row[0] for row in self._theirs(_HELD, person)}
 
     def _digests(self, device: SimDevice, members: set[str] | None) -> None:
         query = "SELECT stream, pos, digest, fold_version FROM stream_states WHERE digest <> ''"
-        theirs = {row[0]: row[1:] for row in self._server.execute(query)}
+        theirs = {row[0]: row[1:] for row in self._theirs(query)}
         if members is not None:  # one that left the scope is no longer whole: it stays only until own work is sent
             theirs = {stream: row for stream, row in theirs.items() if stream in members}
         # Kept for own work, or came back and fetched from where it was left. One that is read again because it differs counts.
@@ -176,18 +192,19 @@ class Checks:
         lost = _ids(raw, "SELECT entry_id FROM own_entries WHERE entry_id NOT IN (SELECT id FROM entries)")
         if lost:
             raise Broken(6, f"{device.name} no longer has its own {sorted(lost)}")
-        views = dict(raw.execute("SELECT stream, view FROM jobs"))
+        shown = _ids(raw, "SELECT stream FROM jobs")
         before = self._shown.get(device.name, set())
         own = raw.execute(
             "SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received', 'refused') AND outcome = ''"
         ).fetchall()
+        told = sorted({stream for entry, stream, _ in own if entry in device.said})
+        views = dict(raw.execute(f"SELECT stream, view FROM jobs WHERE stream IN ({marks(told)})", told)) if told else {}
         for entry, stream, lane in own:
-            view = views.get(stream)
-            if view is None and lane == "unsent" and stream in before:
+            if stream not in shown and lane == "unsent" and stream in before:
                 raise Broken(5, f"{device.name} dropped {stream} though {entry} is unsent")
-            if view is not None and entry in device.said and device.said[entry] not in view:
+            if stream in shown and entry in device.said and device.said[entry] not in views[stream]:
                 raise Broken(6, f"{device.name} does not show its own {entry} in {stream}")
-        self._shown[device.name] = set(views)
+        self._shown[device.name] = shown
 
     def seen(self, device: SimDevice) -> None:
         """What it shows now, where nothing more can be asked of it."""
@@ -206,7 +223,7 @@ class Checks:
         """7: nothing out of scope is served after a scope change."""
         if who.role != "technician" or self._sim.away is not None:
             return
-        mine = sorted(_ids(self._server, "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL", who.person))
+        mine = sorted(row[0] for row in self._theirs(_HELD, who.person))
         given = [row for row in page.rows if row.log != "org"]
         places = [row.pos for row in given]
         query = f"SELECT log, pos FROM stream_rows WHERE pos BETWEEN ? AND ? AND stream IN ({marks(mine)})"

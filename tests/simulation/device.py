@@ -158,21 +158,22 @@ class SimDevice:
         self.state, effects = step(self.state, event)  # type: ignore[arg-type]
         for effect in effects:
             self._boundary("between effects")
-            if isinstance(effect, m.Ask):
+            kind = type(effect)
+            if kind is m.Ask:
                 self._send("facts", effect.number, effect.request)
-            elif isinstance(effect, m.Arm):
+            elif kind is m.Arm:
                 self._arm("facts", effect.at)
-            elif isinstance(effect, m.Report):
+            elif kind is m.Report:
                 self._note(f"{self.name} {effect.connection} {effect.words}")
             else:
-                if not isinstance(effect, m.Look):
-                    self._note(f"{self.name} {type(effect).__name__}")
+                if kind is not m.Look:
+                    self._note(f"{self.name} {kind.__name__}")
                 heard = commit(self.replica, effect, self._now())
                 if heard is not None:
                     waiting.appendleft(("facts", heard))
-                if isinstance(effect, m.Remember):
+                if kind is m.Remember:
                     self._recall()
-                if isinstance(effect, m.Acknowledge) or (
+                if kind is m.Acknowledge or (
                     isinstance(effect, m.Receive) and any(row.entry.envelope.files for row in effect.page.rows)
                 ):
                     waiting.append(("files", m.Hurried(self._now(), "hint")))

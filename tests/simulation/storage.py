@@ -31,6 +31,7 @@ class Disk(Database):
         self.url, self.is_sqlite = "sqlite://", True
         self._lock = threading.RLock()
         self._inserts: dict[Any, str] = {}
+        self._full = False
         self.raw = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self.raw.execute("PRAGMA temp_store=MEMORY")
         self._thin: Any = ThinConnection(self.raw)
@@ -42,15 +43,19 @@ class Disk(Database):
 
     def load(self, image: bytes) -> None:
         self.raw.deserialize(image)
-        self.room()
+        if self._full:
+            self.room()
 
     def fill(self) -> None:
         """The disk is full: not a page more."""
         (pages,) = self.raw.execute("PRAGMA page_count").fetchone()
         self.raw.execute(f"PRAGMA max_page_count={pages}")
+        self._full = True
 
     def room(self) -> None:
-        self.raw.execute(f"PRAGMA max_page_count={_ENOUGH}")
+        if self._full:
+            self.raw.execute(f"PRAGMA max_page_count={_ENOUGH}")
+            self._full = False
 
     def write(self) -> AbstractContextManager[Any]:
         return self._writing
