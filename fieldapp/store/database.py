@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, Table, create_engine, event
@@ -33,6 +33,20 @@ _FETCH = 64
 """Rows read at a time from a large answer."""
 _STATEMENTS = 512
 """Statements of a connection that SQLite keeps ready."""
+
+
+class Columns(NamedTuple):
+    """Rows as tuples of values, with the names of their columns: where there are thousands, making a mapping of each costs as much
+    as inserting it."""
+
+    names: tuple[str, ...]
+    values: Sequence[tuple[Any, ...]]
+
+    @classmethod
+    def of(cls, rows: Sequence[dict[str, Any]]) -> Columns:
+        """Rows that all name the same columns."""
+        names = tuple(rows[0]) if rows else ()
+        return cls(names, list(map(itemgetter(*names), rows)) if len(names) > 1 else [tuple(row.values()) for row in rows])
 
 
 class Database:
@@ -161,11 +175,11 @@ class Database:
         """What a SELECT ends with that locks its rows; SQLite has one writer anyway."""
         return "" if self.is_sqlite else " FOR UPDATE"
 
-    def insert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
+    def insert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]] | Columns) -> None:
         """Insert rows that all name the same columns; a key that exists is an error."""
         self._insert(conn, table, rows, "")
 
-    def insert_new(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]]) -> None:
+    def insert_new(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]] | Columns) -> None:
         """Insert rows, leaving those whose key exists as they are."""
         self._insert(conn, table, rows, "new")
 
@@ -173,19 +187,22 @@ class Database:
         """Insert rows (each key once), replacing all other columns where the primary key exists."""
         self._insert(conn, table, rows, "replace")
 
-    def _insert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]], existing: str) -> None:
+    def _insert(self, conn: Connection, table: type[SQLModel], rows: Sequence[dict[str, Any]] | Columns, existing: str) -> None:
         """Statements as text and values as they are: SQLAlchemy's own way costs three times as much a row."""
-        if not rows:
+        if not isinstance(rows, Columns):
+            rows = Columns.of(rows)
+        if not rows.values:
             return
-        names = tuple(rows[0])
+        names = rows.names
         key = (table, existing, names)
         sql = self._inserts.get(key)
         if sql is None:
             sql = self._inserts[key] = _insert_sql(table_of(table), names, existing, self.is_sqlite)
         if self.is_sqlite:
-            plain(conn).executemany(sql, map(itemgetter(*names), rows) if len(names) > 1 else [tuple(row.values()) for row in rows])
+            plain(conn).executemany(sql, rows.values)
         else:
-            conn.exec_driver_sql(sql, (msgspec.json.encode(rows).decode(),))
+            named = [dict(zip(names, row, strict=True)) for row in rows.values]
+            conn.exec_driver_sql(sql, (msgspec.json.encode(named).decode(),))
 
     def scrub(self) -> bool:
         """On SQLite: leave nothing of what was deleted in free pages and in the write-ahead log. Whether it worked; it does not

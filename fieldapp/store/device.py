@@ -33,7 +33,7 @@ from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
-from fieldapp.store.entries import entry_row, facts_of, spoiled
+from fieldapp.store.entries import entry_rows, facts_of, spoiled
 from fieldapp.store.erasing import ERASED
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Home, Identity
@@ -184,7 +184,7 @@ class DeviceReplica:
         return dict(row for stream in streams for row in plain(conn).execute(query, (stream,)))
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
-        self._db.insert(conn, EntryRow, [entry_row(entry) for entry in entries])
+        self._db.insert(conn, EntryRow, entry_rows(entries))
         files = [
             {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "here",
              "job": entry.envelope.stream}

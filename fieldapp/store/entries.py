@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -11,17 +11,28 @@ from sqlalchemy import Connection
 from fieldapp.domain.entry import Entry, read_entry, sha256
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.job import OutcomeName
-from fieldapp.store.database import Database, chunks, marks
+from fieldapp.store.database import Columns, Database, chunks, marks
+
+LOG_COLUMNS = ("log", "pos", "kind", "entry_id", "device", "outcome", "reason", "role", "received_at", "chain")
+STREAM_COLUMNS = ("log", "stream", "pos", "entry_id", "device", "touch")
+_COLUMNS = ("id", "log", "stream", "type", "author", "device", "group_id", "hash", "recorded_at", "raw", "body")
+
+
+def entry_rows(entries: Iterable[Entry]) -> Columns:
+    """The rows of the entries table."""
+    return Columns(_COLUMNS, [_values(entry) for entry in entries])
+
+
+def _values(entry: Entry) -> tuple[Any, ...]:
+    of = entry.envelope
+    return (
+        of.id, of.log, of.stream, of.type, of.author, of.device, of.group, entry.hash, of.corrected, entry.raw, entry.body_raw
+    )  # fmt: skip
 
 
 def entry_row(entry: Entry) -> dict[str, Any]:
-    """The row of the entries table."""
-    envelope = entry.envelope
-    return {
-        "id": envelope.id, "log": envelope.log, "stream": envelope.stream, "type": envelope.type, "author": envelope.author,
-        "device": envelope.device, "group_id": envelope.group, "hash": entry.hash, "recorded_at": envelope.corrected,
-        "raw": entry.raw, "body": entry.body_raw,
-    }  # fmt: skip
+    """One of them, by the names of its columns."""
+    return dict(zip(_COLUMNS, _values(entry), strict=True))
 
 
 def spoiled(entry: Entry) -> bool:

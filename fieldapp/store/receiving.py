@@ -12,9 +12,9 @@ from sqlmodel import col
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
-from fieldapp.store.database import Database, chunks, marks
+from fieldapp.store.database import Columns, Database, chunks, marks
 from fieldapp.store.doubts import Doubts, too_many
-from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
 from fieldapp.store.erasing import ERASED, Erased, drop_bodies
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.judge import home_of
@@ -325,15 +325,14 @@ class Receiver:
         files: list[dict[str, Any]] = []
         for part in chunks(rows):
             here = self._own_here(part)
-            self._db.insert_new(self._conn, EntryRow, [entry_row(row.entry) for row in part if row.entry.id not in here])
-            self._db.insert_new(self._conn, LogRow, [_log_row(row) for row in part])
+            self._db.insert_new(self._conn, EntryRow, entry_rows(row.entry for row in part if row.entry.id not in here))
+            self._db.insert_new(self._conn, LogRow, Columns(LOG_COLUMNS, [_log_row(row) for row in part]))
             places = [
-                {"log": row.log, "stream": stream, "pos": row.pos, "entry_id": row.entry.id, "device": row.entry.envelope.device,
-                 "touch": ""}
+                (row.log, stream, row.pos, row.entry.id, row.entry.envelope.device, "")
                 for row in part for stream in row.entry.envelope.streams if self._holds(row.log, stream)
             ]  # fmt: skip
             for some in chunks(places):
-                self._db.insert_new(self._conn, StreamRow, some)
+                self._db.insert_new(self._conn, StreamRow, Columns(STREAM_COLUMNS, some))
             files += [row for entry in part for row in self._file_rows(entry)]
         self._db.insert_new(self._conn, FileRow, files)
 
@@ -425,8 +424,6 @@ _SETTLE = (
 )
 
 
-def _log_row(row: Row) -> dict[str, Any]:
-    return {
-        "log": row.log, "pos": row.pos, "kind": row.kind, "entry_id": row.entry.id, "device": row.entry.envelope.device,
-        "outcome": row.outcome, "reason": row.reason, "role": row.role, "received_at": row.at, "chain": "",
-    }  # fmt: skip
+def _log_row(row: Row) -> tuple[Any, ...]:
+    of = row.entry.envelope
+    return row.log, row.pos, row.kind, of.id, of.device, row.outcome, row.reason, row.role, row.at, ""

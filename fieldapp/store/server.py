@@ -26,9 +26,9 @@ from fieldapp.domain.job import JobState
 from fieldapp.domain.outcome import APPLIED, Outcome
 from fieldapp.domain.problem import Problem
 from fieldapp.store.bulk import many_at_once
-from fieldapp.store.database import Database, chunks, marks
+from fieldapp.store.database import Columns, Database, chunks, marks
 from fieldapp.store.deciding import Bytes, Decided, readable
-from fieldapp.store.entries import entry_row, facts_of
+from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
 from fieldapp.store.erasing import Erased, carry_out, concerned, lock_streams
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
 from fieldapp.store.import_words import ARRIVED, BY_FILE, IMPORTED
@@ -61,6 +61,7 @@ BUSY_TRIES = 4
 entry at once)."""
 
 
+_POSITION = ("epoch", "seq", "entry_id", "hash", "received_at")
 _EPOCH = "SELECT device, log, seq, hash, safe_seq FROM device_epochs WHERE epoch = ?"
 
 
@@ -368,13 +369,13 @@ class ServerReplica:
                 if name != entry.id:
                     good.append((name, seq, entry))
             else:
-                positions.append({"epoch": run.epoch, "seq": seq, "entry_id": entry.id, "hash": chain, "received_at": now})
+                positions.append((run.epoch, seq, entry.id, chain, now))
                 offered.append((seq, entry))
             seq += 1
         offered = [*(self._undecided(conn, good, now) if good else ()), *offered]
         if not offered:
             return [], tuple("duplicate" for _ in run.entries), head
-        self._db.insert(conn, PositionRow, positions)
+        self._db.insert(conn, PositionRow, Columns(_POSITION, positions))
         already = self._known(conn, [entry for _, entry in offered])
         fresh: dict[str, Entry] = {}
         statuses: dict[int, Status] = dict.fromkeys(range(run.from_seq, seq), "duplicate")
@@ -433,7 +434,7 @@ class ServerReplica:
         return found
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
-        self._db.insert(conn, EntryRow, [entry_row(entry) for entry in entries])
+        self._db.insert(conn, EntryRow, entry_rows(entries))
         self._db.insert_new(conn, FileRow, _file_rows(entries))
         named = {(file.sha256, name) for entry in entries for file in entry.envelope.files for name in entry.envelope.streams}
         self._db.insert_new(conn, FileStreamRow, [{"sha256": sha256, "stream": name} for sha256, name in sorted(named)])
@@ -562,37 +563,25 @@ class ServerReplica:
             if isinstance(job, JobState):
                 scope.end(stream, job)
         changes = scope.plan()
-        log_rows, stream_rows = [], []
+        log_rows: list[tuple[Any, ...]] = []
+        stream_rows: list[tuple[Any, ...]] = []
         for item in rows:
             pos += 1
             envelope, outcome = item.entry.envelope, item.outcome
             chain = row_chain(chain, pos, item.kind, item.entry.hash, outcome.name)
-            log_rows.append(
-                {
-                    "log": log, "pos": pos, "kind": item.kind, "entry_id": envelope.id, "device": item.sender,
-                    "outcome": outcome.name, "reason": outcome.reason, "role": item.role, "received_at": item.received or now,
-                    "chain": chain,
-                }
-            )  # fmt: skip
+            sender, received_at = item.sender, item.received or now
+            log_rows.append((log, pos, item.kind, envelope.id, sender, outcome.name, outcome.reason, item.role, received_at, chain))
             touch = " ".join(sorted(item.body.touches())) if item.body else ""
-            for stream in item.streams:
-                stream_rows.append(
-                    {"log": log, "stream": stream, "pos": pos, "entry_id": envelope.id, "device": item.sender, "touch": touch}
-                )
+            stream_rows += [(log, stream, pos, envelope.id, sender, touch) for stream in item.streams]
             heads.place(envelope.id, pos, item.streams)
         positions: dict[str, int] = {}
         for person in changes:
             pos += 1
             positions[person] = pos
             chain = row_chain(chain, pos, "scope", "", "applied")
-            log_rows.append(
-                {
-                    "log": log, "pos": pos, "kind": "scope", "entry_id": None, "device": "", "outcome": "applied",
-                    "reason": person, "role": "", "received_at": now, "chain": chain,
-                }
-            )  # fmt: skip
-        self._db.insert(conn, LogRow, log_rows)
-        self._db.insert(conn, StreamRow, stream_rows)
+            log_rows.append((log, pos, "scope", None, "", "applied", person, "", now, chain))
+        self._db.insert(conn, LogRow, Columns(LOG_COLUMNS, log_rows))
+        self._db.insert(conn, StreamRow, Columns(STREAM_COLUMNS, stream_rows))
         scope.write(changes, positions)
         heads.save()
         jobs = [head for head in heads.changed() if isinstance(head.state, JobState) and head.state.id]
