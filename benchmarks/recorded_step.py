@@ -1,6 +1,7 @@
 """One recorded step, durable: a unit of work of the replica against one bare SQLite commit of the same bytes and one fsynced line.
 
-Both give the same two guarantees. They take turns in one process on one disk, so that a slow moment of the disk hits both.
+Both give the same two guarantees. They take turns in one process on one disk, so that a slow moment of the disk hits both. Jobs
+have STEPS steps, each recorded once; `again` are steps recorded over and over on one job, whose view holds all earlier results.
 """
 
 from __future__ import annotations
@@ -14,9 +15,23 @@ from benchmarks.company import a_job, a_step, device
 from benchmarks.table import Figure, median_ms
 
 
+STEPS = 30
+
+
 def run(folder: Path, rounds: int = 300) -> list[Figure]:
+    """Steps of one job after the other, and as many on one job alone."""
+    fresh, again = folder / "fresh", folder / "again"
+    fresh.mkdir()
+    again.mkdir()
+    return [
+        _figure(fresh, "one recorded step, durable", rounds, STEPS, 2.0),
+        _figure(again, f"the same, {rounds} on one job", rounds, rounds),
+    ]
+
+
+def _figure(folder: Path, name: str, rounds: int, of_a_job: int, budget: float | None = None) -> Figure:
     replica = device(folder / "home")
-    replica.append(a_job("b1", 1))
+    replica.append(a_job("b1", 0))
     written = (folder / "home" / "journal" / "unsent.jsonl").open("rb")
     written.read()
     bare = sqlite3.connect(folder / "bare.db", isolation_level=None)
@@ -26,7 +41,11 @@ def run(folder: Path, rounds: int = 300) -> list[Figure]:
     line = os.open(folder / "bare.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     ours, reference = [], []
     for number in range(rounds):
-        draft = a_step("b1", 1, number % 30)
+        job = number // of_a_job
+        if number and number % of_a_job == 0:
+            replica.append(a_job("b1", job))
+            written.read()
+        draft = a_step("b1", job, number % STEPS)
         start = time.perf_counter()
         saved = replica.append([draft])
         ours.append(time.perf_counter() - start)
@@ -42,4 +61,4 @@ def run(folder: Path, rounds: int = 300) -> list[Figure]:
     written.close()
     bare.close()
     warm = rounds // 10
-    return [Figure("one recorded step, durable", median_ms(ours[warm:]), median_ms(reference[warm:]), 2.0)]
+    return Figure(name, median_ms(ours[warm:]), median_ms(reference[warm:]), budget)
