@@ -14,7 +14,6 @@ from pathlib import Path
 from benchmarks.company import a_job, a_step, device
 from benchmarks.table import Figure, median_ms
 
-
 STEPS = 30
 
 

@@ -203,7 +203,10 @@ def read_entry(raw: bytes, body: bytes | None, *, trusted: bool = False, judged:
                 raise Problem("bad-entry", "The record is not the one that its envelope names: the hashes differ.")
             if not judged:
                 strict_json(body, "record")
-    return Entry(envelope, raw, body)
+    entry = Entry(envelope, raw, body)
+    if not trusted:
+        entry.__dict__["hash"] = sha256(raw)  # whoever takes an entry in needs it; what lies here has it beside it
+    return entry
 
 
 def _as_written(envelope: Envelope, raw: bytes) -> bool:

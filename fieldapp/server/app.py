@@ -25,6 +25,7 @@ from fieldapp.server.openapi import describe, document
 from fieldapp.server.reach import Session
 from fieldapp.server.receiving import read_lines, read_run, writer
 from fieldapp.server.services import ServerServices
+from fieldapp.store.bulk import many_at_once
 from fieldapp.sync.protocol import (
     PART_BYTES,
     DeskAnswer,
@@ -143,8 +144,10 @@ def token(request: Request, services: Services, body: SmallBody) -> Response:
 @router.post("/v1/push", **describe(PushRequest, PushAnswer))
 def push(request: Request, services: Services, who: Caller, body: SyncBody) -> Response:
     """Hand over entries. The receipt means that they are durable here."""
-    wire = decoded(body, PushRequest)
-    receipted = services.replica.receive(writer(who), read_run(wire, services.known_logs(who)))
+    logs = services.known_logs(who)
+    with many_at_once():
+        run = read_run(decoded(body, PushRequest), logs)
+    receipted = services.replica.receive(writer(who), run)
     services.hints.publish(receipted.moved)
     for status, count in Counter(receipted.statuses).items():
         services.metrics.entries.labels(status).inc(count)

@@ -33,6 +33,8 @@ class Decided(msgspec.Struct):
     """When it was received, where that was not now (history that is taken over)."""
     device: str = ""
     """Who sent it, where that is not the device it names: the same home, enrolled again."""
+    touches: frozenset[str] = frozenset()
+    """The single values that it sets."""
 
     @property
     def sender(self) -> str:

@@ -72,7 +72,8 @@ class Judge:
         """Give all items of a group their common outcome, and fold them. Each is judged after those before it, the heaviest
         outcome counts."""
         worst = self._faults(group)
-        if worst.name == "applied":
+        sound = worst.name == "applied"
+        if sound:
             before = self._heads.states({stream for item in group for stream in item.entry.envelope.streams})
             for item in group:
                 try:
@@ -87,7 +88,7 @@ class Judge:
                 self._heads.restore(before)
         for item in group:
             item.outcome = worst
-            item.streams = streams_of(self._heads, self._log, item.entry)
+            item.streams = item.entry.envelope.streams if sound else streams_of(self._heads, self._log, item.entry)
             fact = fact_of(item)
             if worst.name != "applied":
                 self._heads.fold_states(fact, item.streams)
@@ -97,10 +98,10 @@ class Judge:
     def note(self, item: Decided) -> None:
         """A row that was decided on: what comes after it in this transaction is judged with it in view."""
         self.undecided.note(item)
-        touches = item.body.touches() if item.body else frozenset()
+        item.touches = item.body.touches() if item.body else item.touches
         envelope = item.entry.envelope
         stands = item.outcome.name == "applied"
-        placed = Placed(envelope.id, item.sender, touches, envelope.author, envelope.type, stands)
+        placed = Placed(envelope.id, item.sender, item.touches, envelope.author, envelope.type, stands)
         for stream in item.streams:
             self._fresh.setdefault(stream, []).append(placed)
 

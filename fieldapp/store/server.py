@@ -571,7 +571,7 @@ class ServerReplica:
             chain = row_chain(chain, pos, item.kind, item.entry.hash, outcome.name)
             sender, received_at = item.sender, item.received or now
             log_rows.append((log, pos, item.kind, envelope.id, sender, outcome.name, outcome.reason, item.role, received_at, chain))
-            touch = " ".join(sorted(item.body.touches())) if item.body else ""
+            touch = " ".join(sorted(item.touches)) if item.touches else ""
             stream_rows += [(log, stream, pos, envelope.id, sender, touch) for stream in item.streams]
             heads.place(envelope.id, pos, item.streams)
         positions: dict[str, int] = {}
