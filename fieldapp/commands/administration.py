@@ -287,7 +287,7 @@ def _restore_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _restore(arguments: argparse.Namespace, out: Output) -> int:
-    from fieldapp.server.backup import restore
+    from fieldapp.server.restore import restore
 
     settings = settings_of(arguments)
     source = typed_path(arguments.file).absolute()

@@ -1,44 +1,35 @@
-"""Backup and restore of a server, whole or not at all.
+"""Backup of a server, whole or not at all.
 
 One portable archive for SQLite and PostgreSQL alike (see archive.py), read in one snapshot while the server goes on working. It is
-read again, its chains are computed anew and it is restored into a temporary place before it counts; so a backup that exists can be
-restored.
-A restore checks everything first, then changes all of it at once, and gives the server a new incarnation: devices notice, read
-again and offer what the backup had not seen yet.
+read again, its chains are computed anew (archived_history.py) and it is restored into a temporary place (restore.py) before it
+counts; so a backup that exists can be restored.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
-import secrets
-import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlmodel import col
 
-from fieldapp.domain.entry import FileRef, chain_hash, sha256
+from fieldapp.domain.entry import FileRef
 from fieldapp.domain.problem import Problem
 from fieldapp.server.accounts import INCARNATION
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
+from fieldapp.server.archived_history import check_history
 from fieldapp.server.file_storage import FolderStorage, StorageFull
-from fieldapp.server.files import HERE, WANTED
-from fieldapp.server.relay import AT_WORK
+from fieldapp.server.files import HERE
+from fieldapp.server.restore import build_database
 from fieldapp.server.services import wall_clock
-from fieldapp.store.database import Database, chunks, clear_words
-from fieldapp.store.journal import sync_folder
-from fieldapp.store.migrations import migrate_server
-from fieldapp.store.server import row_chain
-from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, EntryRow, FileRow, FileStreamRow, LogHeadRow, SettingRow, table_of
+from fieldapp.store.database import Database
+from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, FileRow, LogHeadRow, SettingRow, table_of
 
 _FETCH = 500
 
@@ -101,39 +92,6 @@ def backup(
         if db is not running:
             db.close()
     return Backup(target, manifest, other_disk)
-
-
-def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False) -> Manifest:
-    """Make a server of a backup. The server must not run.
-
-    Args:
-        replace: also where the database holds a server already. On SQLite the old database stays beside the new one, as
-            `NAME.before-restore`.
-
-    Raises:
-        Problem: `backup-unreadable`, `backup-newer`, `history-damaged`, `database-in-use`, `database-not-empty`; nothing was
-            changed then.
-    """
-    with ArchiveReader(source) as reader:
-        reader.check()
-        check_history(reader)
-        if db_url.startswith("sqlite:///"):
-            _restore_sqlite(reader, Path(db_url.removeprefix("sqlite:///")), files_dir, replace)
-        else:
-            db = Database(db_url)
-            try:
-                migrate_server(db)
-                with db.write() as conn:
-                    _refuse_running(conn)
-                    _refuse_full(conn, replace)
-                    _restore_files(reader, files_dir)
-                    _load(conn, reader)
-            finally:
-                db.close()
-        return reader.manifest
-
-
-# --- Saving ----------------------------------------------------------------------------------------------------------------------
 
 
 def _write(db: Database, storage: FolderStorage, writer: ArchiveWriter, now: int) -> Manifest:
@@ -202,7 +160,7 @@ def _try_restoring(reader: ArchiveReader, target: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as name:
         fresh, files = Path(name) / "server.db", FolderStorage(Path(name) / "files")
-        _build(reader, fresh)
+        build_database(reader, fresh)
         restored = Database(f"sqlite:///{fresh}")
         try:
             with restored.read() as conn:
@@ -265,197 +223,3 @@ class _Named(msgspec.Struct):
 
 def _files_of(raw: bytes) -> set[str]:
     return {file.sha256 for file in msgspec.json.decode(raw, type=_Named).files}
-
-
-# --- Checking --------------------------------------------------------------------------------------------------------------------
-
-
-def check_history(reader: ArchiveReader) -> None:
-    """Compute every hash and chain anew: of entries, of logs and of the devices' lines of writing.
-
-    Raises:
-        Problem: `history-damaged`, naming the place.
-    """
-    try:
-        _check_history(reader)
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(f"a row has another shape ({error})") from None
-
-
-def _check_history(reader: ArchiveReader) -> None:
-    hashes: dict[str, str] = {}
-    for row in reader.rows("entries"):
-        if sha256(row["raw"]) != row["hash"]:
-            raise _damaged(f"the entry {row['id']} is not what was written")
-        hashes[row["id"]] = row["hash"]
-    reached: dict[str, tuple[int, str]] = {}
-    for row in reader.rows("log_rows"):
-        pos, chain = reached.get(row["log"], (0, ""))
-        about = hashes[row["entry_id"]] if row["entry_id"] else ""
-        if row["pos"] != pos + 1 or row_chain(chain, row["pos"], row["kind"], about, row["outcome"]) != row["chain"]:
-            raise _damaged(f"the log {row['log']} is broken at position {pos + 1}")
-        reached[row["log"]] = (row["pos"], row["chain"])
-    for log, head in reader.manifest.heads.items():
-        if reached.get(log, (0, "")) != tuple(head):
-            raise _damaged(f"the log {log} does not reach its head")
-    lines: dict[str, tuple[int, str]] = {}
-    aside = [row["id"] for row in reader.rows("quarantine")]
-    for row in reader.rows("positions"):
-        seq, chain = lines.get(row["epoch"], (0, ""))
-        if row["seq"] != seq + 1 or not _continues(chain, row, hashes, aside):
-            raise _damaged(f"the line {row['epoch']} is broken at {seq + 1}")
-        lines[row["epoch"]] = (row["seq"], row["hash"])
-    for row in reader.rows("device_epochs"):
-        if lines.get(row["epoch"], (0, "")) != (row["seq"], row["hash"]):
-            raise _damaged(f"the line {row['epoch']} does not reach its head")
-
-
-def _continues(chain: str, row: dict[str, Any], hashes: dict[str, str], aside: list[str]) -> bool:
-    """Whether a position follows from the chain before it. Bytes handed over as quarantine have a position, but were never read as
-    an entry; what came under the id of another entry lies aside under its own hash."""
-    about = hashes.get(row["entry_id"])
-    if about is None or chain_hash(chain, row["seq"], about) == row["hash"]:
-        return True
-    return any(chain_hash(chain, row["seq"], other) == row["hash"] for other in aside)
-
-
-def _damaged(reason: str) -> Problem:
-    return Problem("history-damaged", f"The history does not verify: {reason}.", "Nothing was changed. Use an earlier backup.")
-
-
-# --- Restoring -------------------------------------------------------------------------------------------------------------------
-
-
-def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace: bool) -> None:
-    """Build the new database beside the old one, then let it take the old one's name in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if path.exists():
-        _close_down(path)
-        if not replace:
-            old = Database(f"sqlite:///{path}")
-            try:
-                migrate_server(old)
-                with old.read() as conn:
-                    _refuse_full(conn, replace)
-            finally:
-                old.close()
-    fresh = path.with_name(f".{path.name}.restoring")
-    try:
-        with _no_room(path):
-            _drop(fresh)
-            _restore_files(reader, files_dir)
-            _build(reader, fresh)
-            if path.exists():
-                kept = path.with_name(f"{path.name}.before-restore")
-                kept.unlink(missing_ok=True)
-                _keep(path, kept)
-            fresh.replace(path)
-            sync_folder(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            _drop(fresh)
-
-
-def _build(reader: ArchiveReader, fresh: Path) -> None:
-    """A whole database of the backup's rows in one file, on the disk when this returns."""
-    db = Database(f"sqlite:///{fresh}")
-    try:
-        migrate_server(db)
-        with db.write() as conn:
-            _load(conn, reader)
-    finally:
-        db.close()
-    with clear_words(), closing(sqlite3.connect(fresh)) as connection:
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        if connection.execute("PRAGMA integrity_check").fetchone() != ("ok",):
-            raise Problem(
-                "database-damaged", "The restored database does not verify.", "Nothing was changed; the disk may be failing."
-            )
-    with fresh.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
-def _drop(fresh: Path) -> None:
-    for name in (fresh, Path(f"{fresh}-wal"), Path(f"{fresh}-shm")):
-        name.unlink(missing_ok=True)
-
-
-@contextmanager
-def _no_room(path: Path) -> Iterator[None]:
-    """The old server stays as it was whatever the disk says."""
-    try:
-        yield
-    except OSError as error:
-        raise Problem(
-            "disk-full", f"The backup could not be restored to {path.parent} ({error.strerror}).", "The old server is as it was."
-        ) from error
-
-
-def _keep(path: Path, kept: Path) -> None:
-    try:
-        os.link(path, kept)
-    except OSError:  # a file system without links
-        shutil.copy2(path, kept)
-
-
-def _close_down(path: Path) -> None:
-    """Take what waits in the old write-ahead log into the old database, and make sure that nobody has it open: a log left over
-    would be read into the new database."""
-    try:
-        with closing(sqlite3.connect(path, timeout=1, isolation_level=None)) as connection:
-            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-            connection.execute("BEGIN EXCLUSIVE")
-            connection.execute("COMMIT")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.OperationalError:
-        raise Problem("database-in-use", f"{path} is in use.", "Stop the server first. Nothing was changed.") from None
-    except sqlite3.DatabaseError:
-        return  # not a database any more: that is what a restore is for
-    for name in (Path(f"{path}-wal"), Path(f"{path}-shm")):
-        name.unlink(missing_ok=True)
-
-
-def _refuse_running(conn: Connection) -> None:
-    """On PostgreSQL: a server that goes on after a restore would speak for the history that was replaced."""
-    if not conn.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({AT_WORK})").scalar():
-        raise Problem("database-in-use", "A server works on this database.", "Stop the server first. Nothing was changed.")
-
-
-def _refuse_full(conn: Connection, replace: bool) -> None:
-    if not replace and conn.execute(select(col(EntryRow.id)).limit(1)).first() is not None:
-        raise Problem(
-            "database-not-empty", "There is a server in this database already.", "Say --replace to put the backup in its place."
-        )
-
-
-def _restore_files(reader: ArchiveReader, files_dir: Path) -> None:
-    storage = FolderStorage(files_dir)
-    for name in reader.manifest.members:
-        folder, _, digest = name.partition("/")
-        if folder == "files" and not storage.has(digest):
-            try:
-                storage.put_whole(digest, reader.chunks(name))
-            except StorageFull:
-                hint = "Nothing else was changed. Make room and restore again."
-                raise Problem("disk-full", f"There is no room for the files of the backup in {files_dir}.", hint) from None
-
-
-def _load(conn: Connection, reader: ArchiveReader) -> None:
-    """All rows, in the transaction that is open."""
-    for name in reversed(SERVER):
-        conn.execute(delete(Base.metadata.tables[name]))
-    for name in SERVER:
-        table = Base.metadata.tables[name]
-        if f"tables/{name}.jsonl" not in reader.manifest.members:
-            continue  # an older version did not have it
-        for part in chunks(reader.rows(name), _FETCH):
-            unknown = part[0].keys() - table.columns.keys()
-            if unknown:
-                raise Problem("backup-newer", f"A newer version wrote this backup ({name} has {', '.join(sorted(unknown))}).")
-            conn.execute(insert(table), part)
-    if "tables/file_streams.jsonl" not in reader.manifest.members:
-        known = select(col(FileRow.sha256), col(FileRow.job)).where(col(FileRow.job) != "")
-        conn.execute(insert(FileStreamRow).from_select(["sha256", "stream"], known))
-    conn.execute(update(SettingRow).where(col(SettingRow.name) == INCARNATION).values(value=secrets.token_hex(16)))
-    for names in chunks(reader.manifest.missing):
-        conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=WANTED))

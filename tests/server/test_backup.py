@@ -22,12 +22,13 @@ from sqlmodel import col
 from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types import steps
 from fieldapp.domain.problem import Problem
-from fieldapp.server import backup as backups
+from fieldapp.server import restore as restoring
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter
-from fieldapp.server.backup import backup, restore
+from fieldapp.server.backup import backup
 from fieldapp.server.file_storage import FolderStorage
 from fieldapp.server.receiving import writer
 from fieldapp.server.relay import PostgresRelay
+from fieldapp.server.restore import restore
 from fieldapp.server.scheduled_backup import ScheduledBackups
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
@@ -271,7 +272,7 @@ def test_a_failed_restore_leaves_the_old_server(busy: ServerServices, tmp_path: 
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(backups, "_keep", pulled_the_plug)
+        patch.setattr(restoring, "_keep", pulled_the_plug)
         with pytest.raises(KeyboardInterrupt):
             restore(archive, settings.database_url, settings.files_dir, replace=True)
     old = open_server(settings)

@@ -15,7 +15,8 @@ from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types.lifecycle import JobAssigned
 from fieldapp.domain.entry_types.steps import FileAttached
 from fieldapp.domain.problem import Problem
-from fieldapp.server.backup import backup, restore
+from fieldapp.server.backup import backup
+from fieldapp.server.restore import restore
 from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft
 from fieldapp.store.verify import verify_device

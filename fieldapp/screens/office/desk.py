@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
@@ -15,23 +14,16 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from fieldapp.domain.roles import FIELD
-from fieldapp.domain.words import say
-from fieldapp.language import _, language, later, plural
+from fieldapp.language import _, later, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.asking import AskScreen, Question
 from fieldapp.screens.base import FieldScreen
-from fieldapp.screens.cause_words import cause_words
-from fieldapp.screens.jobcards import hanging, labelled
-from fieldapp.screens.states import span
-from fieldapp.screens.story import Stories
+from fieldapp.screens.office.desk_rows import DeskRows, Heading
 from fieldapp.screens.values import day_time
-from fieldapp.services.names import name_of_person
-from fieldapp.store.queries.desk import DeskItem, desk_items, own_decisions, standing_side, step_of
+from fieldapp.store.queries.desk import DeskItem, desk_items, step_of
 from fieldapp.store.queries.lists import view_of_job
-from fieldapp.store.queries.log import LogLine
 from fieldapp.sync.asked import Asked, kept_desk, silent
 from fieldapp.sync.protocol import AsideBytes, DeskAnswer, KnownDevice, MissingFile
-from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
 
 if TYPE_CHECKING:
@@ -39,45 +31,10 @@ if TYPE_CHECKING:
     from fieldapp.services.desk import DeskDecision
 
 ASK_EVERY_S = 300
-KINDS = {
-    "conflict": ("≠", later("conflict"), "$text-error"),
-    "quarantined": ("✗", later("put aside"), "$text-error"),
-    "held": ("◷", later("held back"), "$text-warning"),
-    "bytes": ("▒", later("not received"), "$text-error"),
-    "device": ("⌁", later("silent"), "$text-warning"),
-    "file": ("▫", later("missing"), "$text-warning"),
-}
-"""Glyph, word and colour of each kind of row."""
-SECTIONS = {
-    "decide": later("to decide"),
-    "decided": later("decided here, on their way"),
-    "bytes": later("could not be received"),
-    "devices": later("devices not heard from for a day"),
-    "files": later("files not here yet"),
-}
-WHAT_NOW = {
-    "held": later("It is tried again by itself when something arrives in its job."),
-    "device": later("What it has not sent nobody else can know. Call its person."),
-    "file": later("It comes by itself when the device that has it is online. Call its person if it stays away."),
-}
-_DECIDED = {
-    "released": later("let stand"), "dismissed": later("put aside"), "take": later("the second one stands"),
-    "keep": later("what stands is kept"), "merge": later("another value"),
-}  # fmt: skip
 _ACTIONS = {
     "desk_theirs": ("conflict",), "desk_ours": ("conflict",), "desk_merge": ("conflict",),
     "desk_release": ("quarantined", "held", "bytes"), "desk_dismiss": ("quarantined", "held", "bytes"),
 }  # fmt: skip
-_MEANWHILE = re.compile(r"(?P<person>.+) recorded \S+ meanwhile")
-_TEXT_SHOWN = 600
-"""Characters of bytes that the pane shows."""
-
-
-class Heading:
-    """A heading between the rows."""
-
-    def __init__(self, section: str, count: int) -> None:
-        self.section, self.count = section, count
 
 
 class DeskScreen(FieldScreen):
@@ -100,14 +57,13 @@ class DeskScreen(FieldScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._stories = Stories(lambda: self.field.session)
+        self._rows = DeskRows(lambda: self.field.session, lambda: self.field.now())
         self._asked: Asked | None = None
-        self._decided: dict[str, str] = {}
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="about", markup=False)
         with Horizontal():
-            yield WindowList(self._draw, row_height=2, skip=lambda row: isinstance(row, Heading), id="items")
+            yield WindowList(self._rows.in_list, row_height=2, skip=lambda row: isinstance(row, Heading), id="items")
             with VerticalScroll(id="detail-box", can_focus=False):
                 yield Static(id="detail", markup=False)
 
@@ -144,14 +100,13 @@ class DeskScreen(FieldScreen):
 
     def reload(self) -> None:
         session, answer, now = self.field.session, self._answer, self.field.now()
-        self._stories.clear()
-        items = desk_items(session.reader)
-        self._decided = own_decisions(session.reader)
+        self._rows.read_anew()
+        items, decided = desk_items(session.reader), self._rows.decided
         aside = answer.aside if answer else ()
         sections: tuple[tuple[str, Sequence[object]], ...] = (
             ("decide", [item for item in items if not item.decided]),
-            ("bytes", [one for one in aside if one.id not in self._decided]),
-            ("decided", [*(item for item in items if item.decided), *(one for one in aside if one.id in self._decided)]),
+            ("bytes", [one for one in aside if one.id not in decided]),
+            ("decided", [*(item for item in items if item.decided), *(one for one in aside if one.id in decided)]),
             ("devices", silent(answer, now)),
             ("files", answer.files if answer else ()),
         )
@@ -176,57 +131,6 @@ class DeskScreen(FieldScreen):
             parts.append(Content.styled(_("bytes, devices and files as of {time}").format(time=time), "$text-muted"))
         self.query_one("#about", Static).update(Content("   ").join(parts))
 
-    def _draw(self, row: object, width: int) -> Content:
-        if isinstance(row, Heading):
-            return Content.styled(f"\n {_(SECTIONS[row.section]).upper()}  {row.count}", "bold $text-muted")
-        kind, left, what, who, since, why = self._cells(row)
-        glyph, word, colour = KINDS[kind]
-        name_width = min(18, max(10, width // 5))
-        room = max(8, width - 3 - 11 - name_width - 1 - 11 - 2)
-        since = since.rjust(11)
-        first = Content.assemble(
-            (f" {glyph} ", colour), _cell(safe_text(left, "bold"), 11), _cell(what, room), " ", _cell(safe_text(who), name_width),
-            " ", (since, "$text-muted"), " ",
-        )  # fmt: skip
-        second = Content.assemble("   ", (f"{_(word)}: ", colour), why)
-        return Content.assemble(first, "\n", second.truncate(width - 1, ellipsis=True))
-
-    def _cells(self, row: object) -> tuple[str, str, Content, str, str, Content]:
-        """(kind, job or name, what, who, since when, why)."""
-        documents = self.field.session.documents
-        if isinstance(row, DeskItem):
-            author = name_of_person(documents, row.line.entry.envelope.author)
-            more = Content.styled(f" +{len(row.lines) - 1}", "$text-muted") if len(row.lines) > 1 else Content("")
-            what = Content.assemble(self._stories[row.stream].what(row.line), more)
-            left = row.number or (_("not here") if row.stream.startswith("job:") else row.stream)
-            return row.kind, left, what, author, day_time(row.since), self._why(row)
-        if isinstance(row, AsideBytes):
-            decided = self._decided.get(row.id, "")
-            why = safe_text(cause_words(row.reason)) if not decided else _decided_words(decided)
-            size = plural("{count} byte", "{count} bytes", row.size).format(count=f"{row.size:,}")
-            who = name_of_person(documents, row.person) if row.person else row.device
-            return "bytes", row.id[:10], Content(size), who, day_time(row.received_at), why
-        if isinstance(row, KnownDevice):
-            person = name_of_person(documents, row.person)
-            last = day_time(row.last_seen) if row.last_seen is not None else _("never")
-            quiet = span(self.field.now() - (row.last_seen or row.enrolled_at))
-            return "device", row.code, safe_text(row.name), person, last, Content(_("not heard from for {span}").format(span=quiet))
-        assert isinstance(row, MissingFile)
-        arrived = _("{parts} of {of} parts are here").format(parts=row.parts, of=row.of)
-        job = view_of_job(self.field.session.reader, row.stream)
-        who = name_of_person(documents, job.assignee) if job and job.assignee else ""
-        return "file", job.number if job else row.stream, safe_text(row.name), who, "", Content(arrived)
-
-    def _why(self, item: DeskItem) -> Content:
-        if item.decided:
-            return _decided_words(item.decided)
-        late = Content.styled(_("for more than a day; ") if item.overdue(self.field.now()) else "", "$text-warning")
-        other = _MEANWHILE.fullmatch(item.reason)
-        if other is not None:
-            name = name_of_person(self.field.session.documents, other["person"])
-            return safe_text(_("{name} recorded the same before this arrived").format(name=name))
-        return Content.assemble(late, safe_text(cause_words(item.reason)))
-
     # --- What the row under the cursor is about -----------------------------------------------------------------------------------
 
     @on(WindowList.Moved)
@@ -242,57 +146,7 @@ class DeskScreen(FieldScreen):
         detail = self.query_one("#detail", Static)
         self.query_one("#detail-box").display = self._list.count > 0
         width = max(30, (detail.size.width or self.size.width - 4))
-        detail.update(Content("\n").join(self._detail(self._list.row, width)))
-
-    def _detail(self, row: object, width: int) -> list[Content]:
-        if isinstance(row, DeskItem):
-            return self._detail_of_item(row, width)
-        if isinstance(row, AsideBytes):
-            why_not = cause_words(row.why_not)
-            can = _("It cannot stand: {why}").format(why=why_not) if why_not else _("It can be read now, and let stand.")
-            lines = hanging(safe_text(cause_words(row.reason), "bold"), width, 2)
-            lines += hanging(safe_text(can, "$text-accent"), width, 0)
-            lines += labelled(_("Device"), safe_text(row.device), width)
-            lines += labelled(_("Begins"), safe_text(row.text[:_TEXT_SHOWN], lines=True), width)
-            return lines
-        if isinstance(row, KnownDevice):
-            lines = hanging(safe_text(f"{row.code}  {row.name}", "bold"), width, 2)
-            lines += hanging(Content(_(WHAT_NOW["device"])), width, 0)
-            lines += labelled(_("Version"), safe_text(row.app_version or _("not known")), width)
-            return lines
-        if isinstance(row, MissingFile):
-            lines = hanging(safe_text(row.name, "bold"), width, 2)
-            lines += hanging(Content(_(WHAT_NOW["file"])), width, 0)
-            return lines
-        return []
-
-    def _detail_of_item(self, item: DeskItem, width: int) -> list[Content]:
-        job = view_of_job(self.field.session.reader, item.stream)
-        title = f"{job.number} {say(job.title, language())}" if job else _("A job that is not here yet")
-        wide = self.has_class("-wide")  # below that the list says why, and both sides have to find room
-        lines = hanging(safe_text(title, "bold"), width, 2)
-        if wide or item.kind != "conflict":
-            lines += hanging(self._why(item), width, 2)
-        if item.kind in WHAT_NOW and not item.decided:
-            lines += hanging(Content.styled(_(WHAT_NOW[item.kind]), "$text-muted"), width, 0)
-        gap = [Content("")] if wide else []
-        ours = standing_side(self.field.session.reader, item) if item.kind == "conflict" else ()
-        if ours:
-            lines += [*gap, Content.styled(_("Stands now"), "bold $text-success")]
-            lines += [line for one in ours for line in self._side(one, width)]
-        style = "bold $text-error"
-        late, alone = Content.styled(_("Came second, does not stand"), style), Content.styled(_("Does not stand"), style)
-        lines += [*gap, late if ours else alone]
-        lines += [line for one in item.lines for line in self._side(one, width)]
-        return lines
-
-    def _side(self, line: LogLine, width: int) -> list[Content]:
-        story = self._stories[line.entry.envelope.stream]
-        who = Content.styled(f"{story.who(line)}: ", "bold")
-        return [
-            *hanging(Content.assemble(who, story.what(line)), width, 2),
-            *hanging(Content.assemble("  ", story.when(line)), width, 2),
-        ]
+        detail.update(Content("\n").join(self._rows.in_pane(self._list.row, width, wide=self.has_class("-wide"))))
 
     # --- Deciding -----------------------------------------------------------------------------------------------------------------
 
@@ -316,7 +170,7 @@ class DeskScreen(FieldScreen):
         if not isinstance(row, DeskItem):
             return
         name = row.id
-        title = self._stories[row.stream].step_title(step_of(row))
+        title = self._rows.stories[row.stream].step_title(step_of(row))
 
         def answered(texts: tuple[str, ...] | None) -> None:
             if texts is not None:
@@ -385,23 +239,14 @@ class DeskScreen(FieldScreen):
 
     def _can(self, action: str, row: object) -> bool:
         if isinstance(row, AsideBytes):
-            fits = "bytes" in _ACTIONS[action] and row.id not in self._decided
+            fits = "bytes" in _ACTIONS[action] and row.id not in self._rows.decided
             return fits and not (action == "desk_release" and row.why_not)
         if not isinstance(row, DeskItem) or row.decided or row.kind not in _ACTIONS[action]:
             return False
         return action != "desk_merge" or (self.field.session.identity.role in FIELD and bool(step_of(row)))
 
 
-def _decided_words(verb: str) -> Content:
-    words = _("{decision}; the decision is on its way").format(decision=_(_DECIDED.get(verb, verb)))
-    return Content.styled(words, "$text-success")
-
-
 def _key(row: object) -> object:
     if isinstance(row, DeskItem | AsideBytes | KnownDevice):
         return row.id
     return row.sha256 if isinstance(row, MissingFile) else getattr(row, "section", None)
-
-
-def _cell(text: Content, width: int) -> Content:
-    return text.truncate(max(1, width), ellipsis=True, pad=True)

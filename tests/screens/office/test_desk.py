@@ -219,7 +219,7 @@ async def test_bytes_are_shown_safely_and_decided_on(desk: BranchOnDisk) -> None
         await pilot.press("x")
         await press_text(pilot, "recorded again")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, DeskScreen) and len(screen._decided) == 1, "the decision")
+        await until(pilot, lambda: isinstance(app.screen, DeskScreen) and len(screen._rows.decided) == 1, "the decision")
         await pilot.press("home")
         await on(pilot, "bytes")
         assert screen.check_action("desk_release", ()) is False  # the other ones cannot be read
@@ -271,7 +271,7 @@ async def test_columns_stand_under_one_another_in_chinese(desk: BranchOnDisk, co
         await opened(pilot)
         listed = app.screen.query_one("#items", WindowList)
         width = listed.size.width
-        drawn = [app.screen._draw(row, width).plain.split("\n")[0] for row in rows(app) if isinstance(row, DeskItem)]  # type: ignore[attr-defined]
+        drawn = [app.screen._rows.in_list(row, width).plain.split("\n")[0] for row in rows(app) if isinstance(row, DeskItem)]  # type: ignore[attr-defined]
         assert {cell_len(line) for line in drawn} == {width}
         assert len({cell_len(line[: line.index("Anna Behrens")]) for line in drawn if "Anna Behrens" in line}) == 1
 
