@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 from textual.widget import Widget
@@ -79,5 +80,8 @@ class BetweenSteps:
     def action_complete(self) -> None:
         from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 
+        app, check, loop = self._at.field, CompleteCheckScreen(self._at.stream), asyncio.get_running_loop()
         self._at.drafts.flush()
-        self._at.app.push_screen(CompleteCheckScreen(self._at.stream))
+        app.push_screen(check)
+        written = app.session.later(lambda services: None)  # behind what is half-typed, which the check names
+        written.add_done_callback(lambda _: loop.call_soon_threadsafe(check.call_later, check.reload))
