@@ -14,7 +14,7 @@ from fieldapp.domain.problem import Problem
 from fieldapp.imports import limits, xlsform
 from fieldapp.imports.workbook import read_workbook
 from fieldapp.imports.xlsform import read_procedure
-from tests.imports.conftest import SHARED, Form, SheetRows
+from tests.imports.conftest import SHARED, SheetRows
 
 HEAD = ("type", "name", "label")
 PLAIN: dict[str, SheetRows] = {"survey": [HEAD, ("text", "a", "A")]}
@@ -164,8 +164,8 @@ def test_a_file_too_large_is_not_even_read(tmp_path: Path) -> None:
     assert problem_with(path).code == "spreadsheet-too-large"
 
 
-def test_a_cell_too_long(form: Form) -> None:
-    found = form([HEAD, ("text", "a", "A"), ("text", "b", "b" * (limits.CELL_CHARACTERS + 1))])
+def test_a_cell_too_long(write_book: WriteBook) -> None:
+    found = read_procedure(write_book({"survey": [HEAD, ("text", "a", "A"), ("text", "b", "b" * (limits.CELL_CHARACTERS + 1))]}))
     assert [(finding.sheet, finding.row) for finding in found.refused] == [("survey", 3)]
 
 
@@ -241,8 +241,8 @@ def test_two_sheets_of_one_name(write_book: WriteBook) -> None:
     assert problem_with(write_book({"survey": [HEAD], "Survey ": [HEAD]})).code == "spreadsheet-sheets"
 
 
-def test_an_expression_that_would_never_end(form: Form) -> None:
-    found = form([(*HEAD, "relevant"), ("text", "a", "A", "(" * 3000 + "1" + ")" * 3000)])
+def test_an_expression_that_would_never_end(write_book: WriteBook) -> None:
+    found = read_procedure(write_book({"survey": [(*HEAD, "relevant"), ("text", "a", "A", "(" * 3000 + "1" + ")" * 3000)]}))
     assert [(finding.sheet, finding.row) for finding in found.refused] == [("survey", 2)]
 
 
