@@ -98,11 +98,18 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class ServerProcess:
-    """`fieldapp serve` as a process. Started again it keeps data and port."""
+    """`fieldapp serve` as a process. Started again it keeps data and port. As a context it is started, and ends with it."""
 
     def __init__(self, home: Path, database: str = "", port: int = 0) -> None:
         self.home, self.database, self.port = home, database, port
         self.process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> ServerProcess:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     @property
     def options(self) -> list[str]:
