@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import pytest
 from fieldapp.commands.fixture_loading import load_fixtures
 from tests.commands.runs import SUPERVISOR, TECHNICIAN, Commands, Device
 from tests.live_server import LiveServer, serving
+from tests.made_once import made_once
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +24,7 @@ def no_settings_of_mine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A server with the demo company and two enrolled devices, made once for all processes of a test run; copy it, never use it."""
-    shared = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tmp_path_factory.getbasetemp()
-    folder = shared / "prepared"
-    with _one_at_a_time(shared / "prepared.lock"):
-        if not (folder / "whole").exists():
-            _prepare(folder)
-            (folder / "whole").touch()
-    return folder
+    return made_once(tmp_path_factory, "prepared", _prepare)
 
 
 def _prepare(folder: Path) -> None:
@@ -39,15 +33,6 @@ def _prepare(folder: Path) -> None:
         for name, person in (("technician", TECHNICIAN), ("supervisor", SUPERVISOR)):
             code = server.services.accounts.issue_code(person).code
             Device(folder / name)("enrol", server.url, code).good()
-
-
-@contextlib.contextmanager
-def _one_at_a_time(file: Path) -> Iterator[None]:
-    import fcntl
-
-    with file.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ from fieldapp.screens.app import FieldApp
 from fieldapp.screens.session import Session
 from fieldapp.store.home import Home, Identity
 from fixtures.load import FixtureEntry, entries
+from tests.made_once import made_once
+from tests.screens.idle import waiting_for_idle
 
 NOW = datetime(2026, 11, 20, 9, 42, tzinfo=ZoneInfo("Europe/Berlin"))
 NOW_MS = int(NOW.timestamp() * 1000)
@@ -69,6 +71,13 @@ def english() -> Iterator[None]:
     set_language("en")
 
 
+@pytest.fixture(autouse=True)
+def until_idle() -> Iterator[None]:
+    """Keys and pauses take as long as the app needs."""
+    with waiting_for_idle():
+        yield
+
+
 @pytest.fixture
 def frozen() -> Iterator[time_machine.Traveller]:
     """NOW, on every clock; it stands still."""
@@ -79,13 +88,10 @@ def frozen() -> Iterator[time_machine.Traveller]:
 @pytest.fixture(scope="session")
 def home_templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Builds a person's home once."""
-    folder = tmp_path_factory.mktemp("homes")
-    made: dict[str, Path] = {}
 
+    @cache
     def template(person: str) -> Path:
-        if person not in made:
-            made[person] = _build(folder / person, person)
-        return made[person]
+        return made_once(tmp_path_factory, f"home-of-{person}", lambda folder: _build(folder, person))
 
     return template
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -136,14 +136,6 @@ async def behind_laid_out(app: App[Any]) -> None:
         await heard.wait()
         app.stylesheet.update(screen)
         screen._refresh_layout()
-
-
-async def until(pilot: Pilot[Any], holds: Callable[[], object]) -> None:
-    for _ in range(_TURNS):
-        if holds():
-            return
-        await pilot.pause(0.005)
-    raise AssertionError("it never came:\n" + "\n".join(lines_of(pilot.app)))
 
 
 def lines_of(app: App[Any]) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import time_machine
 
 from fieldapp.language import set_language
-from tests.screens.conftest import NOW, FieldHome, _build
+from tests.screens.conftest import FieldHome
 from tests.screens.pictures import FOLDER, PICTURES, take
 
 README = Path(__file__).parents[2] / "README.md"
@@ -24,12 +24,11 @@ def words(picture: str) -> str:
 
 @pytest.mark.parametrize(("name", "person", "spoken", "keys"), PICTURES, ids=[picture[0] for picture in PICTURES])
 def test_a_picture_of_the_readme_shows_the_app_of_today(
-    name: str, person: str, spoken: str, keys: tuple[str, ...], tmp_path: Path
+    name: str, person: str, spoken: str, keys: tuple[str, ...], field_home: Callable[[str], FieldHome]
 ) -> None:
     assert f"docs/pictures/{name}.svg" in README.read_text(encoding="utf-8")
-    with time_machine.travel(NOW, tick=False):
-        set_language(spoken)
-        shown = asyncio.run(take(FieldHome(_build(tmp_path / name, person)), keys))
+    set_language(spoken)
+    shown = asyncio.run(take(field_home(person), keys))
     kept = (FOLDER / f"{name}.svg").read_text(encoding="utf-8")
     assert words(kept) == words(shown), "take them again: python -m tests.screens.pictures"
     assert not re.findall(r"""(?:url\(|href=)["']?https?:""", kept), "a picture fetches nothing"

@@ -47,7 +47,8 @@ from fieldapp.store.rows import Draft
 from fieldapp.sync.status import SyncStatus
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import NOW_MS, FieldHome
-from tests.screens.frames import FOLDER, SIZES, Gallery, settled, unpainted, until
+from tests.screens.frames import FOLDER, SIZES, Gallery, settled, unpainted
+from tests.screens.until import until
 
 HomeOf = Callable[[str], FieldHome]
 Opens = Callable[[str], Gallery]

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
+from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Static
 
 from fieldapp.screens.app import FieldApp
 
-_ROUNDS = 2_000
+PATIENCE_S = 30.0
+"""This only ends the wait for a state that never comes."""
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], object], what: str = "") -> None:
-    """Let the app go on until this holds; fails after some seconds, saying what never came."""
-    for _ in range(_ROUNDS):
+    """Let the app go on until this holds.
+
+    Raises:
+        AssertionError: it never came about; with what is on the screen instead.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while True:
         await pilot.pause()
         if holds():
             return
+        assert time.monotonic() < end, f"never came: {what or holds}\n{shown(pilot.app)}"
         await asyncio.sleep(0.002)
-    raise AssertionError(f"never came: {what or holds}")
 
 
 async def press_text(pilot: Pilot[Any], text: str) -> None:
@@ -30,7 +38,7 @@ async def press_text(pilot: Pilot[Any], text: str) -> None:
     await pilot.press(*(names.get(character, character) for character in text))
 
 
-def shown(app: FieldApp) -> str:
+def shown(app: App[Any]) -> str:
     """The text on the screen in front, line by line."""
     strips = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)

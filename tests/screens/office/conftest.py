@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 import time_machine
 
+from tests.made_once import made_once
 from tests.screens.branch import BranchOnDisk
 from tests.screens.conftest import NOW
 
 
 @pytest.fixture(scope="session")
 def filled_branch(tmp_path_factory: pytest.TempPathFactory) -> BranchOnDisk:
-    with time_machine.travel(NOW, tick=False):
-        return BranchOnDisk.make(tmp_path_factory.mktemp("branch"), "sup-petra", "tech-anna", "tech-emre")
+    def make(folder: Path) -> None:
+        with time_machine.travel(NOW, tick=False):
+            BranchOnDisk.make(folder, "sup-petra", "tech-anna", "tech-emre")
+
+    return BranchOnDisk(made_once(tmp_path_factory, "branch", make))
 
 
 @pytest.fixture

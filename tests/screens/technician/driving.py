@@ -15,9 +15,7 @@ from fieldapp.screens.technician.step_runner import StepRunnerScreen
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.widgets.paragraphs import Paragraphs
 from tests.screens.conftest import FieldHome
-
-PATIENCE = 200
-"""Turns of the event loop before a state is given up on."""
+from tests.screens.until import until
 
 
 class Technician:
@@ -43,11 +41,7 @@ class Technician:
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for a state, never for a time."""
-        for _ in range(PATIENCE):
-            if holds():
-                return
-            await self.pilot.pause(0.01)
-        raise AssertionError("it never came about:\n" + self.screen)
+        await until(self.pilot, holds)
 
     async def to(self, key: str) -> None:
         """Open a step by its name, as somebody does who looks for it."""
