@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.databases import postgres, postgres_url, server_url
+from tests.databases import fresh_postgres, postgres, postgres_url, server_template, server_url
 
-__all__ = ["postgres", "postgres_url", "server_url"]
+__all__ = ["fresh_postgres", "postgres", "postgres_url", "server_template", "server_url"]

@@ -7,6 +7,7 @@ def test_x(live_server): live_server.url, live_server.services, live_server.enro
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -131,7 +132,10 @@ def serving(home: Path, *, database: str = "", clock: Callable[[], int] | None =
 
 
 @pytest.fixture
-def live_server(tmp_path: Path) -> Iterator[LiveServer]:
+def live_server(tmp_path: Path, server_template: Path) -> Iterator[LiveServer]:
     """A fresh server over real HTTP, on SQLite."""
-    with serving(tmp_path / "server") as server:
+    home = tmp_path / "server"
+    home.mkdir(exist_ok=True)
+    shutil.copy(server_template, home / "server.db")
+    with serving(home) as server:
         yield server

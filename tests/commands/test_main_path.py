@@ -18,10 +18,12 @@ class DeviceProcesses(Processes):
         super().__init__("--home", str(home))
 
 
-@pytest.fixture
-def server(tmp_path: Path, server_url: str) -> Iterator[ServerProcess]:
-    """A server with the demo company, on each kind of database in turn."""
-    made = ServerProcess(tmp_path / "server", "" if server_url.startswith("sqlite") else server_url)
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server with the demo company, on an empty database of each kind in turn."""
+    made = ServerProcess(
+        tmp_path / "server", request.getfixturevalue("fresh_postgres")(False) if request.param == "postgresql" else ""
+    )
     admin = Processes(*made.options)
     admin("admin", "init").good()
     assert admin("admin", "load-fixtures", "--json").json["jobs"] == 80

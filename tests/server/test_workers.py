@@ -208,18 +208,12 @@ END_TO_END: list[Callable[[LiveServer, Path], None]] = [
 ]
 
 
-def test_what_holds_for_one_process_end_to_end_holds_for_several(tmp_path: Path, postgres: str) -> None:
+def test_what_holds_for_one_process_end_to_end_holds_for_several(tmp_path: Path, fresh_postgres: Callable[[bool], str]) -> None:
     """The tests over real HTTP of tests/sync, each on a database of its own."""
-    import psycopg
-
     for number, case in enumerate(END_TO_END):
-        name, folder = f"several_{os.getpid()}_{number}", tmp_path / str(number)
-        with psycopg.connect(postgres, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        base, _, query = postgres.partition("?")
-        url = f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+        folder = tmp_path / str(number)
         folder.mkdir()
-        with several_processes(folder / "server", url) as server:
+        with several_processes(folder / "server", fresh_postgres(True)) as server:
             case(server, folder)
 
 

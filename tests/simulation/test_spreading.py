@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from tests.simulation.runs import run_in
 from tests.simulation.spreading import spread, stopped
 
 
@@ -66,6 +65,8 @@ def test_an_interruption_leaves_no_process_behind(kind: signal.Signals) -> None:
 
 
 def test_seeds_in_two_processes_are_the_seeds() -> None:
+    from tests.simulation.runs import run_in  # here: each process of the tests above imports this file, and needs none of it
+
     tally = run_in(2, range(60, 64))
     assert (tally.done, tally.failed, tally.interrupted) == (4, {}, False)
     assert tally.saved

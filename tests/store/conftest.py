@@ -1,60 +1,22 @@
-"""Databases for tests: copies of a ready-made file on SQLite, copies of a template database on PostgreSQL."""
+"""Databases and devices for tests, copied from ready-made ones."""
 
 from __future__ import annotations
 
-import itertools
-import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from hypothesis import settings
 
 from fieldapp.store.database import Database
-from fieldapp.store.migrations import migrate_device, migrate_server
+from fieldapp.store.migrations import migrate_device
 from fieldapp.store.verify import verify_server
 from tests.store.devices import Device, MakeDevice
 from tests.store.pens import Pen, conserved
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
-
-
-@pytest.fixture(scope="session")
-def fresh_postgres(postgres: str) -> Iterator[Callable[[bool], str]]:
-    """Makes the URL of a fresh PostgreSQL database: with the tables (a copy of a template, in about 30 ms), or empty."""
-    numbers = itertools.count(1)
-    name = f"template_{os.getpid()}"
-    with psycopg.connect(postgres, autocommit=True) as admin:
-        admin.execute("ALTER SYSTEM SET fsync = off")  # only the program is under test here, not the disk
-        admin.execute("SELECT pg_reload_conf()")
-        admin.execute(f"CREATE DATABASE {name}")
-        db = Database(_on(postgres, name))
-        migrate_server(db)
-        db.close()
-
-        def fresh(with_tables: bool = True) -> str:
-            made = f"store_{next(numbers)}"
-            admin.execute(f"CREATE DATABASE {made} TEMPLATE {name if with_tables else 'template0'}")
-            return _on(postgres, made)
-
-        yield fresh
-
-
-def _on(server: str, name: str) -> str:
-    base, _, query = server.partition("?")
-    return f"{base.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
-
-
-@pytest.fixture(scope="session")
-def server_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("templates") / "server.db"
-    db = Database(f"sqlite:///{path}")
-    migrate_server(db)
-    db.close()
-    return path
 
 
 @pytest.fixture(scope="session")
