@@ -14,7 +14,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from fieldapp.domain.documents import Calendar
 
@@ -69,6 +68,8 @@ def _clamp(instant_ms: int) -> int:
 
 
 def _zone(name: str) -> tzinfo | None:
+    from zoneinfo import ZoneInfo  # the first frame needs none
+
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, LookupError):  # no such zone, no such form of a name, no zone data at all

@@ -6,7 +6,6 @@ can be erased (a person's right) while every hash and chain still verifies.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from functools import cached_property
 from typing import Any
@@ -114,7 +113,7 @@ class Entry(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def hash(self) -> str:
         """SHA-256 (hex) over the exact envelope bytes: with the id, what makes a duplicate a duplicate."""
-        return hashlib.sha256(self.raw).hexdigest()
+        return sha256(self.raw)
 
     @property
     def size(self) -> int:
@@ -142,12 +141,15 @@ def encode(value: Any) -> bytes:
 
 
 def sha256(raw: bytes) -> str:
+    """SHA-256 (hex)."""
+    import hashlib  # the first frame needs none
+
     return hashlib.sha256(raw).hexdigest()
 
 
 def chain_hash(previous: str, seq: int, entry_hash: str) -> str:
     """Hash of a position in an epoch: SHA-256 over `previous seq entry_hash` as ASCII text; the first has `previous` empty."""
-    return hashlib.sha256(f"{previous} {seq} {entry_hash}".encode("ascii")).hexdigest()
+    return sha256(f"{previous} {seq} {entry_hash}".encode("ascii"))
 
 
 def write_entry(envelope: Envelope, body: bytes) -> Entry:

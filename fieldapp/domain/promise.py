@@ -21,7 +21,6 @@ ends without the event (cancelled, or approved as impossible) has broken what wa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import Literal
 
@@ -89,6 +88,8 @@ def owed_actions(job: JobState, now_ms: int) -> tuple[OwedAction, ...]:
 
 def owed_action_id(job: str, promise: str, state: str) -> str:
     """Id of the action owed for a promise's state: SHA-256 of `job|promise|state` in the form of a UUID version 8 (RFC 9562)."""
+    import hashlib  # the first frame needs none
+
     bits = int.from_bytes(hashlib.sha256(f"{job}|{promise}|{state}".encode()).digest()[:16], "big")
     bits = bits & ~(0xF << 76) | 8 << 76
     bits = bits & ~(0x3 << 62) | 2 << 62

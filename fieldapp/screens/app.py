@@ -72,6 +72,7 @@ class FieldApp(App[None]):
     """
 
     TITLE = "Fieldapp"
+    DEFAULT_MODE = "work"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_screen_commands}
@@ -93,6 +94,7 @@ class FieldApp(App[None]):
         self.sync_line = SyncLine(synced=int(contact) if contact.isdigit() else None)
         self._make_loop, self._network, self.ask_desk = loop, network, ask_desk
         self._tidying = Tidying()
+        self.begun = False
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
         self._unsent: frozenset[str] = frozenset()
@@ -101,6 +103,7 @@ class FieldApp(App[None]):
             prefix=scanner_prefix, after=self.set_timer, scanned=self._scanned, released=self._typed_again,
             slash=self._slash_scans, begun=self._search_begun, acting=self._letters_act,
         )  # fmt: skip
+        self.add_mode(self.DEFAULT_MODE, self._first_screen)  # the screen at the bottom: no empty one is laid out below it
         for theme in THEMES:
             self.register_theme(theme)
         kept = session.kept(KEPT_THEME)
@@ -109,13 +112,19 @@ class FieldApp(App[None]):
 
     # --- Start and end ------------------------------------------------------------------------------------------------------------
 
+    def on_load(self) -> None:
+        self.refresh_line()  # the first frame must not call sent what is only here
+
     def on_mount(self) -> None:
         if not self.is_headless:
             Leaving(asyncio.get_running_loop(), self.exit).begin()
-        self.refresh_line()  # the first frame must not call sent what is only here
-        first = self._first_screen()
-        self.push_screen(first)
-        first.call_after_refresh(self.set_timer, WARM_S, self._warm)
+        self.call_later(self._begin)
+
+    def _begin(self) -> None:
+        """Textual paints nothing until it is through with its own start; a screen laid out before that would be painted twice."""
+        self.begun = True
+        self.screen.post_message(events.ScreenResume())
+        self.screen.call_after_refresh(self.set_timer, WARM_S, self._warm)
 
     def _first_screen(self) -> FieldScreen:
         if self.session.identity.role in WHOLE_LOG:
@@ -133,6 +142,8 @@ class FieldApp(App[None]):
         What no Problem explains ends the app, which says so: one that looks well and can save nothing would be worse.
         """
         await asyncio.to_thread(self._import_screens)
+        if not self.is_headless:
+            self._tidying.begin()
         try:
             await self.session.open()
             if self._make_loop is not None:

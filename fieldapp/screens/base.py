@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
@@ -84,7 +85,10 @@ class FieldScreen(Screen[None]):
             self.query_one(StatusHeader).line = self.field.sync_line
             self.reload()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        if not self.field.begun:
+            event.prevent_default()
+            return
         self.query_one(StatusHeader).line = self.field.sync_line
         if self.field.changed_while_hidden(self):
             self.read_again()

@@ -66,7 +66,7 @@ class JobListScreen(FieldScreen):
 
     def on_resize(self) -> None:
         """The preview may have come into view."""
-        self.call_after_refresh(self._show_preview)
+        self.call_after_refresh(self.call_later, self._show_preview)
 
     @on(WindowList.Moved, "#jobs")
     def _moved(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable
@@ -34,6 +35,7 @@ def launch(opening: Opening) -> int:
         Problem: `identity-damaged`, `bad-config`, `home-unusable`, `app-stopped`, and those of the database.
     """
     from fieldapp.bootstrap import refuse_sealed
+    from fieldapp.screens.tidying import put_off
 
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
@@ -48,9 +50,13 @@ def launch(opening: Opening) -> int:
         if identity is None:
             return 0  # the person left; nothing was changed
     refuse_sealed(home, identity)
-    app = app_for(home, identity, opening, settings)
-    keep_or_speak(app.session, language() if language() != begun else "")
-    app.run()
+    put_off()
+    try:
+        app = app_for(home, identity, opening, settings)
+        keep_or_speak(app.session, language() if language() != begun else "")
+        app.run()
+    finally:
+        gc.enable()
     return ended(app)
 
 

@@ -91,3 +91,27 @@ async def test_a_job_under_review(field_home: Homes, frozen: object, size: tuple
 async def test_the_queue_of_a_branch(field_home: Homes, frozen: object, size: tuple[int, int]) -> None:
     _, pictures = await opened(field_home("sup-petra"), size, lambda app: ReviewScreen())
     assert len(pictures) == 1, "\n\n".join(pictures)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("person", ["tech-anna", "sup-petra"])
+async def test_the_first_frame(field_home: Homes, frozen: object, size: tuple[int, int], person: str) -> None:
+    """Nothing is worked out while Textual, still busy with its own start, shows none of it."""
+    app = field_home(person).app()
+    pictures: list[str] = []
+    in_vain: list[str] = []
+
+    def painted() -> None:
+        picture = shown(app).partition("\n")[2]
+        if app._batch_count:
+            in_vain.append(picture)
+        elif pictures[-1:] != [picture]:
+            pictures.append(picture)
+
+    app.post_display_hook = painted  # type: ignore[method-assign]
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app.session._services is not None, "what writes is open")
+        assert len(app.screen_stack) == 1, "nothing lies below the first screen"
+    assert not in_vain
+    assert len(pictures) == 1, "\n\n".join(pictures)
+    assert "J-" in pictures[0]

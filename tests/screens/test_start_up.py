@@ -28,6 +28,8 @@ HEAVY = (
     "alembic",
     "pydantic",
     "psycopg",
+    "hashlib",
+    "zoneinfo",
 )
 _PROBE = """
 import asyncio, json, sys
