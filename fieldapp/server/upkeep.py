@@ -1,4 +1,9 @@
-"""What a server does by the clock, with nobody asking: jobs that were closed long ago leave the devices."""
+"""What a server does by the clock, with nobody asking: jobs that were closed long ago leave the devices.
+
+A clock that is a year ahead would take every closed job away at once. So time that passed while nobody looked is not believed on
+the day it is first seen: where the clock is further on, or further back, than a running server can explain, nothing leaves for a
+day, and the log says why. Whoever sets the clock right within that day loses nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,19 @@ import threading
 
 from fieldapp.domain.problem import Problem
 from fieldapp.server.services import ServerServices
+from fieldapp.store.tables import SettingRow
 
 log = logging.getLogger(__name__)
 
 FIRST_S = 60.0
 EVERY_S = 3600.0
 """Jobs leave by the day; each server process looks once an hour, and finds nothing where another one was before it."""
+LEAP_MS = 2 * 86_400_000
+"""The clock moved by more since the last look: the server stood still for days, or somebody set the clock."""
+WAIT_MS = 86_400_000
+"""So long nothing leaves after that."""
+SEEN, DOUBTED = "upkeep_seen", "upkeep_doubted"
+"""Settings: the time of the last look, and since when the clock is doubted (0: it is not)."""
 
 
 class Upkeep:
@@ -34,7 +46,27 @@ class Upkeep:
 
     def round(self) -> None:
         """Do what is due now."""
-        self._services.hints.publish(self._services.replica.let_old_jobs_go())
+        if self._is_believed(self._services.clock()):
+            self._services.hints.publish(self._services.replica.let_old_jobs_go())
+
+    def _is_believed(self, now: int) -> bool:
+        """Whether the clock went on as clocks do since the last look, or a day has passed since it leapt."""
+        db = self._services.db
+        with db.write() as conn:
+            known = dict(db.rows(conn, "SELECT name, value FROM settings WHERE name IN (?, ?)", (SEEN, DOUBTED)))
+            seen, doubted = int(known.get(SEEN, now)), int(known.get(DOUBTED, 0))
+            leapt = abs(now - seen) > LEAP_MS
+            if leapt:
+                doubted = now
+                log.warning(
+                    "the clock moved by %.1f days since the last look: closed jobs stay on the devices for a day; "
+                    "if it is wrong, set it right now",
+                    (now - seen) / 86_400_000,
+                )
+            elif doubted and now - doubted >= WAIT_MS:
+                doubted = 0
+            db.upsert(conn, SettingRow, [{"name": SEEN, "value": str(now)}, {"name": DOUBTED, "value": str(doubted)}])
+        return not doubted
 
     def _run(self) -> None:
         wait = FIRST_S

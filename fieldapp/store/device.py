@@ -39,6 +39,7 @@ from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Home, Identity
 from fieldapp.store.journal import Journal, journal_line
 from fieldapp.store.keeping import Keeping
+from fieldapp.store.letting_go import AWAY
 from fieldapp.store.lines import Lines
 from fieldapp.store.mending import forget_put_aside
 from fieldapp.store.pending import refresh_jobs
@@ -191,6 +192,8 @@ class DeviceReplica:
             for entry in entries for file in entry.envelope.files
         ]  # fmt: skip
         self._db.insert_new(conn, FileRow, files)
+        for file in files:  # one that had left with its job is here again
+            self._db.run(conn, "UPDATE files SET state = 'here' WHERE sha256 = ? AND state = ?", (file["sha256"], AWAY))
 
     def _show(self, conn: Connection, entries: Sequence[Entry]) -> None:
         """Fold own new facts into the views that lists and screens show."""
@@ -540,7 +543,7 @@ class DeviceReplica:
         with suppress(Problem):  # then the journal keeps what it has
             self._keeping.keep_received(content, self._clock.now())
             self._rewrite_journal()
-        self._keeping.let_go()
+        self._keeping.let_go(self._clock.moment().wall)
         with self._db.write() as conn:
             self._db.run(conn, "DELETE FROM changes WHERE seq <= (SELECT max(seq) FROM changes) - ?", (_MARKS,))
         if self.setting(ERASING) is not None:

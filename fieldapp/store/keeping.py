@@ -1,7 +1,8 @@
 """From receipt to backup: how own entries leave the journal, and when what is kept of them may go.
 
 The journal lets go of nothing before it lies in a kept segment; a segment goes when every entry in it is in a backup of the server
-(`safe_seq`) and was received 90 days ago. Time is the server's: a device's clock may be a year off.
+(`safe_seq`) and was received 90 days ago. Two clocks have to say so, the server's when it was last heard of and the device's: one
+alone may be a year ahead.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -18,6 +20,7 @@ from fieldapp.store.database import Database
 from fieldapp.store.entries import spoiled
 from fieldapp.store.journal import Journal, JournalContent, journal_line
 from fieldapp.store.kept import KEPT_MS, Kept
+from fieldapp.store.letting_go import files_to_go, let_files_go
 from fieldapp.store.lines import Lines, Placed
 
 
@@ -108,15 +111,31 @@ class Keeping:
         """
         self._kept.forget_bodies(ids)
 
-    def let_go(self) -> None:
-        """Remove the segments that nobody needs any more.
+    def let_go(self, wall: int) -> None:
+        """Remove the segments that nobody needs any more, and then the files of which the same is true.
+
+        Args:
+            wall: the device's own clock, as it is (ms UTC).
 
         Raises:
             Problem: `journal-failed`.
         """
-        contact = self._contact()
+        contact = min(self._contact(), wall)
+        if contact <= 0:
+            return
+        self._let_segments_go(contact)
+        with self._db.read() as conn:
+            names = files_to_go(self._db, conn, contact - KEPT_MS, partial(self._lines.not_safe, conn), self._named_files)
+        let_files_go(self._db, self._kept.folder.parent / "files", names)
+
+    def _named_files(self) -> set[str]:
+        """Files that entries of the journal and of what is kept name."""
+        entries = (*self._journal.read().entries, *self._kept.read().entries)
+        return {file.sha256 for entry in entries for file in entry.envelope.files}
+
+    def _let_segments_go(self, contact: int) -> None:
         ended = self._kept.ended_before(contact - KEPT_MS)
-        if not contact or not ended:
+        if not ended:
             return
         with self._db.read() as conn:
             oldest = self._lines.oldest_not_safe(conn)

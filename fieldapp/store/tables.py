@@ -244,7 +244,8 @@ class ChangeRow(Base, table=True):
 
 
 class FileRow(Base, table=True):
-    """A file by content hash. `state` on a device: `here` (only on this device), `sent`, `wanted` (named, not here yet)."""
+    """A file by content hash. `state` on a device: `here` (only on this device), `sent`, `wanted` (named, not here yet),
+    `away` (an own one that left with its job: at the server alone)."""
 
     __tablename__ = "files"
     sha256: str = Field(primary_key=True)

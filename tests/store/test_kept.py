@@ -257,7 +257,8 @@ def test_a_damaged_line_costs_itself_alone(device: Device, new_server: Callable[
 
 
 def heard_from_server(device: Device, at: int, *, safe: bool) -> None:
-    """The server's time, and whether a backup holds everything received."""
+    """The server's time, and whether a backup holds everything received. The device's clock says the same."""
+    device.clock.at = max(device.clock.at, at)
     (epoch,) = (row for row in everything(device.db, EpochRow) if not row["closed"])
     (head,) = (head for head in device.replica.heads() if head.epoch == epoch["epoch"])
     device.replica.acknowledge(Head(epoch["epoch"], head.seq, head.hash, head.seq if safe else 0), at)
@@ -280,13 +281,21 @@ def test_a_segment_goes_when_it_is_safe_and_old(
     assert (segments(device) == []) is goes
 
 
-def test_only_the_server_s_clock_counts(device: Device, new_server: Callable[[], ServerReplica]) -> None:
+@pytest.mark.parametrize("wrong", ["the device's", "the server's"])
+def test_one_clock_that_is_years_ahead_lets_nothing_go(device: Device, new_server: Callable[[], ServerReplica], wrong: str) -> None:
     device.say(created())
     device.push(new_server())
     heard_from_server(device, START_MS + 1000, safe=True)
-    device.clock.at += 10 * KEPT_MS
+    later = START_MS + 10 * KEPT_MS
+    if wrong == "the device's":
+        device.clock.at = later
+    else:
+        device.replica.set_settings(last_contact=str(later))
     device.restart()
     assert segments(device) == ["kept-2026-11.jsonl"]
+    heard_from_server(device, later, safe=True)
+    device.restart()
+    assert segments(device) == []
 
 
 def test_one_entry_that_is_not_safe_keeps_its_segment(device: Device, new_server: Callable[[], ServerReplica]) -> None:
@@ -296,7 +305,8 @@ def test_one_entry_that_is_not_safe_keeps_its_segment(device: Device, new_server
     heard_from_server(device, START_MS + 1000, safe=True)
     note(device)
     device.push(server)
-    device.replica.set_settings(last_contact=str(START_MS + KEPT_MS + MONTH_MS))
+    device.clock.at = START_MS + KEPT_MS + MONTH_MS
+    device.replica.set_settings(last_contact=str(device.clock.at))
     device.restart()
     assert len(kept(device)) == 2
 

@@ -125,7 +125,7 @@ def job_files(reader: Reader, stream: str = "") -> list[JobFiles]:
     """Files recorded here, by job: of one job, or of every job of which some have not arrived at the server yet."""
     rows = reader.rows(
         "SELECT f.job AS stream, j.number, f.name, f.state FROM files f LEFT JOIN jobs j ON j.stream = f.job "
-        "WHERE f.job != '' AND f.state IN ('here', 'sent') AND (f.job = :stream OR (:stream = '' AND f.job IN "
+        "WHERE f.job != '' AND f.state IN ('here', 'sent', 'away') AND (f.job = :stream OR (:stream = '' AND f.job IN "
         "(SELECT job FROM files WHERE state = 'here'))) ORDER BY f.job, f.size",
         {"stream": stream},
     )
@@ -134,7 +134,7 @@ def job_files(reader: Reader, stream: str = "") -> list[JobFiles]:
         found.setdefault(row["stream"], []).append((row["number"] or "", row["name"], row["state"]))
     return [
         JobFiles(
-            name, files[0][0] or name, sum(state == "sent" for *_, state in files), len(files),
+            name, files[0][0] or name, sum(state != "here" for *_, state in files), len(files),
             tuple(file for _, file, state in files if state == "here"),
         )
         for name, files in found.items()
