@@ -231,7 +231,8 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
         case m.Refused(401):
             return _back_off(lane, now, None, "", Nudge("renew"))
         case m.Refused(403, detail) if detail.code == "device-revoked":
-            return _new(lane, phase="stopped"), ()
+            # the machine for facts hears it too, hands over and ends; where the revocation is forgotten again, files go on
+            return _wait(_new(lane, words=detail.title, vain=True), now + BACKOFF_MAX_MS, Nudge("renew"), idle=True)
         case m.Fault("too_large") if lane.carried > PIECE_LEAST and not item.fetch:
             less = max(PIECE_LEAST, lane.carried // 2)
             return _look(_new(lane, piece=less, ceiling=less))

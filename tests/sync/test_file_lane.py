@@ -255,6 +255,16 @@ def test_a_refused_token_asks_the_other_machine_to_renew_it() -> None:
     assert hand.lane.phase == "rest"
 
 
+def test_of_a_revoked_device_files_wait_for_what_the_other_machine_hears() -> None:
+    """A server that was restored to before the revocation takes them again."""
+    hand = Hand(SMALL)
+    assert Nudge("renew") in hand.answer(refused(403, "device-revoked"))
+    assert files_quiet(hand.lane)
+    hand.feed(m.Hurried(hand.now, "network"))
+    hand.wait()
+    assert isinstance(hand.request, m.AskParts)
+
+
 def test_with_a_new_token_a_file_has_its_turn_soon_however_often_it_was_in_vain_before() -> None:
     hand = Hand(SMALL)
     for _ in range(8):
