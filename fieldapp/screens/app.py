@@ -406,10 +406,10 @@ class FieldApp(App[None]):
             action = ACTIONS.get(name or "")
             if action is None:
                 continue
-            run = active.binding.action
 
-            async def call(name: str = run) -> None:
-                await self.run_action(name, default_namespace=screen)
+            async def call(run: str = active.binding.action) -> None:
+                if not await self.run_action(run, default_namespace=screen):
+                    await self.run_action(run)  # what works on every screen is the app's
 
             yield SystemCommand(f"{_(action.noun)}: {_(action.label)}", _(action.help), call)
         for code, name in LANGUAGES.items():

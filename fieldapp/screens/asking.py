@@ -85,7 +85,7 @@ class ConfirmScreen(FieldModal[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "agree", show=False), Binding("y", "agree", show=False)]
     DEFAULT_CSS = """
-    ConfirmScreen Static { height: auto; margin: 1 1; width: 60; }
+    ConfirmScreen Static { height: auto; margin: 1 1; width: 60; max-width: 100%; }
     """
 
     def __init__(self, title: str, text: Content | str, agree: str = "") -> None:

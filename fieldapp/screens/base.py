@@ -120,7 +120,7 @@ class FieldModal(ModalScreen[ResultT]):
     DEFAULT_CSS = """
     FieldModal { align: center middle; background: $background 60%; }
     FieldModal > .window {
-        width: auto; min-width: 40; max-width: 76; height: auto; max-height: 90%;
+        width: auto; min-width: 40; max-width: 100%; height: auto; max-height: 90%;
         background: $surface; border: round $border; padding: 0 1; border-title-color: $text-primary;
     }
     """

@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from fieldapp.language import _
 from fieldapp.screens.actions import ACTIONS, bindings, display
 from fieldapp.screens.base import FieldModal
+from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.wrapping import wrap
 
@@ -46,22 +46,20 @@ class HelpScreen(FieldModal[None]):
         with VerticalScroll(classes="window") as window:
             window.border_title = safe_text(_("Help: {screen}").format(screen=self._title) if self._title else _("Help"))
             window.border_subtitle = _("Esc closes")
-            yield Static(self._text(), markup=False)
+            yield Paragraphs(lambda width: self._text(min(width, _WIDTH)))
 
-    def _text(self) -> Content:
-        lines = [line for name in self._working for line in self._lines(name, "bold $text-accent")]
+    def _text(self, width: int) -> Content:
+        lines = [line for name in self._working for line in self._lines(name, "bold $text-accent", width)]
         if self._waiting:
             lines += [Content(""), Content.styled(_("Not possible right now:"), "$text-muted")]
-            lines += [line for name in self._waiting for line in self._lines(name, "$text-muted")]
-        lines += [
-            Content(""),
-            Content.styled(_("Ctrl+P finds every action by its name. Whatever you record is saved at once."), "$text-muted"),
-        ]
+            lines += [line for name in self._waiting for line in self._lines(name, "$text-muted", width)]
+        last = Content.styled(_("Ctrl+P finds every action by its name. Whatever you record is saved at once."), "$text-muted")
+        lines += [Content(""), *wrap(last, width)]
         return Content("\n").join(lines)
 
-    def _lines(self, name: str, style: str) -> list[Content]:
+    def _lines(self, name: str, style: str, width: int) -> list[Content]:
         action = ACTIONS[name]
         keys = " ".join(display(key) for key in action.keys.split(","))
         text = Content.assemble((f"{_(action.label)}: ", "bold"), _(action.help))
-        lines = wrap(text, _WIDTH - _KEYS - 2)
+        lines = wrap(text, width - _KEYS - 2)
         return [Content.assemble((f"{keys if number == 0 else '':>{_KEYS}}  ", style), line) for number, line in enumerate(lines)]

@@ -53,7 +53,7 @@ class Drawing(Widget):
     """
 
     DEFAULT_CSS = """
-    Drawing { width: 60; height: 7; background: $surface; color: $foreground; border: round $panel; }
+    Drawing { width: 60; max-width: 100%; height: 7; background: $surface; color: $foreground; border: round $panel; }
     """
 
     ALLOW_SELECT = False  # dragging draws, it does not select text

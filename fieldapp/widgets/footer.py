@@ -72,7 +72,8 @@ class KeyFooter(Widget):
     async def on_click(self, event: events.Click) -> None:
         for start, stop, action in self._spots:
             if start <= event.x < stop:
-                await self.app.run_action(action, default_namespace=self.screen)
+                if not await self.app.run_action(action, default_namespace=self.screen):
+                    await self.app.run_action(action)  # what works on every screen is the app's
                 return
 
 

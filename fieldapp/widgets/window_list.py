@@ -135,7 +135,9 @@ class WindowList(ScrollView, can_focus=True):
         current = self.row
         key = self._source.key(current) if current is not None else None
         self._source, self._windows = source, {}
-        self._count = source.count()
+        empty, self._count = not self._count, source.count()
+        if self.is_attached and empty != (not self._count):
+            self.screen.refresh_bindings()
         self._measure()
         filling, self._was_filling = self._was_filling or self._filling(), self._filling()  # the last that pours in is news too
         if filling and not self._placed:
@@ -218,6 +220,10 @@ class WindowList(ScrollView, can_focus=True):
         found = self._next(0 if step < 0 else self._count - 1, -step)
         if found is not None:
             self._set(found)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """There is nothing to open in an empty list."""
+        return None if action == "choose" and not self._count else super().check_action(action, parameters)
 
     def action_choose(self) -> None:
         self._placed = True

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
-from textual.widgets import Static
 
 from fieldapp.domain.job import JobState, StepState
 from fieldapp.screens.app import FieldApp
@@ -86,7 +85,7 @@ class Technician:
     @property
     def help(self) -> str:
         """Everything that the open help says, scrolled out of view or not."""
-        return "\n".join(str(part.content) for part in self.app.screen.query(Static))
+        return "\n".join(str(part.render()) for part in self.app.screen.query(".window Paragraphs").results(Paragraphs))
 
     @property
     def screen(self) -> str:

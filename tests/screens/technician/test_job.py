@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textual.widgets import ContentSwitcher
+from textual.widgets import ContentSwitcher, OptionList
 
+from fieldapp.screens.help import HelpScreen
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 from fieldapp.screens.technician.job import JobScreen
 from fieldapp.screens.technician.step_runner import StepRunnerScreen
@@ -54,6 +55,30 @@ async def test_the_palette_begins_with_what_the_screen_is_for(field_home: HomeOf
         await technician.keys("ctrl+p")
         await technician.until(lambda: "Job: steps" in technician.screen)
         assert "App: back" not in technician.screen, "that is further down"
+
+
+async def test_what_works_everywhere_works_from_the_palette_and_by_a_click_as_well(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        app = technician.app
+        before = app.theme
+        await _by_palette(technician, "colours")
+        await technician.until(lambda: app.theme != before)
+        await _by_palette(technician, "help")
+        await technician.until(lambda: isinstance(app.screen, HelpScreen))
+        await technician.keys("escape")
+        await technician.pilot.click(offset=(76, 23))
+        await technician.until(lambda: isinstance(app.screen, HelpScreen))
+
+
+async def test_nothing_is_offered_to_open_where_there_is_nothing(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        assert "Enter open" in technician.screen.splitlines()[-1]
+        await technician.keys("s")
+        assert "Enter open" not in technician.screen.splitlines()[-1]
+        await technician.keys("escape", "a")
+        assert technician.notices == "Accepted. Saved."
+        await technician.keys("s")
+        assert "Enter open" in technician.screen.splitlines()[-1]
 
 
 async def test_brackets_go_round_the_tabs(field_home: HomeOf) -> None:
@@ -249,3 +274,11 @@ async def test_news_from_the_server_while_a_screen_is_being_made_harms_nothing(f
             technician.app.speak("en")
             await technician.settle()
             assert "J-1052" in technician.screen or isinstance(screen, SyncCentreScreen)
+
+
+async def _by_palette(technician: Technician, label: str) -> None:
+    """Choose the one action that is called so."""
+    await technician.keys("ctrl+p")
+    await technician.types(label)
+    await technician.until(lambda: [found.option_count for found in technician.app.screen.query(OptionList)] == [1])
+    await technician.keys("enter")

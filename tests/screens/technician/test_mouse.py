@@ -91,3 +91,13 @@ async def test_another_size_keeps_the_place_and_what_is_typed(field_home: HomeOf
             assert (technician.at, technician.typed) == ("HANDOVER/open_points", "Drain valve")
             assert "Drain valve" in technician.screen
             assert all(len(line) <= size[0] for line in technician.screen.splitlines())
+
+
+async def test_a_question_fits_a_small_terminal(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, size=(60, 20)) as technician:
+        for keys in (("f1",), ("f4",), ("f5",), ("f6",), ("escape", "x"), ("s", "d")):
+            await technician.keys(*keys)
+            (window,) = technician.app.screen.query(".window")
+            assert window.region.right <= 60, keys
+            assert window.region.bottom <= 20, keys
+            await technician.keys("escape")
