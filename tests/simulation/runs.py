@@ -50,6 +50,8 @@ def run(seeds: Iterable[int], budget: float = 0, trace: bool = False) -> Tally:
                 print(f"seed {seed}: {tally.failed[seed]}", flush=True)
                 if trace:
                     traceback.print_exc()
+                disks.close()
+                disks = Disks()  # whatever it left half-read
             if trace:
                 print(world.plan)
                 print("\n".join(world.trace))

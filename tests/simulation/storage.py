@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,11 @@ class Disk(Database):
         return self.raw.serialize()
 
     def load(self, image: bytes) -> None:
-        self.raw.deserialize(image)
+        # Page by page into the connection that is open: deserialize() there would leave statements that were kept with a schema
+        # that is gone, and SQLite falls over them (seen with 3.40).
+        with closing(sqlite3.connect(":memory:")) as source:
+            source.deserialize(image)
+            source.backup(self.raw)
         if self._full:
             self.room()
 
