@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.reader import Reader
-from fieldapp.store.queries.search import SearchIndex
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
     from fieldapp.store.queries.review import ReviewQueue
+    from fieldapp.store.queries.search import SearchIndex
 
 ResultT = TypeVar("ResultT")
 KEPT_LANGUAGE, KEPT_THEME = "screen_language", "screen_theme"
@@ -38,7 +38,6 @@ class Session:
         self.home, self.identity = home, identity
         self.reader = Reader(home.database_file)
         self.documents = Documents(self.reader, home.files)
-        self.search = SearchIndex(home.database_file, home.files)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
         self._services: DeviceServices | None = None
         self._close: Callable[[], None] = lambda: None
@@ -49,6 +48,13 @@ class Session:
         from fieldapp.store.queries.review import ReviewQueue
 
         return ReviewQueue()
+
+    @cached_property
+    def search(self) -> SearchIndex:
+        """What finds jobs by their words; its file is opened when somebody searches first."""
+        from fieldapp.store.queries.search import SearchIndex
+
+        return SearchIndex(self.home.database_file, self.home.files)
 
     def kept(self, name: str) -> str:
         """A setting of this home (KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT); '' where it was never set."""
@@ -86,5 +92,6 @@ class Session:
         """Finish what is being written and let the home go."""
         self._writer.submit(self._close).result(timeout=10)
         self._writer.shutdown(wait=True)
-        self.search.close()
+        if "search" in self.__dict__:
+            self.search.close()
         self.reader.close()
