@@ -42,13 +42,12 @@ class Disk(Database):
         return self.raw.serialize()
 
     def load(self, image: bytes) -> None:
+        self.room()
         # Page by page into the connection that is open: deserialize() there would leave statements that were kept with a schema
         # that is gone, and SQLite falls over them (seen with 3.40).
         with closing(sqlite3.connect(":memory:")) as source:
             source.deserialize(image)
             source.backup(self.raw)
-        if self._full:
-            self.room()
 
     def fill(self) -> None:
         """The disk is full: not a page more."""
