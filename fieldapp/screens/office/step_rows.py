@@ -12,7 +12,7 @@ from fieldapp.domain.words import say
 from fieldapp.language import _, language, plural
 from fieldapp.screens.states import VERDICT
 from fieldapp.screens.technician.outline import Section, StepRow, draw_row, glyph_of, outline_rows
-from fieldapp.screens.values import reason_words, result_words, value_words
+from fieldapp.screens.values import reason_words, result_words, size_words, value_words
 from fieldapp.store.queries.documents import Documents
 from fieldapp.widgets.safe_text import safe_text
 
@@ -60,6 +60,10 @@ def draw_step(row: object, width: int, documents: Documents, *, marked: bool) ->
     return Content.assemble(mark, (f"{glyph} ", colour), title, more, " ", value)
 
 
+_NAMED = 3
+"""Files that are named one by one."""
+
+
 def step_detail(place: StepPlace, documents: Documents) -> Content:
     """What is asked, what stood before, and what was said about it."""
     step, state = place.step, place.state
@@ -83,9 +87,12 @@ def step_detail(place: StepPlace, documents: Documents) -> Content:
             parts.append(safe_text(_("because: {reason}").format(reason=reason_words(documents, state.result.reason))))
         said = [state.result.note] if state.result is not None and state.result.note else []
         parts += [safe_text(f'"{text}"') for text in (*said, *(note.text for note in state.notes))]
-        files = len(files_of(state))
-        if files:
-            parts.append(Content(plural("{count} file", "{count} files", files).format(count=files)))
+        named = {file.sha256: file for file in reversed(state.files)}
+        attached = [named[sha256] for sha256 in files_of(state)]
+        parts += [safe_text(f"▣ {file.name} {size_words(file.size)}") for file in attached[:_NAMED]]
+        if len(attached) > _NAMED:
+            more = len(attached) - _NAMED
+            parts.append(Content(plural("{count} more file", "{count} more files", more).format(count=more)))
     return _joined(parts) if parts else Content.styled(_("Nothing is asked of the value."), "$text-muted")
 
 

@@ -71,6 +71,17 @@ async def test_approve_what_is_in_order_leads_back_to_a_shorter_queue(field_home
         assert job(app, before[-1]).status == "approved"
 
 
+async def test_the_evidence_of_a_step_is_named_with_its_size(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1030").stream))
+        await until(pilot, lambda: "Scan the tag" in shown(app))
+        steps = app.screen.query_one("#steps", WindowList)
+        assert steps.go_to("CHILLER-CALL/alarm_photo")
+        (photo,) = job(app, "J-1030").steps["CHILLER-CALL/alarm_photo"].files
+        await until(pilot, lambda: f"▣ {photo.name} {photo.size} B" in shown(app), "the photo's name and size")
+
+
 async def test_what_stands_out_is_said_once_more_before_it_is_approved(field_home: Homes) -> None:
     app = field_home("sup-petra").app()
     async with app.run_test(size=(80, 24)) as pilot:
