@@ -104,7 +104,7 @@ def draw_plan(seed: int) -> Plan:
         restore_untold="restore untold" in disasters,
         other_server=times("other server", 1, 0.1),
         roll_back="roll back" in disasters,
-        bad_image=times("bad image", 1, 0.25),
+        bad_image=times("bad image", 1, 0.5),
         clone="clone" in disasters,
         delete="delete" in disasters,
         lost_disk=times("lost disk", 1, 0.1),

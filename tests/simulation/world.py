@@ -116,9 +116,7 @@ class World:
             self._add_device(person, person)
         server_db.boundary = self._server_boundary
         self._server_cut_in = 0
-        self.checks.torn_journal = bool(
-            self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.bad_image or self.plan.lost_disk)
-        )
+        self.checks.torn_journal = bool(self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.lost_disk))
         self.office = Office(self._time, 1000)
         self.recorded_on: dict[str, set[str]] = {}
 
@@ -365,7 +363,7 @@ class World:
         if self._losing and lane == "facts" and isinstance(event, m.Answered) and self._acknowledged_in_part(device, event.answer):
             self._losing -= 1
             self._delete(name)
-        if self._imaging and self.faulty and device.up and self._decided_before_sent(device):
+        if self._imaging and device.up and not self._stale(name) and self._decided_before_sent(device):
             self._imaging -= 1
             self._image_now(device)
 
@@ -497,6 +495,8 @@ class World:
 
     def _decided_before_sent(self, device: SimDevice) -> bool:
         """An outcome was read of what no receipt has come for: the server knows it from another line of writing."""
+        if self.now + 2_000 > self.plan.faults_ms:
+            return False  # no time to go on and to come back
         decided = "SELECT EXISTS (SELECT 1 FROM own_entries WHERE lane = 'unsent' AND outcome <> '')"
         return bool(device.db.raw.execute(decided).fetchone()[0])
 
@@ -630,6 +630,7 @@ class World:
     def _image_now(self, device: SimDevice) -> None:
         """Its disk is copied at this moment; the person goes on, and soon the copy is put back."""
         image, name = device.db.image(), device.name
+        self.checks.torn_journal |= bool(self.plan.power)
         self.at(self.now + self._moments.randrange(1_000), lambda: self._work(name))
         later = self.now + self._moments.randrange(1_000, 5_000)
         self.at(min(later, self.plan.faults_ms), lambda: self._roll_back(name, image))
