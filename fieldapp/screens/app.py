@@ -29,7 +29,6 @@ from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import EVERYWHERE, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.leaving import Leaving
-from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT, Session
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
@@ -123,7 +122,7 @@ class FieldApp(App[None]):
     def _begin(self) -> None:
         """Textual paints nothing until it is through with its own start; a screen laid out before that would be painted twice."""
         self.begun = True
-        self.screen.post_message(events.ScreenResume())
+        self.screen.post_message(events.ScreenResume(refresh_styles=False))
         self.screen.call_after_refresh(self.set_timer, WARM_S, self._warm)
 
     def _first_screen(self) -> FieldScreen:
@@ -317,6 +316,8 @@ class FieldApp(App[None]):
 
     def tell(self, problem: Problem) -> None:
         """Say what went wrong: what happened, what is safe, what to do."""
+        from fieldapp.screens.problem_words import problem_words  # costs the first frame some milliseconds
+
         text = safe_text(problem_words(problem))
         self.notify(text.plain, severity="error", timeout=10, markup=False)
 

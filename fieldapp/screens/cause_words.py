@@ -4,6 +4,7 @@ not stand, what a diagnosis finds. What is not known here is shown as it came.""
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from fieldapp.language import _, language, later
 from fieldapp.screens.states import STATUS
@@ -116,9 +117,13 @@ _TEMPLATES = (
     later("{free} MiB are free."),
     later("{free} MiB are free. Make room, or nothing more can be saved."),
 )
-_PATTERNS = tuple(
-    (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))), template) for template in _TEMPLATES if "{" in template
-)
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Made when first asked for: the first frame asks for none, and waits for their import."""
+    named = ((re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template)), template) for template in _TEMPLATES if "{" in template)
+    return tuple((re.compile(pattern), template) for pattern, template in named)
 
 
 def cause_words(cause: str) -> str:
@@ -128,7 +133,7 @@ def cause_words(cause: str) -> str:
     exact = _(cause)
     if exact != cause:
         return exact
-    for pattern, template in _PATTERNS:
+    for pattern, template in _patterns():
         match = pattern.fullmatch(cause)
         if match is not None:
             return _(template).format(**{name: _inner(name, text) for name, text in match.groupdict().items()})

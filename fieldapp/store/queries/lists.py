@@ -64,6 +64,7 @@ class DayList:
 
     def __init__(self, reader: Reader, person: str, *, now: int, day_end: int) -> None:
         self._reader = reader
+        # Others' jobs as two ranges of the index: "<>" would read every row, with the whole views of the person's own jobs.
         rows = reader.rows(
             f"""
             SELECT stream, CASE
@@ -75,7 +76,8 @@ class DayList:
                 ELSE 3 END AS section
             FROM jobs WHERE status NOT IN {_CLOSED} AND (assignee = :person OR stream IN (
                 SELECT s.stream FROM scope s JOIN jobs j ON j.stream = s.stream
-                WHERE j.assignee <> :person AND (j.assignee = '' OR {HELPS.format(job="j", person=":person")})))
+                WHERE (j.assignee < :person OR j.assignee > :person)
+                AND (j.assignee = '' OR {HELPS.format(job="j", person=":person")})))
             ORDER BY section, status NOT IN {_UNDER_WAY}, coalesce(due, window_start, 1 << 62), number
             """,
             {"now": now, "day_end": day_end, "person": person},
