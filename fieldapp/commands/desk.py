@@ -56,7 +56,11 @@ def _desk(arguments: argparse.Namespace, out: Output) -> int:
         if not (items or aside or quiet or files):
             out.line("The desk is empty: nothing waits for a decision.")
         if asked.problem:
-            when = f"what it said at {_local(device, answer.time)}" if answer else "bytes, devices and files are not known"
+            when = (
+                f"what it said at {_local(device, answer.time)}"
+                if answer
+                else "unreadable records, devices and files are not known"
+            )
             out.aside(f"The server was not asked now ({asked.problem}): {when}.")
     return OK
 

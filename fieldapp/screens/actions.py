@@ -100,7 +100,7 @@ _ALL = (
     Action("desk_ours", "o", L("keep"), L("What stands is kept, with the reason."), L("Desk")),
     Action("desk_merge", "m", L("other value"), L("Neither: another value for the step, with the reason."), L("Desk")),
     Action("desk_release", "r", L("let stand"), L("Let the record stand after all."), L("Desk")),
-    Action("desk_dismiss", "x", L("put aside"), L("Put the record aside for good; it stays in the log."), L("Desk")),
+    Action("desk_dismiss", "x", L("set aside"), L("Put the record aside for good; it stays in the log."), L("Desk")),
     # The customer's turn
     Action("page_on", "enter,f8", L("next"), L("The next page. Every question can be left out."), L("Handover")),
     Action("page_back", "f7", L("back"), L("The page before. What was entered stays."), L("Handover")),

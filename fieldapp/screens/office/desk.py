@@ -43,7 +43,8 @@ class DeskScreen(FieldScreen):
     TITLE_TEXT = later("Desk")
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(
-            "desk_theirs", "desk_ours", "desk_merge", "desk_release", "desk_dismiss", "open", "sync_centre", "search", "board"
+            "desk_theirs", "desk_ours", "desk_merge", "desk_release", "desk_dismiss", "open", "sync_centre", "search", "board",
+            "review_queue",
         )
     ]  # fmt: skip
     CSS_PATH = "desk.tcss"
@@ -125,10 +126,10 @@ class DeskScreen(FieldScreen):
             parts.append(Content.styled(f"! {text}", "$text-warning"))
         answer = self._answer
         if answer is None:
-            parts.append(Content.styled(_("bytes, devices, files: not asked for yet"), "$text-muted"))
+            parts.append(Content.styled(_("unreadable records, devices, files: not asked for yet"), "$text-muted"))
         else:
             time = day_time(answer.time)
-            parts.append(Content.styled(_("bytes, devices and files as of {time}").format(time=time), "$text-muted"))
+            parts.append(Content.styled(_("unreadable records, devices and files as of {time}").format(time=time), "$text-muted"))
         self.query_one("#about", Static).update(Content("   ").join(parts))
 
     # --- What the row under the cursor is about -----------------------------------------------------------------------------------
@@ -218,6 +219,11 @@ class DeskScreen(FieldScreen):
 
     def action_board(self) -> None:
         self.action_back()
+
+    def action_review_queue(self) -> None:
+        from fieldapp.screens.office.review import ReviewScreen
+
+        self.app.switch_screen(ReviewScreen())
 
     def action_sync_centre(self) -> None:
         from fieldapp.screens.technician.sync_centre import SyncCentreScreen

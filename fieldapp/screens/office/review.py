@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
+from fieldapp.domain.roles import OFFICE
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
 from fieldapp.screens.actions import bindings
@@ -34,7 +35,7 @@ class ReviewScreen(JobListScreen):
     """Two lines a job: what it is, and why to look at it."""
 
     TITLE_TEXT = later("Review")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "board", "sync_centre", "search")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "board", "desk", "sync_centre", "search")]
     CSS_PATH = "review.tcss"
     ROW_LINES = 2
 
@@ -121,6 +122,16 @@ class ReviewScreen(JobListScreen):
 
     def action_board(self) -> None:
         self.action_back()
+
+    def action_desk(self) -> None:
+        from fieldapp.screens.office.desk import DeskScreen
+
+        self.app.switch_screen(DeskScreen())
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "desk":
+            return self.field.session.identity.role in OFFICE
+        return super().check_action(action, parameters)
 
 
 def _cell(text: Content, width: int) -> Content:

@@ -239,7 +239,7 @@ async def test_an_empty_desk_says_so(branch: BranchOnDisk) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         assert "Nothing waits for a decision." in shown(app)
-        assert "bytes, devices, files: not asked for yet" in shown(app)
+        assert "unreadable records, devices, files: not asked for yet" in shown(app)
         await pilot.press("f3")
         assert isinstance(app.screen, BoardScreen)
 

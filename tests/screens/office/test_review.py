@@ -8,6 +8,8 @@ import pytest
 
 from fieldapp.domain.job import JobState
 from fieldapp.screens.app import FieldApp
+from fieldapp.screens.office.board import BoardScreen
+from fieldapp.screens.office.desk import DeskScreen
 from fieldapp.screens.office.entry import EntryScreen
 from fieldapp.screens.office.open_points import ApproveAnywayScreen
 from fieldapp.screens.office.review import ReviewScreen
@@ -55,6 +57,22 @@ async def test_the_queue_holds_finished_jobs_the_riskiest_first_and_says_why(fie
         assert "not completed: Waiting for a part" in words
         assert "nothing stands out" in words
         await pilot.press("escape")
+
+
+async def test_the_office_goes_from_each_of_its_screens_to_the_others(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        for key, screen in (
+            ("f4", ReviewScreen),
+            ("f5", DeskScreen),
+            ("f4", ReviewScreen),
+            ("f3", BoardScreen),
+            ("f5", DeskScreen),
+        ):
+            await pilot.press(key)
+            await until(pilot, lambda screen=screen: isinstance(app.screen, screen), f"{key}: {screen.__name__}")  # type: ignore[misc]
+        await pilot.press("escape")
+        assert isinstance(app.screen, BoardScreen), "one level back from wherever it was reached"
 
 
 async def test_approve_what_is_in_order_leads_back_to_a_shorter_queue(field_home: Homes) -> None:
