@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 
+import msgspec
+
 from fieldapp.domain.entry import EARLIEST_MS, LATEST_MS, chain_hash
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
@@ -142,15 +144,17 @@ def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoi
         return correct(new(state, pull_due=True), now, *news, *history)
     remember = _times(state, body.time, midpoint)
     # heads first: what the server has lost is unsent again before the page takes anything out of view
-    effects = (*news, *history, *_heads(asked.epochs, body), m.Receive(page), m.Remember(remember))
+    effects: tuple[m.Effect, ...] = (*news, *history, *_heads(asked.epochs, body), m.Receive(page))
     if (body.more or asked.backfills) and not _brings(page, asked):
         words = "the server says there is more, but sends nothing new"
-        return back_off(new(state, pull_due=True), now, None, "online", words, *effects)
+        return back_off(new(state, pull_due=True), now, None, "online", words, *effects, m.Remember(remember))
     read_after = NEVER if body.more else state.last_ask + READ_GAP_MS
     state = new(progress(state), pull_due=state.pull_due or body.more, read_after=read_after)
     view = view_after(state, asked, body)
     if view is None:
-        return look(state, *effects)
+        return look(state, *effects, m.Remember(remember))
+    if "skew_ms" in remember:  # that the server was heard of is written down with the last page
+        effects, view = (*effects, m.Remember(remember)), msgspec.structs.replace(view, skew=int(remember["skew_ms"]))
     state = new(state, view=view)
     return ask_while(state, now, m.AskPull(pull_request(state)), *effects)
 

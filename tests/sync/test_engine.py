@@ -153,7 +153,7 @@ def test_the_next_page_is_asked_for_before_the_last_is_written() -> None:
     hand.start()
     half = (BackfillDone("job:1", 9, True), BackfillDone("job:2", 4, False))
     said = hand.answer(a_page(backfilled=half, more=True))
-    assert [type(effect) for effect in said if not isinstance(effect, m.Report)] == [m.Ask, m.Receive, m.Remember, m.Arm]
+    assert [type(effect) for effect in said if not isinstance(effect, m.Report)] == [m.Ask, m.Receive, m.Arm]
     request = hand.request
     assert isinstance(request, m.AskPull)
     assert [(item.stream, item.after) for item in request.request.backfills] == [("job:2", 4), ("job:3", 0)]
