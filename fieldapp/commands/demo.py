@@ -173,7 +173,16 @@ def _make(folder: Path, port: int | None) -> None:
     with _running(folder, _free_port(port)) as url:
         for role, code in codes.items():
             _enrol(folder / role, url, code)
+    _put_a_photo(folder / "technician")
     write_durably(folder / NOTES, json.dumps({"url": url}).encode())
+
+
+def _put_a_photo(home: Path) -> None:
+    """Something to attach, where a camera would have put it."""
+    from fieldapp.store.home import Home
+    from fixtures.pictures import picture
+
+    (Home(home).inbox / "control-panel.png").write_bytes(picture("control-panel")[1])
 
 
 def _enrol(home: Path, url: str, code: str) -> Identity:

@@ -9,8 +9,11 @@ import contextlib
 import socket
 import struct
 import threading
+import time
 
 _BLOCK = 64 * 1024
+STARTS_S = 8
+"""So long the demo's server may take to start."""
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -26,6 +29,7 @@ class DemoNetwork:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
+        self._reached = False
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
@@ -76,16 +80,30 @@ class DemoNetwork:
                 near, _ = listener.accept()
             except OSError:
                 return
-            try:
-                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
-                far.settimeout(None)
-            except OSError:
+            far = self._server(listener)
+            if far is None:
                 near.close()  # the server is not there: neither is the connection
                 continue
             with self._lock:
                 self._open |= {near, far}
             for source, sink in ((near, far), (far, near)):
                 threading.Thread(target=self._carry, args=(source, sink), name="demo-network", daemon=True).start()
+
+    def _server(self, listener: socket.socket) -> socket.socket | None:
+        """A connection to the server. It starts beside the app, so the first one waits for it instead of calling itself offline."""
+        until = time.monotonic() + (0 if self._reached else STARTS_S)
+        while self._listener is listener:
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+            except OSError:
+                if time.monotonic() >= until:
+                    return None
+                time.sleep(0.05)
+            else:
+                far.settimeout(None)
+                self._reached = True
+                return far
+        return None
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):

@@ -19,6 +19,8 @@ def test_the_demo_is_prepared_once_and_its_devices_have_work(tmp_path: Path) -> 
     assert made["made"]
     technician, supervisor = (Device(Path(made["homes"][role])) for role in ("technician", "supervisor"))
     assert technician("jobs", "--open", "--json").json
+    (photo,) = (Path(made["homes"]["technician"]) / "inbox").iterdir()
+    assert photo.read_bytes().startswith(b"\x89PNG")
     assert len(supervisor("jobs", "--json").json) > len(technician("jobs", "--json").json)
     technician("do", "J-1051", "accept").good()
     again = Commands("--home", str(folder))("demo", "--prepare", "--json").json
