@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
+from fieldapp.domain.entry import FileRef
 from fieldapp.domain.fold import read_state
 from fieldapp.domain.job import JobState
 from fieldapp.server.reach import Session
@@ -25,6 +28,15 @@ ASKS = 5
 """Requests of a device within a second at most, of those that carry nothing on."""
 _OUTCOMES = frozenset(("applied", "held", "conflict", "late", "quarantined"))
 _HELD = "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL"
+
+
+class _Naming(msgspec.Struct):
+    """The files that an entry names, read from its envelope."""
+
+    files: tuple[FileRef, ...] = ()
+
+
+_naming = msgspec.json.Decoder(_Naming)
 
 
 class Broken(AssertionError):
@@ -286,7 +298,7 @@ class Checks:
                 raise Broken(9, f"the file {sha256} is neither here nor missing")
             if state == "here" and not self._sim.holds(sha256):
                 raise Broken(9, f"the server says it has {sha256} and has not")
-        named = _ids(self._server, "SELECT json_extract(file.value, '$.sha256') FROM entries, json_each(raw, '$.files') AS file")
+        named = {file.sha256 for (raw,) in self._server.execute("SELECT raw FROM entries") for file in _naming.decode(raw).files}
         unknown = named - _ids(self._server, "SELECT sha256 FROM files")
         if unknown:
             raise Broken(9, f"files are named and not listed: {sorted(unknown)}")
