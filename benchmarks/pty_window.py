@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import signal
-import struct
 import subprocess
 import sys
-import termios
 import time
 from collections.abc import Mapping, Sequence
+
+from tests.pty.program import PtyProgram, lines_of
 
 KEYS = {
     "enter": "\r", "escape": "\x1b[27u", "up": "\x1b[A", "down": "\x1b[B", "pageup": "\x1b[5~", "pagedown": "\x1b[6~",
@@ -25,7 +21,7 @@ QUIET_S = 0.08
 PATIENCE_S = 30.0
 
 
-class PtyWindow:
+class PtyWindow(PtyProgram):
     """`python -m MODULE ...` in a terminal of its own. `began`: the instant before the process was started.
 
     Args:
@@ -39,29 +35,9 @@ class PtyWindow:
         self._stream = pyte.ByteStream(self._screen)
         self._written: list[tuple[float, bytes]] = []
         self._shown: list[tuple[float, str]] = []
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}
         self.began = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True,
-            env={**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "en_US.UTF-8", **environment},
-        )  # fmt: skip
-        os.close(slave)
-
-    def __enter__(self) -> PtyWindow:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(5)
-        os.close(self._master)
+        super().__init__([sys.executable, "-m", *words], {**kept, **environment}, columns, rows)
 
     def first_sight(self, *texts: str) -> float:
         """Seconds from the start of the process to the write after which all these texts stand on the screen together."""
@@ -94,7 +70,7 @@ class PtyWindow:
         before = _below_header(self.text())
         self._shown.clear()
         start = time.perf_counter()
-        os.write(self._master, KEYS.get(key, key).encode())
+        self.send(KEYS.get(key, key))
         if not self._read(2.0):
             raise SystemExit(f"the key {key!r} changed nothing:\n{self.text()}")
         while self._read(QUIET_S):
@@ -117,19 +93,17 @@ class PtyWindow:
         """The screen as lines. The terminal emulator runs here, when the clock does not."""
         for instant, data in self._written:
             self._stream.feed(data)
-            self._shown.append((instant, "\n".join(line.rstrip() for line in self._screen.display)))
+            self._shown.append((instant, lines_of(self._screen.display)))
         self._written.clear()
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        return lines_of(self._screen.display)
 
     def _read(self, wait: float) -> bool:
         """Take in one write of the program; False where none came in time."""
-        ready, _, _ = select.select([self._master], [], [], wait)
-        if not ready:
+        data = self.take(wait)
+        if data is None:
             return False
-        try:
-            data = os.read(self._master, 1 << 16)
-        except OSError:
-            raise SystemExit("the program ended:\n" + self.text()) from None
+        if not data:
+            raise SystemExit("the program ended:\n" + self.text())
         self._written.append((time.perf_counter(), data))
         return True
 

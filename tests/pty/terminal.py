@@ -5,20 +5,15 @@ The screen is kept by pyte (a terminal emulator). Every byte that the program wr
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
-import select
-import signal
-import struct
-import subprocess
 import sys
-import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyte
+
+from tests.pty.program import PtyProgram, lines_of
 
 KEYS = {
     "enter": "\r", "esc": "\x1b", "up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "tab": "\t", "space": " ",
@@ -33,7 +28,7 @@ HAND_S = 0.12
 """Between two keys of a hand. A scanner is many times faster."""
 
 
-class Terminal:
+class Terminal(PtyProgram):
     """One program in a terminal of `columns` x `rows`.
 
     Args:
@@ -46,46 +41,27 @@ class Terminal:
         self.written = b""
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         names = ("FIELDAPP_HOME", "FIELDAPP_LANGUAGE", "FIELDAPP_SERVER", "LC_", "LANG", "COLUMNS", "LINES", "NO_COLOR", "TEXTUAL")
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(names)}
-        self.process = subprocess.Popen(
-            list(words),
-            stdin=slave, stdout=slave, stderr=slave, start_new_session=True, close_fds=True,
-            env={**clean, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "en_US.UTF-8", **(environment or {})},
-        )  # fmt: skip
-        os.close(slave)
+        own = {name: value for name, value in os.environ.items() if not name.startswith((*names, "TERM", "COLORTERM"))}
+        super().__init__(words, {**own, **(environment or {})}, columns, rows)
 
     @classmethod
     def fieldapp(cls, *words: str, environment: Mapping[str, str] | None = None, columns: int = 80, rows: int = 24) -> Terminal:
         """`fieldapp ...` in a terminal."""
         return cls([sys.executable, "-m", "fieldapp", *words], environment=environment, columns=columns, rows=rows)
 
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     # --- Looking ------------------------------------------------------------------------------------------------------------------
 
     @property
     def text(self) -> str:
         """The screen as lines."""
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        return lines_of(self.screen.display)
 
     def read(self, wait: float = 0.05) -> bool:
         """Take in what the program has written. False once it has closed its end."""
-        ready, _, _ = select.select([self._master], [], [], wait)
-        if not ready:
-            return True
-        try:
-            data = os.read(self._master, 1 << 16)
-        except OSError:
-            return False
+        data = self.take(wait)
         if not data:
-            return False
+            return data is None
         self.written += data
         self._stream.feed(data)
         return True
@@ -125,10 +101,6 @@ class Terminal:
                 self.send(part)
                 self._pass(HAND_S)
 
-    def send(self, text: str) -> None:
-        """All at once, as a scanner or a script does."""
-        os.write(self._master, text.encode())
-
     def answered(self, key: str) -> float:
         """Seconds until the program writes anything after a key. The screen must have settled before."""
         before, start = len(self.written), time.monotonic()
@@ -153,16 +125,6 @@ class Terminal:
             self.read()
             assert time.monotonic() < deadline, f"the program did not end within {wait} s:\n{self.text}"
         return self.process.returncode
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(5)
-        os.close(self._master)
 
     def save(self, path: Path) -> None:
         path.write_text(self.text, encoding="utf-8")
