@@ -130,12 +130,21 @@ def test_problems_stay_as_they_were_said_in_english() -> None:
 @pytest.mark.parametrize("code", TRANSLATED)
 def test_what_blocks_completion_is_said_in_each_language(code: str) -> None:
     """The domain names its blockers in English; the screens have words of their own for each."""
-    source = (Path(progress.__file__)).read_text(encoding="utf-8")
-    named = set(re.findall(r'found\.append\(\("(\w+)"', source)) | set(re.findall(r'Blocker\([^"]+"(\w+)"', source))
+    named = set(blockers_of(Path(progress.__file__).read_text(encoding="utf-8")))
     assert named >= {"required", "corrective", "sent_back", "photos", "stop_work", "procedure_missing"}
     assert named <= set(open_points.WORDS)
     set_language(code)
     assert all(_(text) != text for text in open_points.WORDS.values())
+
+
+def blockers_of(source: str) -> Iterator[str]:
+    """The codes of what blocks: given to a Blocker, or gathered as (code, why) before one is made."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Call(func=ast.Name(id="Blocker"), args=[_, _, ast.Constant(value=str(code)), *_]):
+                yield code
+            case ast.Call(func=ast.Attribute(attr="append"), args=[ast.Tuple(elts=[ast.Constant(value=str(code)), *_])]):
+                yield code
 
 
 def test_every_cause_that_the_server_names_is_translated() -> None:
