@@ -12,6 +12,7 @@ import pytest
 
 from fieldapp.domain.entry import chain_hash
 from fieldapp.domain.entry_types import steps, work
+from fieldapp.domain.fold import state_bytes
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
 from fieldapp.store.journal import Journal, parse_journal
@@ -82,6 +83,19 @@ def test_what_is_recorded_is_shown_at_once(device: Device) -> None:
     assert view is not None
     assert list(view.steps) == ["P/s1"]
     assert saved.streams == {"job:1"}
+
+
+def test_what_lies_in_the_database_is_built_on_whatever_was_shown_last(device: Device) -> None:
+    device.say(created())
+    before = device.view()
+    device.say(steps.NoteAdded(text="one"))
+    assert before is not None
+    with device.db.write() as conn:  # as a page of the server may leave it
+        device.db.run(conn, "UPDATE jobs SET view = ? WHERE stream = 'job:1'", (state_bytes(before),))
+    device.say(steps.NoteAdded(text="two"))
+    after = device.view()
+    assert after is not None
+    assert [note.text for note in after.notes] == ["two"]
 
 
 def test_each_saved_entry_is_a_checked_line_of_the_journal(device: Device) -> None:
