@@ -218,19 +218,32 @@ class ServerReplica:
                 raise PositionProblem("gap", "Entries before this one have not arrived yet.", head)
             if prev_hash != head.hash:
                 raise PositionProblem("fork", "The server has another history of this device's entries.", head)
-            key = hashlib.sha256(raw).hexdigest()
             waits_in = log if log in logs or not logs else "org"
-            said = "" if reason.startswith(BY_FILE) else reason
-            self._quarantine_row(conn, key, who.device, waits_in, epoch, seq, said, raw, now)
-            if _author_of(raw) == who.person:  # somebody else may have brought the same bytes: they are the author's
-                mine = {"device": who.device, "log": waits_in, "epoch": epoch, "seq": seq, "reason": said.replace("\x00", "")[:500]}
-                foreign = (col(QuarantineRow.id) == key, col(QuarantineRow.device) != who.device, col(QuarantineRow.decided) == "")
-                conn.execute(update(QuarantineRow).where(*foreign).values(**mine))
-            conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": key, "hash": chain, "received_at": now})
-            self._want_files(conn, raw)
+            name = self._known_by(conn, raw) or self._put_aside(conn, who, waits_in, epoch, seq, reason, raw)
+            conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": name, "hash": chain, "received_at": now})
             head = Head(epoch, seq, chain, head.safe_seq)
             self._save_epoch(conn, head)
         return head
+
+    def _known_by(self, conn: Connection, raw: bytes) -> str:
+        """The entry that these bytes are, where it was received before, in another line of writing: nothing is to be decided."""
+        try:
+            entry = read_entry(raw.partition(b"\n")[0], None)
+        except Problem:
+            return ""
+        return entry.id if self._known(conn, [entry]).get(entry.id) == entry.hash else ""
+
+    def _put_aside(self, conn: Connection, who: Writer, log: str, epoch: str, seq: int, reason: str, raw: bytes) -> str:
+        """Keep bytes for a person to decide on; returns their name. The same, brought by somebody else first, are the author's."""
+        key, now = hashlib.sha256(raw).hexdigest(), self._clock()
+        said = "" if reason.startswith(BY_FILE) else reason
+        self._quarantine_row(conn, key, who.device, log, epoch, seq, said, raw, now)
+        if _author_of(raw) == who.person:
+            mine = {"device": who.device, "log": log, "epoch": epoch, "seq": seq, "reason": said.replace("\x00", "")[:500]}
+            foreign = (col(QuarantineRow.id) == key, col(QuarantineRow.device) != who.device, col(QuarantineRow.decided) == "")
+            conn.execute(update(QuarantineRow).where(*foreign).values(**mine))
+        self._want_files(conn, raw)
+        return key
 
     @_again_where_busy
     def try_held(self) -> dict[str, int]:

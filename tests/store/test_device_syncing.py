@@ -357,6 +357,22 @@ def test_what_was_to_be_handed_over_and_is_taken_after_all_is_settled(
     assert [(row["lane"], row["outcome"]) for row in everything(lin.db, OwnEntryRow)] == [("settled", "applied")]
 
 
+def test_what_has_its_outcome_already_waits_for_nobody_when_it_is_handed_over(
+    lin: Device, server: ServerReplica, sqlite_server: Database, job: str
+) -> None:
+    """Received in an earlier line of writing, whose receipt was lost; the new one is offered behind a small proxy."""
+    fetch(lin, sqlite_server, "job:1")
+    lin.say(step("s1"))
+    run = lin.replica.outgoing(200, 1 << 20)
+    assert run is not None
+    server.receive(lin.who, run)
+    lin.replica.fork("b1")
+    lin.replica.receive(tail(lin, sqlite_server, "job:1"))
+    lin.replica.refuse(lin.replica.identity.epochs["b1"], 1, "too large")
+    newest = everything(lin.db, OwnEntryRow)[-1]
+    assert (newest["lane"], newest["outcome"], newest["reason"]) == ("settled", "applied", "")
+
+
 # --- Pages ------------------------------------------------------------------------------------------------------------------------
 
 

@@ -190,6 +190,19 @@ def test_what_was_handed_over_as_bytes_is_taken_when_it_comes_as_it_was_recorded
     assert sound(server_db)
 
 
+def test_bytes_of_an_entry_that_is_there_already_trouble_nobody(server: ServerReplica, server_db: Database, office: Pen) -> None:
+    """A new line of writing begins with what the old one had brought, and a proxy lets nothing but bytes through."""
+    known = office.say(server, created())
+    raw, chain = known.raw + b"\n" + (known.body_raw or b""), chained("", 1, [known])
+    line = {"epoch": "a-new-line", "log": "b1", "seq": 1, "prev_hash": "", "chain": chain, "raw": raw, "reason": "too large"}
+    head = server.quarantine(office.who, **line)  # type: ignore[arg-type]
+    assert (head.seq, head.hash) == (1, chain)
+    assert server.quarantine(office.who, **line) == head  # type: ignore[arg-type]
+    assert count(server_db, QuarantineRow) == 0
+    assert outcomes(server_db, known) == ["applied"]
+    assert sound(server_db)
+
+
 def test_files_that_entries_name_are_wanted_until_they_have_come(server: ServerReplica, office: Pen) -> None:
     photo = FileRef("a" * 64, 2048, "photo.jpg", "image/jpeg")
     body = steps.FileAttached(sha256=photo.sha256, size=photo.size, name=photo.name)
