@@ -148,7 +148,7 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
     segment = documents.segment(job.segment)
     who = say(customer.name, lang) if customer else job.customer
     if segment:
-        who += f" ({say(segment.title, lang)})"
+        who += _(" ({named})").format(named=say(segment.title, lang))
     rows = [(_("Customer"), safe_text(who))]
     if site:
         where = [part for part in (say(site.name, lang), say(site.address, lang)) if part]

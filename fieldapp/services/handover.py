@@ -89,7 +89,7 @@ def _done(places: tuple[StepPlace, ...], language: str, words: _Words, documents
     lines = [f"{say(place.step.title, language)}: {_value(place, language, words, documents)}" for place in shown[:STEPS_SHOWN]]
     recorded = sum(1 for place in places if place.state is not None and place.state.result is not None)
     if recorded > len(lines):
-        lines.append(words("further", count=str(recorded - len(lines))))
+        lines.append(words("further" if lines else "recorded", count=str(recorded - len(lines))))
     return lines
 
 

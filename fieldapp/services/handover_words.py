@@ -16,6 +16,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
         "另有 {count} 个标准步骤已记录",
         "另有 {count} 個標準步驟已記錄",
     ),
+    "recorded": ("Steps of the standard recorded so far: {count}", "已记录 {count} 个标准步骤", "已記錄 {count} 個標準步驟"),
     "found": ("What was found", "发现的情况", "發現的情況"),
     "parts": ("Parts used", "使用的配件", "使用的零件"),
     "promises": ("What we promised", "我们的承诺", "我們的承諾"),

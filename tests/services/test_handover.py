@@ -39,6 +39,10 @@ def test_the_longest_text_with_the_longest_drawing_fits_into_one_entry(tmp_path:
 
 
 def test_the_customer_reads_no_codes_and_no_findings_on_the_technicians_own_gear(technician: DeviceServices) -> None:
+    technician.work.record("J-1052", "SAFE-PREP/job_read", "yes")
+    early = technician.work.handover_text("J-1052", "en")
+    assert "Steps of the standard recorded so far: 1" in early
+    assert "further" not in early, "there is nothing before it"
     technician.work.leave_out("J-1052", "HANDOVER/receiver", "not_done", "customer_refused")
     technician.work.record("J-1052", "SAFE-PREP/ppe", "shoes")
     technician.work.record("J-1052", "CHILLER-Q/oil_pressure", "0.5")
