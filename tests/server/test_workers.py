@@ -208,13 +208,13 @@ END_TO_END: list[Callable[[LiveServer, Path], None]] = [
 ]
 
 
-def test_what_holds_for_one_process_end_to_end_holds_for_several(tmp_path: Path, fresh_postgres: Callable[[bool], str]) -> None:
-    """The tests over real HTTP of tests/sync, each on a database of its own."""
-    for number, case in enumerate(END_TO_END):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with several_processes(folder / "server", fresh_postgres(True)) as server:
-            case(server, folder)
+@pytest.mark.parametrize("case", END_TO_END, ids=lambda case: case.__name__.removeprefix("test_"))
+def test_what_holds_for_one_process_end_to_end_holds_for_several(
+    case: Callable[[LiveServer, Path], None], tmp_path: Path, postgres_url: str
+) -> None:
+    """The tests over real HTTP of tests/sync."""
+    with several_processes(tmp_path / "server", postgres_url) as server:
+        case(server, tmp_path)
 
 
 def pid_of(server: LiveServer, worker: int, after: int = 0) -> int:

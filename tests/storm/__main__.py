@@ -71,7 +71,8 @@ class Storm:
         until = {name: time.monotonic() + self._life() for name in people}
         server_until, next_fault = time.monotonic() + 3, time.monotonic()
         try:
-            while sum(self.done.values()) < self.kills:
+            # on a busy machine many a life ends before anything was saved: then there are more of them
+            while sum(self.done.values()) < self.kills or self._reported() <= self.kills:
                 now = time.monotonic()
                 if now >= next_fault:
                     self._fault(link)
@@ -137,6 +138,10 @@ class Storm:
 
     def _said(self, name: str) -> Path:
         return self.folder / f"said by {name}"
+
+    def _reported(self) -> int:
+        """How much was reported as saved so far."""
+        return sum(self._said(name).read_bytes().count(b"\n") for _, name in DEVICES if self._said(name).exists())
 
     def _life(self) -> float:
         return self.chance.choice((self.chance.uniform(0.03, 0.4), self.chance.uniform(0.2, 1.5)))
