@@ -30,7 +30,7 @@ _YES = frozenset({"yes", "true", "true()", "1"})
 _NO = frozenset({"", "no", "false", "false()", "0"})
 _OF_A_CHECK = frozenset({"yes", "no"})
 _WHOLE = re.compile(r"[0-9]{1,4}\Z")
-_COMPUTABLE: frozenset[StepType] = frozenset({"text", "number", "note", "date", "time", "datetime"})
+_COMPUTABLE: frozenset[StepType] = frozenset({"text", "number", "note", "date", "time", "datetime", "choice"})
 
 
 class FormParts(msgspec.Struct, frozen=True):
@@ -200,7 +200,7 @@ class _Form:
     def _step(self, node: dict[str, Any], name: str, kind: str, row: int, group: str | None, rule: TypeRule) -> Step:
         bind: dict[str, Any] = node.get("bind", {})
         step_type = self._step_type(node, kind, row, bind, rule)
-        list_name = str(node.get("itemset", "")) if step_type in {"choice", "multiple_choice"} else ""
+        list_name = str(node.get("itemset", "")) if rule.step in {"choice", "multiple_choice"} else ""
         choices = frozenset(choice.id for choice in self.lists.choices(list_name)) if list_name else _OF_A_CHECK
         extras, faults = read_extras(self._cells(row), step_type, choices, self.default)
         for fault in faults:
@@ -242,7 +242,7 @@ class _Form:
             return "signature"
         if bind.get("calculate") and step_type != "calculated":
             if step_type not in _COMPUTABLE:
-                self.warn(row, "only numbers, texts and dates can be calculated; the calculation was left out")
+                self.warn(row, "only numbers, texts, dates and single choices can be calculated; the calculation was left out")
                 return step_type
             return "calculated"
         if kind == "hidden":

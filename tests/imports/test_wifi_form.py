@@ -11,6 +11,7 @@ from fieldapp.domain.procedure import Procedure
 from fieldapp.domain.verdict import canonical, judge
 from fieldapp.imports.workbook import read_workbook
 from fieldapp.imports.xlsform import read_procedure
+from fieldapp.screens.values import value_words
 from fixtures.forms import FOLDER, build
 
 BOOK = FOLDER / "wifi-validation.xlsx"
@@ -48,6 +49,14 @@ def test_every_text_is_in_english_and_both_chinese_scripts(wifi: Procedure) -> N
     texts += [group.title for group in wifi.groups]
     assert texts
     assert all(words.keys() == {"en", "zh_CN", "zh_TW"} for words in [*texts, wifi.title, wifi.purpose])
+
+
+def test_a_calculated_choice_keeps_the_words_of_its_list(wifi: Procedure) -> None:
+    result = wifi.step("result")
+    assert result is not None
+    assert (result.type, result.choices_from) == ("calculated", "results")
+    assert {choice.id: choice.label["zh_CN"] for choice in wifi.choices_of(result)} == {"pass": "通过", "fail": "未通过"}
+    assert value_words(wifi, result, "fail") == "not validated"
 
 
 @pytest.mark.parametrize(
