@@ -412,7 +412,7 @@ class FieldApp(App[None]):
                 if not await self.run_action(run, default_namespace=screen):
                     await self.run_action(run)  # what works on every screen is the app's
 
-            yield SystemCommand(f"{_(action.noun)}: {_(action.label)}", _(action.help), call)
+            yield SystemCommand(_(": ").join((_(action.noun), _(action.label))), _(action.help), call)
         for code, name in LANGUAGES.items():
-            yield SystemCommand(f"{_('Language')}: {name}", "", lambda code=code: self.speak(code))
+            yield SystemCommand(_(": ").join((_("Language"), name)), "", lambda code=code: self.speak(code))
         yield SystemCommand(_("App: quit"), _("Leave. Everything recorded is saved."), self.exit)

@@ -60,6 +60,6 @@ class HelpScreen(FieldModal[None]):
     def _lines(self, name: str, style: str, width: int) -> list[Content]:
         action = ACTIONS[name]
         keys = " ".join(display(key) for key in action.keys.split(","))
-        text = Content.assemble((f"{_(action.label)}: ", "bold"), _(action.help))
+        text = Content.assemble((_(action.label) + _(": "), "bold"), _(action.help))
         lines = wrap(text, width - _KEYS - 2)
         return [Content.assemble((f"{keys if number == 0 else '':>{_KEYS}}  ", style), line) for number, line in enumerate(lines)]

@@ -130,7 +130,11 @@ def window_text(job: JobState) -> str:
 def promise_line(clock: Clock) -> Content:
     """One promise in words: title, state, when due or how much is left."""
     glyph, word, colour = PROMISE[clock.state]
-    parts = [Content.styled(f"{glyph} ", colour), safe_text(say(clock.title, language())), Content.styled(f": {_(word)}", colour)]
+    parts = [
+        Content.styled(f"{glyph} ", colour),
+        safe_text(say(clock.title, language())),
+        Content.styled(_(": ") + _(word), colour),
+    ]
     if clock.due_ms is not None and clock.state in ("running", "at_risk", "paused", "broken", "not_started"):
         due = time.strftime("%m-%d %H:%M", time.localtime(clock.due_ms / 1000))
         left = f" ({span(clock.remaining_ms)})" if clock.remaining_ms is not None else ""
@@ -165,7 +169,7 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
     if hazards:
         rows.append((_("Hazards"), safe_text("⚠ " + _(", ").join(hazards), "$text-warning")))
     coverage = coverage_words(job.coverage, job.included, job.excluded, lang)
-    rows.append((_("Coverage"), safe_text(": ".join(part for part in (coverage.title, coverage.terms) if part))))
+    rows.append((_("Coverage"), safe_text(_(": ").join(part for part in (coverage.title, coverage.terms) if part))))
     if job.description:
         rows.append((_("Reported"), safe_text(job.description)))
     lines = [

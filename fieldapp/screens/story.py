@@ -169,7 +169,7 @@ class Story:
         if kind in ABOUT_TEXT:
             step = str(body.get("step", ""))
             title = self.step_title(step if "/" in step or not step else f"{body.get('procedure', '')}/{step}")
-            return safe_text((f"{title}: " if title else "") + _(ABOUT_TEXT[kind]).format(text=body["text"]))
+            return safe_text((title + _(": ") if title else "") + _(ABOUT_TEXT[kind]).format(text=body["text"]))
         told = _TOLD.get(kind)
         return told(self, body) if told is not None else None
 
@@ -194,7 +194,7 @@ class Story:
         value, unit = str(body["value"]), str(body.get("unit", ""))
         said = value_words(procedure, step, value, unit) if procedure and step else f"{value} {unit}".strip()
         title = self.step_title(body["step"])
-        words = _("{step} changed to {value}").format(step=title, value=said) if amended else f"{title}: {said}"
+        words = _("{step} changed to {value}").format(step=title, value=said) if amended else _(": ").join((title, said))
         parts = [safe_text(words)]
         verdict = body.get("verdict", "none")
         if verdict in VERDICT and verdict != "none":  # the glyph first, where a long value cannot push it out of sight
@@ -209,7 +209,7 @@ class Story:
     def _left_out(self, body: dict[str, Any], verdict: str) -> Content:
         glyph, word, colour = VERDICT[verdict]  # type: ignore[index]
         reason = reason_words(self._documents, str(body["reason"]))
-        said = safe_text(f": {reason} {body.get('note', '')}".rstrip())
+        said = safe_text(_(": ") + f"{reason} {body.get('note', '')}".rstrip())
         return Content.assemble(safe_text(self.step_title(body["step"])), (f"  {glyph} {_(word)}", colour), said)
 
     def _window(self, body: dict[str, Any]) -> str:
@@ -224,7 +224,7 @@ class Story:
     def _file(self, body: dict[str, Any]) -> Content:
         words = _("attached {name} ({size})").format(name=body["name"], size=size_words(int(body["size"])))
         title = self.step_title(str(body.get("step", "")))
-        return safe_text(f"{title}: {words}" if title else words)
+        return safe_text(_(": ").join((title, words)) if title else words)
 
     def _fault(self, body: dict[str, Any]) -> Content:
         parts = [(("symptoms",), body.get("symptom")), (("causes",), body.get("cause")), (("remedies",), body.get("remedy"))]

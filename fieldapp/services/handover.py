@@ -86,11 +86,15 @@ def _section(head: str, lines: list[str], words: _Words) -> list[str]:
 
 def _done(places: tuple[StepPlace, ...], language: str, words: _Words, documents: Documents) -> list[str]:
     shown = [place for place in places if place.step.customer_sees and place.state is not None and place.state.result is not None]
-    lines = [f"{say(place.step.title, language)}: {_value(place, language, words, documents)}" for place in shown[:STEPS_SHOWN]]
+    lines = [_line(place, language, words, documents) for place in shown[:STEPS_SHOWN]]
     recorded = sum(1 for place in places if place.state is not None and place.state.result is not None)
     if recorded > len(lines):
         lines.append(words("further" if lines else "recorded", count=str(recorded - len(lines))))
     return lines
+
+
+def _line(place: StepPlace, language: str, words: _Words, documents: Documents) -> str:
+    return words("line", name=say(place.step.title, language), text=_value(place, language, words, documents))
 
 
 def _value(place: StepPlace, language: str, words: _Words, documents: Documents) -> str:
@@ -122,7 +126,7 @@ def _found(job: JobState, places: tuple[StepPlace, ...], language: str, words: _
     What technicians check of their own (shoes, tester) is no finding there, unless the procedure shows it to the customer.
     """
     lines = [
-        f"{say(place.step.title, language)}: {_value(place, language, words, documents)}"
+        _line(place, language, words, documents)
         for place in places
         if place.state is not None and place.state.result is not None and place.state.result.verdict in ("fail", "borderline")
         if place.procedure.kind == "service" or place.step.customer_sees
@@ -133,7 +137,7 @@ def _found(job: JobState, places: tuple[StepPlace, ...], language: str, words: _
 
 def _promises(job: JobState, language: str, words: _Words, now_ms: int) -> list[str]:
     return [
-        f"{say(clock.title, language) or clock.name}: {words('promise_' + clock.state)}"
+        words("line", name=say(clock.title, language) or clock.name, text=words("promise_" + clock.state))
         for clock in clocks(job, now_ms)
         if clock.state in ("kept", "broken") or (clock.indicator not in _LATER and clock.state != "not_applicable")
     ]

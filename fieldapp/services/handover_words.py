@@ -10,6 +10,7 @@ WORDS: dict[str, tuple[str, str, str]] = {
     "for": ("For {customer}, {site}", "客户：{customer}，{site}", "客戶：{customer}，{site}"),
     "by": ("Done by {technician}, {time}", "服务人员：{technician}，{time}", "服務人員：{technician}，{time}"),
     "done": ("What was done", "已完成的工作", "已完成的工作"),
+    "line": ("{name}: {text}", "{name}：{text}", "{name}：{text}"),
     "more": ("... and {count} more", "……另有 {count} 项", "……另有 {count} 項"),
     "further": (
         "{count} further steps of the standard are recorded",

@@ -25,6 +25,7 @@ from fieldapp.screens.problem_words import BY_CODE, problem_words
 from fieldapp.screens.states import LANE, PROMISE, STATUS, VERDICT
 from fieldapp.store import judge
 from tests.screens.conftest import FieldHome
+from tests.screens.frames import FOLDER
 
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
 
@@ -84,6 +85,26 @@ def test_simplified_and_traditional_are_not_mixed() -> None:
     for code, foreign in (("zh_CN", traditional - simplified), ("zh_TW", simplified - traditional)):
         texts = [text for message in catalogues.read(code) if message.id for text in catalogues.strings(message)]
         assert not [text for text in texts if foreign & set(text)]
+
+
+WIDE = "，。；：？！、（）"
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_no_gap_follows_a_full_width_sign(code: str) -> None:
+    """Such a sign brings its own room along. A text that is followed by more says so in its source by a space at its end."""
+    texts = {text for message in catalogues.read(code) if message.id for text in catalogues.strings(message)}
+    assert len(texts) > 500
+    assert not [text for text in texts if re.search(f"[{WIDE}] ", text)]
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_no_screen_shows_a_gap_after_a_full_width_colon(code: str) -> None:
+    """Where a label and a value are joined by the program; and none joins two Chinese words by a narrow colon."""
+    frames = [file.read_text(encoding="utf-8") for file in FOLDER.glob(f"*/*.{code}.*.txt")]
+    assert frames
+    lines = [line for frame in frames for line in frame.splitlines()]
+    assert not [line for line in lines if re.search(r"： ?[ ][\w\"~/✓✗(]|[\u4e00-\u9fff]: [\w\"]", line)]
 
 
 def test_marks_are_found_inside_f_strings_and_nowhere_else() -> None:

@@ -92,7 +92,7 @@ class DeskRows:
             (f" {glyph} ", colour), _cell(safe_text(left, "bold"), 11), _cell(what, room), " ", _cell(safe_text(who), name_width),
             " ", (since, "$text-muted"), " ",
         )  # fmt: skip
-        second = Content.assemble("   ", (f"{_(word)}: ", colour), why)
+        second = Content.assemble("   ", (_(word) + _(": "), colour), why)
         return Content.assemble(first, "\n", second.truncate(width - 1, ellipsis=True))
 
     def _cells(self, row: object) -> tuple[str, str, Content, str, str, Content]:
@@ -181,7 +181,7 @@ class DeskRows:
 
     def _side(self, line: LogLine, width: int) -> list[Content]:
         story = self.stories[line.entry.envelope.stream]
-        who = Content.styled(f"{story.who(line)}: ", "bold")
+        who = Content.styled(story.who(line) + _(": "), "bold")
         return [
             *hanging(Content.assemble(who, story.what(line)), width, 2),
             *hanging(Content.assemble("  ", story.when(line)), width, 2),

@@ -77,7 +77,7 @@ def step_detail(place: StepPlace, documents: Documents) -> Content:
     if state is not None:
         if state.sent_back is not None:
             words = _("corrected after being sent back") if state.sent_back.corrected else _("sent back")
-            parts.append(safe_text(f'{words}: "{state.sent_back.note}"', "$text-warning"))
+            parts.append(safe_text(_(": ").join((words, f'"{state.sent_back.note}"')), "$text-warning"))
         for before in state.earlier:
             if before.value is not None:
                 parts.append(

@@ -165,11 +165,11 @@ class AroundStep:
             elif body.kind == "corrective_step":
                 opened = next((place for place in runner.steps.visible if place.opened_by == body.step and not place.done), None)
                 runner.notify(
-                    _follow(_("Failed. This opens a corrective step:"), body.text), severity="warning", timeout=8, markup=False
+                    _follow(_("Failed. This opens a corrective step: "), body.text), severity="warning", timeout=8, markup=False
                 )
             else:
                 runner.notify(
-                    _follow(_("Failed. The office plans a follow-up visit:"), body.text),
+                    _follow(_("Failed. The office plans a follow-up visit: "), body.text),
                     severity="warning",
                     timeout=8,
                     markup=False,
@@ -178,4 +178,4 @@ class AroundStep:
 
 
 def _follow(said: str, text: str) -> str:
-    return f"{said} {safe_text(text).plain}".strip()
+    return f"{said}{safe_text(text).plain}".strip()

@@ -105,7 +105,7 @@ class CompleteCheckScreen(MovesJobs, FieldScreen):
             if result.verdict == "not_applicable" and not place.required:
                 continue
             said = result_words(place.procedure, place.step, result, documents)
-            why = _(VERDICT[result.verdict][1]) + ": " + said
+            why = _(": ").join((_(VERDICT[result.verdict][1]), said))
             lines.append(Open(place.key, say(place.step.title, language()), result.verdict, why, blocks=False))
         order: tuple[str, ...] = _LOOK_AGAIN
         return sorted(lines, key=lambda item: order.index(item.code))

@@ -80,7 +80,7 @@ class DiagnosisScreen(FieldModal[None]):
             said = _(SENTENCES[status.connection]) + (f" [{causes}]" if causes else "")
             facts.append((_("connection"), status.connection in ("online", "unknown"), said))
         facts += [(_(TITLES.get(name, name)), well, cause_words(words)) for name, well, words in found]
-        plain = (f"{'ok ' if well else 'NOT'} {name}: {words}" for name, well, words in facts)
+        plain = (f"{'ok ' if well else 'NOT'} {name}{_(': ')}{words}" for name, well, words in facts)
         self.app.copy_to_clipboard("\n".join(safe_text(line).plain for line in plain))
         self.query_one("#text", Paragraphs).show(partial(_lines, facts))
 

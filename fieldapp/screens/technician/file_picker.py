@@ -85,8 +85,8 @@ class FilePickerScreen(ListAndLine[Path]):
         if not self._attached:
             return Content.styled(_("Nothing is attached yet."), "$text-muted")
         names = ", ".join(file.name for file in self._attached)
-        count = plural("{count} attached:", "{count} attached:", len(self._attached)).format(count=len(self._attached))
-        return Content.assemble((count + " ", "$text-muted"), safe_text(names))
+        count = plural("{count} attached: ", "{count} attached: ", len(self._attached)).format(count=len(self._attached))
+        return Content.assemble((count, "$text-muted"), safe_text(names))
 
     def _draw(self, row: object, width: int) -> Content:
         assert isinstance(row, Found)

@@ -51,7 +51,7 @@ def sent_back_lines(steps: JobSteps, documents: Documents, width: int) -> list[C
     person = documents.person(change.by.author)
     who = person.name if person else change.by.author
     note = change.note or next((place.state.sent_back.note for place in waiting if place.state and place.state.sent_back), "")
-    by = safe_text(f"{who}, {day_time(change.by.at)}: ", "$text-muted")
+    by = safe_text(_("{name}, {time}: ").format(name=who, time=day_time(change.by.at)), "$text-muted")
     text = Content.assemble(("↩ " + _("Sent back") + " ", "bold $text-error"), by, safe_text(note, "bold"))
     lines = hanging(text, width, 2)
     lines += [
@@ -68,12 +68,12 @@ def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width:
     lines += labelled(_("Last time"), _last_visit(steps, last, documents), width, _LABEL)
     job = steps.job
     for item in job.commitments:
-        lines += labelled(_("Promised"), safe_text(f"{item.due}: {item.text}"), width, _LABEL)
+        lines += labelled(_("Promised"), safe_text(_(": ").join((item.due, item.text))), width, _LABEL)
     stopping = {place.key for place in steps.stopped_by}
     for follow in job.follow_ups:
         word = {"follow_up_job": _("visit to plan"), "stop_work": _("work stopped")}.get(follow.kind)
         if word and (follow.kind != "stop_work" or follow.step in stopping):  # what has been put right stops nothing any more
-            lines += labelled(_("Follow-up"), safe_text(f"{word}: {follow.text}"), width, _LABEL)
+            lines += labelled(_("Follow-up"), safe_text(_(": ").join((word, follow.text))), width, _LABEL)
     for question in job.questions:
         state = question.answers[-1].text if question.answers else _("no answer yet")
         lines += labelled(_("Asked"), safe_text(f"{question.text} » {state}"), width, _LABEL)
@@ -83,10 +83,10 @@ def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width:
         lines += labelled(_("Note"), safe_text(f"{day_time(note.by.at)} {note.text}"), width, _LABEL)
     for odd in job.unresolved:
         if not odd.decided:
-            words = safe_text(f"⚠ {odd.summary or odd.type}: {cause_words(odd.reason)}", "$text-error")
+            words = safe_text(_(": ").join((f"⚠ {odd.summary or odd.type}", cause_words(odd.reason))), "$text-error")
             lines += labelled(_("Not settled"), words, width, _LABEL + 2)
         elif odd.decided in DECIDED and odd.decided not in STANDS:
-            words = safe_text(f"{odd.summary or odd.type}: {_(DECIDED[odd.decided])}", "$text-muted")
+            words = safe_text(_(": ").join((odd.summary or odd.type, _(DECIDED[odd.decided]))), "$text-muted")
             lines += labelled(_("Decided"), words, width, _LABEL + 2)
     return Content("\n").join(lines)
 
@@ -113,7 +113,7 @@ def _last_visit(steps: JobSteps, last: LastTime, documents: Documents) -> Conten
     for name, keys in (("fail", visit.failed), ("borderline", visit.borderline)):
         if keys:
             said = _(", ").join(titles.get(key, key.partition("/")[2]) for key in keys[:3]) + (" …" if len(keys) > 3 else "")
-            parts.append(Content.assemble(verdict("fail" if name == "fail" else "borderline"), ": ", safe_text(said)))
+            parts.append(Content.assemble(verdict("fail" if name == "fail" else "borderline"), _(": "), safe_text(said)))
     if not visit.failed and not visit.borderline:
         parts.append(verdict("pass"))
     return Content("  ").join(parts)
@@ -163,7 +163,7 @@ def place_lines(job: JobState, last: LastTime, documents: Documents, width: int)
             _("Site"), safe_text(", ".join(part for part in (say(site.name, lang), say(site.address, lang)) if part)), width, _LABEL
         )
     cover = coverage_words(job.coverage, job.included, job.excluded, lang)
-    lines += labelled(_("Coverage"), safe_text(": ".join(part for part in (cover.title, cover.terms) if part)), width, _LABEL)
+    lines += labelled(_("Coverage"), safe_text(_(": ").join(part for part in (cover.title, cover.terms) if part)), width, _LABEL)
     for item in cover.included:
         lines += labelled("", Content.assemble(("+ ", "$text-success"), safe_text(item)), width, _LABEL)
     for item in cover.excluded:

@@ -186,7 +186,7 @@ def saved_line(place: StepPlace, documents: Documents, width: int) -> Content:
     result = place.state.result if place.state is not None else None
     if result is None:
         return Content("")
-    head = Content.styled(_("Saved:") + " ", "$text-muted")
+    head = Content.styled(_("Saved: "), "$text-muted")
     tail = Content("") if result.verdict == "none" else Content.assemble("  ", verdict(result.verdict))
     room = max(8, width - head.cell_length - tail.cell_length)
     value = safe_text(result_words(place.procedure, place.step, result, documents)).truncate(room // 2, ellipsis=True)

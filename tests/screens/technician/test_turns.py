@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Callable
 
 from fieldapp.domain.procedure import Group
@@ -82,3 +84,48 @@ async def test_a_counted_section_says_which_turn_it_is(field_home: HomeOf) -> No
         await technician.to(keys[0])
         assert "Fibre 2/4" in technician.around
         assert "Fibre 2/4" in technician.screen
+
+def uncounted(home: FieldHome, code: str, group: str) -> None:
+    """The procedure does not say how often this section is done: one more turn is offered after each."""
+    with sqlite3.connect(home.home.database_file) as conn:
+        rows = conn.execute("SELECT key, body FROM documents WHERE stream = ?", (f"procedure:{code}",)).fetchall()
+        for key, body in rows:
+            published = json.loads(body)
+            for section in published["procedure"]["groups"]:
+                if section["id"] == group:
+                    del section["count"]
+            changed = (json.dumps(published).encode(), f"procedure:{code}", key)
+            conn.execute("UPDATE documents SET body = ? WHERE stream = ? AND key = ?", changed)
+    conn.close()
+    assert rows
+
+
+async def test_one_more_turn_is_left_with_enter(field_home: HomeOf) -> None:
+    home = field_home("tech-emre")
+    uncounted(home, "FIBRE-SPLICE", "fibre")
+    async with at_work(home, "job:j-1062", "FIBRE-SPLICE/fibres") as technician:
+        await technician.types("4")
+        await technician.keys("enter")
+        assert technician.at == "FIBRE-SPLICE/number#1", "never begun: it is gone into"
+        for typed in ("1", "0.3", "0.03", "y"):
+            await technician.types(typed)
+            await technician.keys("enter")
+        assert technician.at == "FIBRE-SPLICE/number#2", "the one more is asked about"
+        assert "1 is recorded. Enter with nothing entered goes on without one more." in technician.around
+        assert "+ Fibre 2?" in technician.screen
+        steps = technician.runner.steps
+        assert steps is not None
+        keys = [place.key for place in steps.visible]
+        behind = next(key for key in keys[keys.index("FIBRE-SPLICE/number#2") :] if "#" not in key)
+        counted = steps.progress.total
+        await technician.keys("enter")
+        assert technician.at == behind
+        assert technician.state("FIBRE-SPLICE/number#2").result is None
+        assert technician.runner.steps is not None
+        assert technician.runner.steps.progress.total == counted, "it is not owed"
+        await technician.to("FIBRE-SPLICE/number#2")
+        await technician.types("2")
+        await technician.keys("enter")
+        assert technician.value("FIBRE-SPLICE/number#2") == "2"
+        assert technician.at == "FIBRE-SPLICE/cleave_angle#2", "begun, it is a turn like the first"
+        assert "Fibre 2/2" in technician.around
