@@ -204,7 +204,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     ),
     "groups torn apart": one(L, "_run", "chosen += [entry for _, _, entry, _ in group]", "chosen += [group[0][2]]\n        break"),
     "quarantine keeps nothing": instead(S, "_quarantine_row", lambda self, *values: None),
-    # Neither side tells then what lies there as bytes only. Where the server still does, the entry is offered again: no harm is done.
+    # Neither side tells then what lies there as bytes only. Where the server still does, the entry is offered again, unharmed.
     "that an entry is handed over is not noted": lambda: [
         (L, "hand_over", lambda self, *place: None),
         edited(answers, "_heads", "if body.aside.get(server.epoch):", "if False:"),
