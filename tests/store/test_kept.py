@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fieldapp.domain.entry import sha256
@@ -406,6 +406,7 @@ ACTIONS = st.lists(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(actions=ACTIONS)
+@example(actions=["push", "copy", "restore", "roll back"])
 def test_whatever_is_restored_on_either_side_each_entry_arrives_once(
     world_templates: tuple[Path, Path], actions: list[str]
 ) -> None:
@@ -420,8 +421,12 @@ def test_whatever_is_restored_on_either_side_each_entry_arrives_once(
         device = Device(folder, device_template, "d-boss", "p-mei", "supervisor")
         said = list(device.say(created()).entries)
         device.copy_database(old)
+        history = known = of_copy = 0  # of the server; as the device knows it; as its copy knows it
         try:
-            for action in actions:
+            for action in (*actions, "push"):
+                if action in ("push", "lost receipt") and known != history:
+                    device.replica.forget_cursors()  # every answer of the server names its history
+                    known = history
                 match action:
                     case "say":
                         said += note(device, f"note {len(said)}")
@@ -431,10 +436,13 @@ def test_whatever_is_restored_on_either_side_each_entry_arrives_once(
                         offer(device, server, receipts=False)
                     case "copy":
                         device.copy_database(old)
+                        of_copy = known
                     case "roll back":
                         device.put_database(old)
+                        known = of_copy
                     case "lose":
                         device.put_database(None)
+                        known = history  # it knows of none, and takes the first that it hears of
                     case "restart":
                         device.restart()
                     case "back up":
@@ -443,8 +451,7 @@ def test_whatever_is_restored_on_either_side_each_entry_arrives_once(
                     case "restore":
                         db.close()
                         shutil.copy(backup, folder / "server.db")
-                        device.replica.forget_cursors()
-            offer(device, server)
+                        history += 1
             assert sorted(placed(server)) == sorted(said)
             assert device.replica.counts().unsent == 0
         finally:
