@@ -28,6 +28,7 @@ from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import EVERYWHERE, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
+from fieldapp.screens.key_path import Followed, KeyPath
 from fieldapp.screens.leaving import Leaving
 from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT, Session
 from fieldapp.screens.stylesheet import KeptStylesheet
@@ -103,6 +104,7 @@ class FieldApp(App[None]):
             slash=self._slash_scans, begun=self._search_begun, acting=self._letters_act,
         )  # fmt: skip
         self.add_mode(self.DEFAULT_MODE, self._first_screen)  # the screen at the bottom: no empty one is laid out below it
+        self._key_path = KeyPath(self)
         for theme in THEMES:
             self.register_theme(theme)
         kept = session.kept(KEPT_THEME)
@@ -117,6 +119,7 @@ class FieldApp(App[None]):
     def on_mount(self) -> None:
         if not self.is_headless:
             Leaving(asyncio.get_running_loop(), self.exit).begin()
+        self._key_path.begins()
         self.call_later(self._begin)
 
     def _begin(self) -> None:
@@ -276,9 +279,22 @@ class FieldApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key):
             self._tidying.key()
-            if not event.is_forwarded and self.keys.takes(event):
+            if event.is_forwarded:
+                with self._key_path.comes_up(event):
+                    await super().on_event(event)
                 return
+            if self.keys.takes(event):
+                return
+            target, screen = self.focused or self.screen, self.screen
+            await super().on_event(event)
+            if event is self.keys.going:
+                self._key_path.follow(event, target, screen)
+            return
         await super().on_event(event)
+
+    @on(Followed)
+    def _key_came_back(self, event: Followed) -> None:
+        self._key_path.came_back(event)
 
     def _typed_again(self, keys: list[events.Key]) -> None:
         for key in keys:

@@ -1,6 +1,7 @@
 """What is typed while a screen is changing goes to the place it was meant for, and a scanner's burst never fires actions.
 
-Keys are looked at before anything else sees them. While a step is being recorded they wait, in order, for the next step's field.
+Keys are looked at before anything else sees them, one at a time: what comes while one is on its way (key_path.py) waits in order.
+While a step is being recorded they wait for the next step's field.
 After the scanner's prefix, or after `/` where nothing is typed, they are taken for a code until Enter or a pause longer than any
 scanner's.
 """
@@ -31,7 +32,7 @@ class KeyGate:
 
     Args:
         prefix: what the scanner sends before a code: one character or the name of a key; '' for none.
-        after: calls back after so many seconds. scanned: takes a code. released: takes held keys, in order.
+        after: calls back after so many seconds. scanned: takes a code. released: takes a key that had to wait and goes now.
         slash: whether `/` begins a code now; `begun` is called where it turned out to be typed by hand.
         acting: whether letters are actions now.
     """
@@ -52,19 +53,58 @@ class KeyGate:
         self._burst: list[events.Key] = []
         self._held: list[events.Key] | None = None
         self._code: list[events.Key] | None = None
-        self._again: list[events.Key] = []
+        self._arrived: list[events.Key] = []
+        self._line: list[events.Key] = []
+        self._first: events.Key | None = None
+        self.going: events.Key | None = None
+        """The key that is on its way."""
         self._by_slash = False
         self._turn = 0
 
     def takes(self, event: events.Key) -> bool:
-        """Whether the key was taken; otherwise it goes where keys go."""
-        if self._again and event is self._again[0]:
-            self._again.pop(0)
-            if not self._again:
-                self.release()
+        """Whether the key was taken; otherwise it goes where keys go, and the caller says `passed()` when it has."""
+        if event is self._first:
+            self._first = None
             return False
         if event.key in _LET_THROUGH:
             return False
+        if self.going is not None or self._line:
+            self._arrived.append(event)
+            return True
+        if self._kept(event):
+            return True
+        self.going = event
+        return False
+
+    def passed(self) -> None:
+        """The key that was let go has been everywhere."""
+        self.going = None
+        self._next()
+
+    def lost(self, key: events.Key) -> None:
+        """The key that was let go came to nobody: what it was for was taken away. It goes first, to what is there now."""
+        self._line.insert(0, events.Key(key.key, key.character))
+        self.passed()
+
+    def _next(self) -> None:
+        """Let the next key go, or see what those are that came meanwhile."""
+        while self.going is None:
+            if self._held is not None:
+                self._held += self._line + self._arrived
+                self._line, self._arrived = [], []
+                return
+            if self._line:
+                self.going = self._first = self._line.pop(0)
+                self._released([self._first])
+                return
+            if not self._arrived:
+                return
+            key = self._arrived.pop(0)
+            if not self._kept(key):
+                self._line.append(key)
+
+    def _kept(self, event: events.Key) -> bool:
+        """Whether a key does not go on its way now: it belongs to a code, or may, or what it is for is not there yet."""
         if self._code is not None:
             self._collect(event)
             return True
@@ -129,10 +169,9 @@ class KeyGate:
             self._send(held)
 
     def _send(self, keys: list[events.Key]) -> None:
-        """Hand keys on; what is typed before they have all gone by waits behind them."""
-        self._again = [events.Key(key.key, key.character) for key in keys]
-        self._held = []
-        self._released(list(self._again))
+        """Hand keys on, one by one; what is typed before they have all gone by waits behind them."""
+        self._line += [events.Key(key.key, key.character) for key in keys]
+        self._next()
 
     def _collect(self, event: events.Key) -> None:
         assert self._code is not None

@@ -34,6 +34,7 @@ class Desk:
     def _arrive(self, key: events.Key) -> None:
         if not self.gate.takes(key):
             self.acted.append(key.character or key.key)
+            self.gate.passed()
 
     def key(self, name: str, after: float) -> None:
         """A key so many seconds after the one before."""

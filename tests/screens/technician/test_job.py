@@ -166,7 +166,7 @@ async def test_required_steps_block_and_each_line_opens_its_step(field_home: Hom
         await technician.keys("down", "enter")
         assert "Protective equipment" in technician.screen
         assert technician.runner.place is not None
-        assert len(technician.app.screen_stack) == 3, "the step runner below is used, not a second one"
+        assert len(technician.app.screen_stack) == 2, "the step runner below is used, not a second one"
 
 
 async def test_what_did_not_pass_is_in_view_once_more_before_completion(field_home: HomeOf) -> None:
