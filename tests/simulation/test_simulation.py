@@ -11,8 +11,8 @@ import pytest
 
 from tests.simulation.world import Disks, World
 
-SEEDS = 80
-"""Run by the suite; what it has time for. A run of thousands is a command of its own."""
+SEEDS = 240
+"""Run by the suite; what it has time for: about 20 s of one core. A run of thousands is a command of its own."""
 CHUNK = 8
 
 
