@@ -85,6 +85,7 @@ async def test_a_counted_section_says_which_turn_it_is(field_home: HomeOf) -> No
         assert "Fibre 2/4" in technician.around
         assert "Fibre 2/4" in technician.screen
 
+
 def uncounted(home: FieldHome, code: str, group: str) -> None:
     """The procedure does not say how often this section is done: one more turn is offered after each."""
     with sqlite3.connect(home.home.database_file) as conn:
