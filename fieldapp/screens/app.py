@@ -355,6 +355,8 @@ class FieldApp(App[None]):
     # --- Actions that work everywhere ------
 
     def action_help(self) -> None:
+        from textual.widgets import TextArea
+
         from fieldapp.screens.help import HelpScreen
 
         if isinstance(self.screen, HelpScreen):
@@ -363,7 +365,8 @@ class FieldApp(App[None]):
         working = list(dict.fromkeys(b.binding.id for b in active if b.enabled and b.binding.id in ACTIONS))
         waiting = list(dict.fromkeys(b.binding.id for b in active if not b.enabled and b.binding.id in ACTIONS))
         title = _(getattr(self.screen, "TITLE_TEXT", ""))
-        self.push_screen(HelpScreen(title, [i for i in working if i], [i for i in waiting if i]))
+        typing = isinstance(self.focused, Input | TextArea)
+        self.push_screen(HelpScreen(title, [i for i in working if i], [i for i in waiting if i], typing=typing))
 
     def action_language(self) -> None:
         codes = list(LANGUAGES)

@@ -30,7 +30,11 @@ def _everywhere(name: str) -> int:
 
 
 class HelpScreen(FieldModal[None]):
-    """Shows the actions of the screen it was called from, those that work now first."""
+    """Shows the actions of the screen it was called from, those that work now first.
+
+    Args:
+        title: of the screen. working, waiting: ids of the actions that work now, and of the others. typing: into a text, there.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back"), Binding("f1,question_mark,enter", "back", show=False)]
     DEFAULT_CSS = """
@@ -38,8 +42,9 @@ class HelpScreen(FieldModal[None]):
     HelpScreen VerticalScroll { height: auto; max-height: 100%; }
     """
 
-    def __init__(self, title: str, working: Sequence[str], waiting: Sequence[str]) -> None:
+    def __init__(self, title: str, working: Sequence[str], waiting: Sequence[str], *, typing: bool = False) -> None:
         super().__init__()
+        self._typing = typing
         self._title, self._working, self._waiting = title, sorted(working, key=_everywhere), waiting
 
     def compose(self) -> ComposeResult:
@@ -53,6 +58,9 @@ class HelpScreen(FieldModal[None]):
         if self._waiting:
             lines += [Content(""), Content.styled(_("Not possible right now:"), "$text-muted")]
             lines += [line for name in self._waiting for line in self._lines(name, "$text-muted", width)]
+        if self._typing:
+            words = _("While the cursor is in a text, letters and signs are typed; F-keys and Ctrl act as always.")
+            lines += [Content(""), *wrap(Content.styled(words, "$text-muted"), width)]
         last = Content.styled(_("Ctrl+P finds every action by its name. Whatever you record is saved at once."), "$text-muted")
         lines += [Content(""), *wrap(last, width)]
         return Content("\n").join(lines)

@@ -70,6 +70,17 @@ async def test_what_works_everywhere_works_from_the_palette_and_by_a_click_as_we
         await technician.until(lambda: isinstance(app.screen, HelpScreen))
 
 
+async def test_help_says_that_letters_are_typed_where_they_are(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "HANDOVER/open_points") as technician:
+        said = "letters and signs are typed"
+        await technician.keys("f1")
+        assert said in technician.help.replace("\n", " ")
+        await technician.keys("escape")
+        await technician.to("SAFE-PREP/job_read")
+        await technician.keys("f1")
+        assert said not in technician.help.replace("\n", " "), "a yes or no is not typed into"
+
+
 async def test_nothing_is_offered_to_open_where_there_is_nothing(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
         assert "Enter open" in technician.screen.splitlines()[-1]
