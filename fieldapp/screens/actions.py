@@ -96,6 +96,7 @@ _ALL = (
     Action("step_order", "o", L("order"), L("Steps in their order, or what failed first."), L("Review")),
     Action("other_side", "tab", L("side"), L("Between the steps and the job's log."), L("Review")),
     # Desk
+    Action("desk_read", "space", L("read on"), L("The next page of what is below; after the last one from the top."), L("Desk")),
     Action("desk_theirs", "t", L("second stands"), L("The record that came second stands, with the reason."), L("Desk")),
     Action("desk_ours", "o", L("keep"), L("What stands is kept, with the reason."), L("Desk")),
     Action("desk_merge", "m", L("other value"), L("Neither: another value for the step, with the reason."), L("Desk")),

@@ -8,7 +8,7 @@ from functools import cache
 
 from fieldapp.language import _, language, later
 from fieldapp.screens.states import STATUS
-from fieldapp.screens.values import ROLES
+from fieldapp.screens.values import ROLES, skill_words
 
 _TEMPLATES = (
     # No connection
@@ -146,4 +146,6 @@ def _inner(name: str, text: str) -> str:
         return cause_words(text)
     if name == "role" and text in ROLES:
         return _(ROLES[text])
+    if name == "skills":
+        return skill_words(text.split(", "))
     return _(STATUS[text][1]) if name == "status" and text in STATUS else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from fieldapp.domain.job import Recorded
 from fieldapp.domain.procedure import Procedure, Step
@@ -19,6 +20,14 @@ ROLES = {
     "admin": later("administrator"),
 }
 """The roles that can owe something."""
+SKILLS = {
+    "refrigeration": later("refrigeration"),
+    "electrical": later("electrical work"),
+    "machines": later("machines"),
+    "network": later("networks"),
+    "fibre": later("fibre splicing"),
+}
+"""What skills are usually called; a company's own ones are shown as they are."""
 
 
 def value_words(procedure: Procedure, step: Step, value: str, unit: str = "") -> str:
@@ -80,6 +89,11 @@ def sentences(*said: str) -> str:
     for sentence in filter(None, said):
         text += sentence if not text or text.endswith(("。", "；")) else f" {sentence}"
     return text
+
+
+def skill_words(skills: Iterable[str]) -> str:
+    """Skills by name. Still foreign text: show it through `safe_text`."""
+    return _(", ").join(_(SKILLS[skill]) if skill in SKILLS else skill for skill in skills)
 
 
 def day_time(instant: int) -> str:

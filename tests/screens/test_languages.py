@@ -23,8 +23,10 @@ from fieldapp.screens.cause_words import cause_words
 from fieldapp.screens.office import open_points
 from fieldapp.screens.problem_words import BY_CODE, problem_words
 from fieldapp.screens.states import LANE, PROMISE, STATUS, VERDICT
+from fieldapp.screens.values import skill_words
 from fieldapp.store import judge
-from tests.screens.conftest import FieldHome
+from fixtures.company import read_company
+from tests.screens.conftest import NOW, FieldHome
 from tests.screens.frames import FOLDER
 
 TRANSLATED = [code for code in LANGUAGES if code != "en"]
@@ -213,3 +215,17 @@ def test_every_finding_of_a_diagnosis_is_translated(field_home: Callable[[str], 
     assert not all(check.ok for check in found)
     set_language(code)
     assert [check.words for check in found if cause_words(check.words) == check.words] == []
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_skills_are_named_not_coded(code: str) -> None:
+    """Every skill of the demo company has a name; in what the server says is missing as well; a company's own stay as they are."""
+    wanted = {skill for person in read_company(NOW.date()).people.values() for skill in person.skills}
+    assert len(wanted) > 3
+    assert skill_words(["electrical", "drone_pilot"]) == "electrical work, drone_pilot"
+    set_language(code)
+    named = skill_words(sorted(wanted))
+    assert not re.search(r"[a-z_]", named)
+    assert cause_words("Emre Aydin is not known to have: fibre, network.") == cause_words(
+        "{name} is not known to have: {skills}."
+    ).format(name="Emre Aydin", skills=skill_words(["fibre", "network"]))

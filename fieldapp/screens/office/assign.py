@@ -21,6 +21,7 @@ from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.office.device_words import told_of_device
 from fieldapp.screens.states import status
+from fieldapp.screens.values import skill_words
 from fieldapp.store.queries.lists import open_counts
 from fieldapp.widgets.paragraphs import Paragraphs
 from fieldapp.widgets.safe_text import safe_text
@@ -79,7 +80,7 @@ class AssignScreen(FieldModal[str]):
 
     def _about(self) -> Content:
         job = self._job
-        skills = ", ".join(job.skills)
+        skills = skill_words(job.skills)
         lines = [Content.assemble(safe_text(say(job.title, language()), "bold"), "  ", status(job.status))]
         if skills:
             lines.append(Content.assemble((_("Skills asked for: "), "$text-muted"), safe_text(skills)))
@@ -92,7 +93,7 @@ class AssignScreen(FieldModal[str]):
             fits = Content.styled(_("has it now"), "$text-muted")
         elif row.missing:
             fits = Content.styled(
-                "▲ " + _("without {skills}").format(skills=safe_text(", ".join(row.missing)).plain), "$text-warning"
+                "▲ " + _("without {skills}").format(skills=safe_text(skill_words(row.missing)).plain), "$text-warning"
             )
         else:
             fits = Content.styled("✓ " + _("skills fit"), "$text-success") if self._job.skills else Content("")

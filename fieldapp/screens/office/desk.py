@@ -24,6 +24,7 @@ from fieldapp.store.queries.desk import DeskItem, desk_items, step_of
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.sync.asked import Asked, kept_desk, silent
 from fieldapp.sync.protocol import AsideBytes, DeskAnswer, KnownDevice, MissingFile
+from fieldapp.widgets.giving_way import page
 from fieldapp.widgets.window_list import Rows, WindowList
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class DeskScreen(FieldScreen):
     TITLE_TEXT = later("Desk")
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(
+            "desk_read",
             "desk_theirs", "desk_ours", "desk_merge", "desk_release", "desk_dismiss", "open", "sync_centre", "search", "board",
             "review_queue",
         )
@@ -137,6 +139,7 @@ class DeskScreen(FieldScreen):
     @on(WindowList.Moved)
     def _moved(self) -> None:
         self._show_detail()
+        self.query_one("#detail-box").scroll_home(animate=False, immediate=True)
         self.refresh_bindings()
 
     def on_resize(self) -> None:
@@ -148,6 +151,13 @@ class DeskScreen(FieldScreen):
         self.query_one("#detail-box").display = self._list.count > 0
         width = max(30, (detail.size.width or self.size.width - 4))
         detail.update(Content("\n").join(self._rows.in_pane(self._list.row, width, wide=self.has_class("-wide"))))
+        self.call_after_refresh(self.refresh_bindings)  # whether all of it is in view is known when it is laid out
+
+    def action_desk_read(self) -> None:
+        """A page further; after the last one from the top again."""
+        box = self.query_one("#detail-box")
+        if not page(box, 1):
+            box.scroll_home(animate=False, immediate=True)
 
     # --- Deciding -----------------------------------------------------------------------------------------------------------------
 
@@ -239,6 +249,8 @@ class DeskScreen(FieldScreen):
         row = self._list.row if self.is_mounted else None
         if action == "open":
             return True if self.is_mounted and self._stream() else None
+        if action == "desk_read":
+            return self.is_mounted and self.query_one("#detail-box").max_scroll_y > 0
         if action in _ACTIONS:
             return self._can(action, row)
         return super().check_action(action, parameters)

@@ -20,7 +20,7 @@ from fieldapp.language import _, language, later
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
 from fieldapp.screens.office.reschedule import window_words
-from fieldapp.screens.values import sentences
+from fieldapp.screens.values import sentences, skill_words
 from fieldapp.services.creating import JobWish
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
@@ -111,7 +111,7 @@ class NewJobScreen(FieldModal[NewJob]):
             case "person":
                 branch = self.field.session.identity.log
                 return [
-                    Choice(one.id, safe_text(f"{one.name}  {', '.join(one.skills)}").plain, one.name)
+                    Choice(one.id, safe_text(f"{one.name}  {skill_words(one.skills)}").plain, one.name)
                     for one in documents.people()
                     if one.role in FIELD and one.branch == branch
                 ]

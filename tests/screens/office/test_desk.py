@@ -71,6 +71,24 @@ async def on(pilot: Any, kind: str) -> None:
     await pilot.pause()
 
 
+async def test_a_long_detail_is_read_page_by_page_and_the_footer_says_so(desk: BranchOnDisk) -> None:
+    app = app_of(desk.home("sup-petra"))
+    async with app.run_test(size=(60, 24)) as pilot:
+        await opened(pilot)
+        await on(pilot, "conflict")
+        box = app.screen.query_one("#detail-box")
+        assert box.max_scroll_y > 0
+        await until(pilot, lambda: "Space read on" in shown(app))
+        await pilot.press("space")
+        await until(pilot, lambda: box.scroll_offset.y == box.max_scroll_y)
+        await pilot.press("space")
+        await until(pilot, lambda: box.scroll_offset.y == 0)
+        await pilot.press("space")
+        await on(pilot, "held")
+        await until(pilot, lambda: box.scroll_offset.y == 0)
+        assert "Space" not in shown(app), "all of it is in view"
+
+
 async def test_everything_that_waits_is_listed_with_both_sides(desk: BranchOnDisk) -> None:
     app = app_of(desk.home("sup-petra"))
     async with app.run_test(size=(140, 40)) as pilot:
