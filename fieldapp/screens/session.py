@@ -38,6 +38,8 @@ class Session:
         self.home, self.identity = home, identity
         self.reader = Reader(home.database_file)
         self.documents = Documents(self.reader, home.files)
+        self.typed: dict[tuple[str, str, int], str] = {}
+        """Drafts on their way to the disk, by job, step and version: whoever comes back before they are there finds them too."""
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
         self._services: DeviceServices | None = None
         self._close: Callable[[], None] = lambda: None

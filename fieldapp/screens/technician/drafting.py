@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
@@ -32,7 +31,10 @@ class DraftKeeper:
         self._timer: Timer | None = None
 
     def read(self, step: str, version: int) -> str | None:
-        """What was typed into this field and never recorded."""
+        """What was typed into this field and never recorded, on the disk or still on its way there."""
+        typed = self._app.session.typed.get((self._job, step, version))
+        if typed is not None:
+            return typed or None
         return draft_of(self._app.session.reader, self._job, step, version)
 
     def typed(self, step: str, version: int, text: str) -> None:
@@ -47,8 +49,7 @@ class DraftKeeper:
         """Write what waits, now."""
         waiting = self.drop()
         if waiting is not None:
-            step, version, text = waiting
-            self._app.keep(partial(_keep, job=self._job, step=step, version=version, text=text, at=self._app.now()))
+            self._keep(*waiting)
 
     def drop(self) -> tuple[str, int, str] | None:
         """Forget what waits: it is about to be recorded."""
@@ -61,11 +62,19 @@ class DraftKeeper:
     def forget(self, step: str, version: int) -> None:
         """The field has no draft any more."""
         self.drop()
-        self._app.keep(lambda services: services.drafts.forget(self._job, step, version))
+        self._keep(step, version, "")
 
+    def _keep(self, step: str, version: int, text: str) -> None:
+        """Write it behind whatever else is being written; no text is no draft."""
+        job, at, typed = self._job, self._app.now(), self._app.session.typed
+        typed[job, step, version] = text
 
-def _keep(services: DeviceServices, *, job: str, step: str, version: int, text: str, at: int) -> None:
-    if text:
-        services.drafts.save(job, step, version, text, at)
-    else:
-        services.drafts.forget(job, step, version)
+        def write(services: DeviceServices) -> None:
+            if text:
+                services.drafts.save(job, step, version, text, at)
+            else:
+                services.drafts.forget(job, step, version)
+            if typed.get((job, step, version)) is text:  # else more was typed meanwhile
+                del typed[job, step, version]
+
+        self._app.keep(write)

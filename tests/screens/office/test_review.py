@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -75,6 +76,22 @@ async def test_the_office_goes_from_each_of_its_screens_to_the_others(field_home
         assert isinstance(app.screen, BoardScreen), "one level back from wherever it was reached"
 
 
+async def test_a_long_queue_that_is_new_is_worked_out_beside_the_screen_and_known_the_next_time(
+    field_home: Homes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fieldapp.store.queries.review._AT_ONCE", 0)
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        session = app.session
+        assert session.review.at_once(session.reader, app.now()) is None, "nobody waits for it"
+        await pilot.press("f4")
+        await until(pilot, lambda: queue(app), "the queue")
+        assert "4 jobs wait for a review" in shown(app)
+        known = session.review.at_once(session.reader, app.now())
+        assert known is not None
+        assert list(known) == queue(app)
+
+
 async def test_approve_what_is_in_order_leads_back_to_a_shorter_queue(field_home: Homes) -> None:
     app = field_home("sup-petra").app()
     async with app.run_test(size=(80, 24)) as pilot:
@@ -144,6 +161,25 @@ async def test_open_points_are_named_and_approved_only_with_a_note(field_home: H
         await pilot.press("enter")
         await until(pilot, lambda: job(app, "J-1048").status == "approved", "approved")
         assert job(app, "J-1048").history[-1].note == "seen on site"
+
+
+async def test_a_note_asked_for_again_before_it_is_on_the_disk_is_there(field_home: Homes) -> None:
+    app = field_home("sup-petra").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(find_job(app.session.reader, "J-1048").stream))
+        await pilot.pause()
+        written = threading.Event()
+        app.session.later(lambda services: written.wait(30))  # a slow disk: what is written now waits behind it
+        try:
+            await pilot.press("a")
+            await until(pilot, lambda: isinstance(app.screen, ApproveAnywayScreen), "the open points")
+            await press_text(pilot, "seen")
+            await pilot.press("escape", "a")
+            await until(pilot, lambda: isinstance(app.screen, ApproveAnywayScreen), "the open points again")
+            await until(pilot, lambda: "seen" in shown(app), "what was typed")
+        finally:
+            written.set()
+        await until(pilot, lambda: not app.session.typed, "it is on the disk")
 
 
 async def test_what_an_expert_may_not_do_is_not_offered(field_home: Homes) -> None:
