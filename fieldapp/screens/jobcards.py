@@ -17,7 +17,7 @@ from fieldapp.screens.states import PROMISE, STATUS, span, status
 from fieldapp.screens.values import clause_mark, owner_words
 from fieldapp.store.queries.lists import JobCard
 from fieldapp.widgets.safe_text import safe_text
-from fieldapp.widgets.wrapping import wrap
+from fieldapp.widgets.wrapping import shortened, wrap
 
 if TYPE_CHECKING:
     from fieldapp.screens.app import FieldApp
@@ -47,13 +47,16 @@ SOON_MS = 3_600_000
 
 
 def draw_card(card: JobCard, width: int, now: int) -> Content:
-    """One line: status glyph, number, title and customer, next promise, what is unsent."""
+    """One line: status glyph, number, title and customer, next promise, what is unsent. Customers stand below one another; a longer
+    name begins further left where the title leaves it room."""
     head, right = _number(card), _right(card, now, with_status=True)
     room = max(8, width - head.cell_length - RIGHT - 2)
     customer_width = max(0, min(28, room * 2 // 5)) if room > 34 else 0
-    parts = [head, _cell(safe_text(say(card.title, language())), room - customer_width - (1 if customer_width else 0))]
-    if customer_width:
-        parts += [Content(" "), _cell(safe_text(say(card.customer, language()), "$text-muted"), customer_width)]
+    title, customer = safe_text(say(card.title, language())), safe_text(say(card.customer, language()), "$text-muted")
+    if not customer_width:
+        return Content.assemble(head, _cell(title, room), " ", right, " ")
+    customer_width = max(customer_width, min(customer.cell_length, room - 1 - title.cell_length))
+    parts = [head, _cell(title, room - customer_width - 1), Content(" "), _cell(customer, customer_width)]
     return Content.assemble(*parts, " ", right, " ")
 
 
@@ -67,7 +70,7 @@ def draw_office_card(card: JobCard, width: int, now: int, who: str) -> Content:
     return Content.assemble(
         head, title, " ", right, " \n", " " * head.cell_length,
         _cell(Content.styled(_(word), colour), STATE), " ", _cell(name, PERSON), " ",
-        safe_text(say(card.customer, language()), "$text-muted").truncate(room, ellipsis=True),
+        shortened(safe_text(say(card.customer, language()), "$text-muted"), room),
     )  # fmt: skip
 
 
@@ -77,7 +80,8 @@ def _number(card: JobCard) -> Content:
 
 
 def _cell(text: Content, width: int) -> Content:
-    return text.truncate(width, ellipsis=True, pad=True)
+    text = shortened(text, width)
+    return text.pad_right(max(0, width - text.cell_length))
 
 
 def _right(card: JobCard, now: int, *, with_status: bool) -> Content:

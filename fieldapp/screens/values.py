@@ -22,7 +22,7 @@ ROLES = {
 """The roles that can owe something."""
 SKILLS = {
     "refrigeration": later("refrigeration"),
-    "electrical": later("electrical work"),
+    "electrical": later("electrical"),
     "machines": later("machines"),
     "network": later("networks"),
     "fibre": later("fibre splicing"),

@@ -24,6 +24,14 @@ def wrap(content: Content, width: int) -> list[Content]:
     return lines or [Content("")]
 
 
+def shortened(content: Content, width: int) -> Content:
+    """At most `width` cells: what does not fit is left out by whole words where that leaves most of it, with an ellipsis."""
+    if content.cell_length <= width:
+        return content
+    words = wrap(content, width - 1)[0] if width > 2 else content
+    return Content.assemble(words, "…") if width // 2 < words.cell_length < width else content.truncate(width, ellipsis=True)
+
+
 def _cuts(text: str, width: int) -> list[int]:
     """Offsets at which new lines begin."""
     cuts: list[int] = []

@@ -222,7 +222,7 @@ def test_skills_are_named_not_coded(code: str) -> None:
     """Every skill of the demo company has a name; in what the server says is missing as well; a company's own stay as they are."""
     wanted = {skill for person in read_company(NOW.date()).people.values() for skill in person.skills}
     assert len(wanted) > 3
-    assert skill_words(["electrical", "drone_pilot"]) == "electrical work, drone_pilot"
+    assert skill_words(["electrical", "drone_pilot"]) == "electrical, drone_pilot"
     set_language(code)
     named = skill_words(sorted(wanted))
     assert not re.search(r"[a-z_]", named)

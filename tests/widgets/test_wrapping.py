@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.content import Content
 
-from fieldapp.widgets.wrapping import wrap
+from fieldapp.widgets.wrapping import shortened, wrap
 
 
 def _lines(text: str, width: int) -> list[str]:
@@ -33,3 +34,18 @@ def test_nothing_is_lost_and_no_line_is_too_wide(text: str, width: int) -> None:
     lines = wrap(Content(text), width)
     assert all(line.cell_length <= width for line in lines)
     assert "".join("".join(line.plain for line in lines).split()) == "".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "left"),
+    [
+        ("Nordkai Data Centre", 19, "Nordkai Data Centre"),
+        ("Nordkai Data Centre", 18, "Nordkai Data…"),
+        ("Nordkai Rechenzentrumsbetriebsgesellschaft", 20, "Nordkai Rechenzentr…"),
+        ("北港数据中心有限公司", 12, "北港数据中…"),
+        ("Nordkai", 1, "…"),
+    ],
+)
+def test_what_does_not_fit_is_left_out_by_words(text: str, width: int, left: str) -> None:
+    assert shortened(Content(text), width).plain == left
+    assert shortened(Content(text), width).cell_length <= width

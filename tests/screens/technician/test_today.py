@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from textual.content import Content
+
+from fieldapp.domain.words import say
+from fieldapp.language import set_language
+from fieldapp.screens.jobcards import RIGHT, draw_card
 from fieldapp.store.queries.lists import Heading, JobCard
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import Technician, at_work
+from tests.screens.until import until
 
 HomeOf = Callable[[str], FieldHome]
 PAUSED, SENT_BACK = "job:j-1053", "job:j-1048"
@@ -55,3 +62,23 @@ async def test_another_language_reaches_the_header_too(field_home: HomeOf) -> No
     async with at_work(field_home("tech-anna"), PAUSED, runner=False) as technician:
         await technician.keys("f11")
         assert "不来梅分公司" in technician.screen.splitlines()[0]
+
+
+@pytest.mark.parametrize("spoken", ["en", "zh_CN"])
+async def test_at_80_columns_a_customers_name_is_whole_wherever_the_title_leaves_it_room(field_home: HomeOf, spoken: str) -> None:
+    set_language(spoken)
+    app = field_home("tech-anna").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        jobs = app.screen.query_one(WindowList)
+        await until(pilot, lambda: jobs.count > 3)
+        cards = [row for row in (jobs._at(index) for index in range(jobs.count)) if isinstance(row, JobCard)]
+        for card in cards:
+            line = draw_card(card, 80, app.now())
+            assert line.cell_length == 80
+            title, customer = say(card.title, spoken), say(card.customer, spoken)
+            if Content(title).cell_length + Content(customer).cell_length + 1 <= 80 - 13 - RIGHT - 2:
+                assert title in line.plain
+                assert customer in line.plain
+            else:
+                assert "…" in line.plain
+        assert [card for card in cards if Content(say(card.customer, spoken)).cell_length > 18] or spoken != "en"
