@@ -51,7 +51,7 @@ def draw_card(card: JobCard, width: int, now: int) -> Content:
     name begins further left where the title leaves it room."""
     head, right = _number(card), _right(card, now, with_status=True)
     room = max(8, width - head.cell_length - RIGHT - 2)
-    customer_width = max(0, min(28, room * 2 // 5)) if room > 34 else 0
+    customer_width = min(28, room * 2 // 5 + 1) if room > 34 else 0
     title, customer = safe_text(say(card.title, language())), safe_text(say(card.customer, language()), "$text-muted")
     if not customer_width:
         return Content.assemble(head, _cell(title, room), " ", right, " ")
