@@ -7,7 +7,7 @@ could take a letter. So a second key that came meanwhile would be lost, or would
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,7 @@ class KeyPath:
             followed.up = True
             self.came_back(followed)
         elif not target.post_message(followed):  # it did not take the key either
-            self._app.screen.call_after_refresh(self._settle, followed)
+            self._when_painted(self._settle, followed)
 
     @contextmanager
     def comes_up(self, key: events.Key) -> Iterator[None]:
@@ -76,18 +76,23 @@ class KeyPath:
         if followed is not self._under_way or followed.back:
             return
         followed.back = True
-        if self._app.screen is followed.screen:
+        if self._app.screen_stack[-1:] == [followed.screen]:
             self._settle(followed)
         else:
-            self._app.screen.call_after_refresh(self._settle, followed)
+            self._when_painted(self._settle, followed)
 
     def _changed(self) -> None:
         """A screen comes or goes while a key is on its way: looked at when the app has taken down the one that goes."""
         if self._under_way is not None:
-            self._app.call_later(self._when_painted, self._under_way)
+            self._app.call_later(self._when_painted, self._after_change_later, self._under_way)
 
-    def _when_painted(self, followed: Followed) -> None:
-        self._app.screen.call_after_refresh(self._app.call_later, self._after_change, followed)
+    def _when_painted(self, then: Callable[[Followed], object], followed: Followed) -> None:
+        """When the screen in front has been painted; never where the app is ending, and none is there any more."""
+        for screen in self._app.screen_stack[-1:]:
+            screen.call_after_refresh(then, followed)
+
+    def _after_change_later(self, followed: Followed) -> None:
+        self._app.call_later(self._after_change, followed)
 
     def _after_change(self, followed: Followed) -> None:
         if followed.back or followed.screen not in self._app.screen_stack:

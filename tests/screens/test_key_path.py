@@ -92,3 +92,13 @@ async def test_keys_are_obeyed_once_each_in_a_field(field_home: Homes) -> None:
         type_ahead(app, *("space" if letter == " " else letter for letter in text))
         await until(pilot, lambda: len(field.value) >= len(text) and app.keys.going is None)
         assert field.value == text
+
+
+async def test_the_app_may_end_while_keys_are_on_their_way(field_home: Homes) -> None:
+    for _ in range(3):
+        app = field_home("tech-anna").app()
+        async with app.run_test(size=(80, 24)):
+            type_ahead(app, "f1", "escape", "enter", "escape", "f1")
+            await asyncio.sleep(0)
+            app.exit()
+        assert app.return_code == 0
