@@ -144,6 +144,8 @@ class FieldApp(App[None]):
         What no Problem explains ends the app, which says so: one that looks well and can save nothing would be worse.
         """
         await asyncio.to_thread(self._import_screens)
+        if self.session.closed:  # an app that ended meanwhile
+            return
         if not self.is_headless:
             self._tidying.begin()
         try:

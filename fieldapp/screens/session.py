@@ -41,6 +41,7 @@ class Session:
         self.typed: dict[tuple[str, str, int], str] = {}
         """Drafts on their way to the disk, by job, step and version: whoever comes back before they are there finds them too."""
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
+        self.closed = False
         self._services: DeviceServices | None = None
         self._close: Callable[[], None] = lambda: None
 
@@ -91,7 +92,10 @@ class Session:
         return self._services
 
     def close(self) -> None:
-        """Finish what is being written and let the home go."""
+        """Finish what is being written and let the home go; once."""
+        if self.closed:
+            return
+        self.closed = True
         self._writer.submit(self._close).result(timeout=10)
         self._writer.shutdown(wait=True)
         if "search" in self.__dict__:

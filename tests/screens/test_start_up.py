@@ -102,3 +102,13 @@ async def test_what_nobody_foresaw_after_the_first_frame_ends_the_app(field_home
         async with app.run_test() as pilot:
             await until(pilot, lambda: app.return_code is not None)
     assert app.return_code == 1
+
+
+async def test_an_app_that_ends_before_it_is_warm_ends_quietly(field_home: HomeOf) -> None:
+    app = field_home("tech-anna").app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.session._services is not None)
+        app.session.close()
+        app._warm()
+        await app.workers.wait_for_complete()
+    assert app.return_code in (0, None)
