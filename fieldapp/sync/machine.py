@@ -93,7 +93,8 @@ def wait(state: State, until: int, *before: m.Effect) -> Step:
 
 def ask(state: State, now: int, request: m.FactRequest) -> Step:
     """Send a request, or wait until it may be sent."""
-    again = isinstance(request, m.AskPush | m.AskQuarantine) and state.push_tries  # reading that works does not help it
+    # reading that works does not help a push in vain, and the lane of files may ask for a token at any time
+    again = isinstance(request, m.AskToken) or (isinstance(request, m.AskPush | m.AskQuarantine) and state.push_tries)
     gap = MIN_GAP_MS if state.fruitless or again else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
     earliest = max(state.not_before, NEVER if gap is None else state.last_ask + gap)
     if now < earliest:

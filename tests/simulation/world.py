@@ -432,7 +432,7 @@ class World:
             self._reply(name, lane, boot, number, call, 1)
             return
         self.checks.asks(name, self.now, carries_on)
-        self.note(f"{name} asks {number} {call.name} {len(call.body)}{chr(32) if carries_on else chr(32) + chr(42)}")
+        self.note(f"{name} asks {number} {call.name} {len(call.body)}{'' if carries_on else ' *'}")
         plan = self.plan
         if self._happens(plan.portal):
             kind, page = net.portal(self.chance)
