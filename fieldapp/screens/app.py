@@ -153,6 +153,8 @@ class FieldApp(App[None]):
             if self._make_loop is not None:
                 make = self._make_loop
                 self._sync_loop = await self.session.write(lambda services: make(services, self._heard))
+            if self.session.identity.role in WHOLE_LOG:
+                await asyncio.to_thread(self.session.read_ahead, self.now())
         except Problem as problem:
             self.tell(problem)
             return

@@ -59,6 +59,14 @@ class Session:
 
         return SearchIndex(self.home.database_file, self.home.files)
 
+    def read_ahead(self, now_ms: int) -> None:
+        """Work the queue of reviews out before somebody waits for it. For a thread of its own."""
+        reader = Reader(self.reader.path)
+        try:
+            self.review.read(reader, now_ms)
+        finally:
+            reader.close()
+
     def kept(self, name: str) -> str:
         """A setting of this home (KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT); '' where it was never set."""
         row = self.reader.row("SELECT value FROM settings WHERE name = ?", (name,))
@@ -96,7 +104,7 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        self._writer.submit(self._close).result(timeout=10)
+        self._writer.submit(lambda: self._close()).result(timeout=10)  # which it is, an opening under way decides
         self._writer.shutdown(wait=True)
         if "search" in self.__dict__:
             self.search.close()

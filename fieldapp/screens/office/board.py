@@ -99,14 +99,14 @@ class BoardScreen(JobListScreen, PlansJobs):
             count = sum(counts.get(status, 0) for status in statuses)
             style = colour if count else "$text-muted"
             parts.append(Content.styled(f"{glyph} {_(words).format(count=count)}", style))
-        self.query_one("#counts", Static).update(Content("  ").join(parts))
+        self.query_one("#counts", Static).update(Content("  ").join(parts), layout=False)
         late = due_count(self.field.session.reader, now)
         shown = Content.assemble(
             filter_words(self.wanted, self._names), f"  {jobs}  ", _(GROUPINGS[self.grouping]),
             *((("   ! " + plural("{count} promise overdue", "{count} promises overdue", late).format(count=late), "$text-error"),)
               if late else ()),
         )  # fmt: skip
-        self.query_one("#shown", Static).update(shown)
+        self.query_one("#shown", Static).update(shown, layout=False)
 
     def draw(self, row: object, width: int) -> Content:
         if isinstance(row, GroupHeading):

