@@ -127,6 +127,7 @@ class WindowList(ScrollView, can_focus=True):
         self._count = 0
         self._windows: dict[int, Sequence[object]] = {}
         self._begun_in = 0
+        self._drawn: tuple[int, int, Sequence[Content]] = (-1, -1, ())
 
     # --- What is shown ----------------------------------------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class WindowList(ScrollView, can_focus=True):
         """Show another source, or the same one after it changed. The cursor stays on its row where that still exists near by."""
         current = self.row
         key = self._source.key(current) if current is not None else None
-        self._source, self._windows = source, {}
+        self._source, self._windows, self._drawn = source, {}, (-1, -1, ())
         empty, self._count = not self._count, source.count()
         if self.is_attached and empty != (not self._count):
             self.screen.refresh_bindings()
@@ -315,7 +316,9 @@ class WindowList(ScrollView, can_focus=True):
         row = self._at(index)
         if row is None:
             return Strip.blank(width, self.rich_style)
-        lines = self._draw(row, width).split("\n", allow_blank=True)
+        above = self._drawn if part and self._drawn[:2] == (y - 1, line - 1) else None  # one drawing for all lines of a row
+        lines = above[2] if above is not None else self._draw(row, width).split("\n", allow_blank=True)
+        self._drawn = (y, line, lines)
         content = lines[part] if part < len(lines) else Content("")
         on_cursor = index == self.cursor and not self._skip(row)
         component = ("window-list--cursor" if self.has_focus else "window-list--blurred") if on_cursor else None

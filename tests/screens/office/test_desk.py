@@ -86,7 +86,7 @@ async def test_a_long_detail_is_read_page_by_page_and_the_footer_says_so(desk: B
         await pilot.press("space")
         await on(pilot, "held")
         await until(pilot, lambda: box.scroll_offset.y == 0)
-        assert "Space" not in shown(app), "all of it is in view"
+        await until(pilot, lambda: "Space" not in shown(app), "all of it is in view")
 
 
 async def test_everything_that_waits_is_listed_with_both_sides(desk: BranchOnDisk) -> None:
