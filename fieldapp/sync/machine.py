@@ -18,10 +18,10 @@ POLL_MS = 60_000
 """Read the log at least this often, whatever hints say."""
 DEADLINE_MS = 75_000
 """A request without any answer for so long is given up, should the transport itself hang."""
-MIN_GAP_MS = 300
-"""Between two requests where the first brought nothing: with one a second of the file lane, under five a second."""
-
-READ_GAP_MS = 250
+MIN_GAP_MS = 340
+"""Between two requests where the first brought nothing: with one a second of the file lane, and one that a new token lets through
+at once, five a second at most."""
+READ_GAP_MS = 340
 """Between two pulls where the first left nothing to read: hints may come faster than that in a large company. And between two
 entries that are handed over one by one."""
 

@@ -573,11 +573,12 @@ class World:
                 return  # the device was switched off meanwhile
             boot.discard(number)
             state = self.devices[name].state if lane == "facts" else self.devices[name].lane
-            if state.number != number or state.phase != "asking":
-                self.faults["answer too late"] += 1
-            else:
+            heard = state.number == number and state.phase == "asking"
+            if heard:
                 self._good[name, lane] = isinstance(answer, m.Good)
-            learns = informed == self._restores and name in self._uninformed and state.number == number
+            else:
+                self.faults["answer too late"] += 1
+            learns = heard and informed == self._restores and name in self._uninformed
             if learns:
                 self._uninformed.discard(name)
             self.note(f"{name} hears {number} {_short(answer)}")
