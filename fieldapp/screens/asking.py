@@ -98,6 +98,9 @@ class ConfirmScreen(FieldModal[bool]):
             window.border_subtitle = safe_text(_("Enter: {agree} · Esc: back").format(agree=self._agree or _("yes")))
             yield Static(self._text, markup=False)
 
+    def on_mount(self) -> None:
+        self.field.keys.forget()
+
     def action_agree(self) -> None:
         self.dismiss(True)
 

@@ -15,6 +15,7 @@ from textual.widgets import Static
 from fieldapp.domain.job import JobState
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.jobcards import job_summary
+from fieldapp.screens.session import LAST_CONTACT
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.widgets.window_list import WindowList
 
@@ -49,9 +50,8 @@ class JobListScreen(FieldScreen):
             yield Static(id="preview", markup=False)
 
     def _filling(self) -> bool:
-        """What the server has is still being fetched for the first time since the start."""
-        status = self.field.sync_status
-        return status is None or status.synced is None
+        """What the server has is being fetched for the first time: nothing stood here that anybody could have looked at."""
+        return not self.field.session.kept(LAST_CONTACT)
 
     @property
     def jobs(self) -> WindowList:

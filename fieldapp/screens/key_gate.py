@@ -168,6 +168,12 @@ class KeyGate:
         if held:
             self._send(held)
 
+    def forget(self) -> None:
+        """What was typed before a question was there is no answer to it."""
+        self._line, self._arrived, self._burst = [], [], []
+        if self._held is not None:
+            self._held = []
+
     def _send(self, keys: list[events.Key]) -> None:
         """Hand keys on, one by one; what is typed before they have all gone by waits behind them."""
         self._line += [events.Key(key.key, key.character) for key in keys]

@@ -58,7 +58,8 @@ class WindowList(ScrollView, can_focus=True):
     """Draws rows through `draw(row, width) -> Content` (its lines joined by line feeds).
 
     Rows for which `skip(row)` is true are headings: they are drawn, the cursor passes over them. While `filling()` says that rows
-    still pour in the cursor stays at the top, unless somebody has put it on a row.
+    still pour in the cursor stays at the top, unless somebody has put it on a row or pressed any key: what is done next is done to
+    the row that was seen.
     """
 
     DEFAULT_CSS = """
@@ -201,6 +202,9 @@ class WindowList(ScrollView, can_focus=True):
                 return index
             index += step
         return None
+
+    def on_key(self) -> None:
+        self._placed = True
 
     # --- Keys and mouse -----------------------------------------------------------------------------------------------------------
 

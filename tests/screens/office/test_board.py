@@ -89,14 +89,37 @@ def arrives_above(home: FieldHome, stream: str, due: int) -> str:
     return stream
 
 
+def heard_of_the_server(home: FieldHome, at: int | None) -> None:
+    """When everything was exchanged last; None: never yet."""
+    with sqlite3.connect(home.home.database_file) as conn:
+        conn.execute("DELETE FROM settings WHERE name = 'last_contact'")
+        if at is not None:
+            conn.execute("INSERT INTO settings (name, value) VALUES ('last_contact', ?)", (str(at),))
+    conn.close()
+
+
+async def test_what_changes_above_never_moves_the_cursor_of_a_home_that_was_in_step(field_home: Homes) -> None:
+    """The first thing that is done after a start is followed by another: both are done to the same job."""
+    home = field_home("sup-petra")
+    heard_of_the_server(home, NOW_MS)
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        jobs, mine = jobs_of(app), stream_of(jobs_of(app).row)
+        top = arrives_above(home, "job:j-1051" if mine != "job:j-1051" else "job:j-1054", -1)
+        app._heard(SyncStatus("online", syncing=True, streams=frozenset({top})))
+        await until(pilot, lambda: stream_of(jobs._at(0)) == top)
+        assert stream_of(jobs.row) == mine
+
+
 @pytest.mark.parametrize("touched", [False, True])
 async def test_while_jobs_pour_in_the_board_stays_at_its_top_until_somebody_moves(field_home: Homes, touched: bool) -> None:
     home = field_home("sup-petra")
+    heard_of_the_server(home, None)
     app = home.app()
     async with app.run_test(size=(80, 24)) as pilot:
         jobs = jobs_of(app)
         if touched:
-            await pilot.press("down")
+            await pilot.press("f9")  # nothing moves, but somebody is there
         mine = jobs.row
         late = [f"job:j-{number}" for number in (1078, 1054, 1057, 1058, 1061, 1063, 1062, 1064, 1055, 1052, 1053, 1048)]
         for due, stream in enumerate(late):
@@ -106,6 +129,7 @@ async def test_while_jobs_pour_in_the_board_stays_at_its_top_until_somebody_move
         assert (stream_of(jobs.row) == stream_of(mine)) is touched
         assert touched or (jobs.cursor, jobs.scroll_offset.y) == (0, 0)
         top = arrives_above(home, "job:j-1051", -100)
+        heard_of_the_server(home, NOW_MS)
         app._heard(SyncStatus("online", synced=NOW_MS, streams=frozenset({top})))
         await until(pilot, lambda: stream_of(jobs._at(0)) == top)
         assert touched or stream_of(jobs.row) == top, "the last one that pours in"

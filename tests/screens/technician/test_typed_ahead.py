@@ -1,0 +1,48 @@
+"""Keys that were typed before a question was there are no answer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import events
+
+from fieldapp.screens.asking import ConfirmScreen
+from fieldapp.screens.technician.complete_check import CompleteCheckScreen
+from tests.screens.conftest import FieldHome
+from tests.screens.technician.driving import Technician, at_work
+from tests.screens.until import until
+
+HomeOf = Callable[[str], FieldHome]
+QUARTER, PPM = "job:j-1052", "CHILLER-Q/room_ppm"
+SENT_BACK = "job:j-1048"
+
+
+def ahead(technician: Technician, *keys: str) -> None:
+    for key in keys:
+        technician.app.post_message(events.Key(key, key if len(key) == 1 else None).set_sender(technician.app))
+
+
+async def test_that_work_has_to_stop_is_not_acknowledged_unseen(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, PPM) as technician:
+        await technician.types("1500")
+        ahead(technician, "enter", "1", "2", "enter", "4", "5", "enter")
+        await until(technician.pilot, lambda: isinstance(technician.app.screen, ConfirmScreen))
+        for _ in range(3):
+            await technician.settle()
+        assert isinstance(technician.app.screen, ConfirmScreen)
+        await technician.keys("enter")
+        assert not isinstance(technician.app.screen, ConfirmScreen)
+
+
+async def test_a_job_is_not_completed_by_keys_typed_before_the_question(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), SENT_BACK) as technician:
+        await technician.keys("enter")
+        await technician.keys("down", "enter")
+        assert isinstance(technician.app.screen, CompleteCheckScreen)
+        before = technician.job.status
+        ahead(technician, "c", "enter", "enter")
+        await until(technician.pilot, lambda: isinstance(technician.app.screen, ConfirmScreen))
+        for _ in range(3):
+            await technician.settle()
+        assert isinstance(technician.app.screen, ConfirmScreen)
+        assert technician.job.status == before
