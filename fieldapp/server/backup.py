@@ -201,6 +201,8 @@ def _mark_safe(db: Database, target: Path) -> None:
 def _safe_heads(reader: ArchiveReader) -> dict[str, int]:
     lacking = {row["sha256"] for row in reader.rows("files") if row["state"] != HERE} | set(reader.manifest.missing)
     waiting = {row["id"] for row in reader.rows("entries") if lacking and lacking & _files_of(row["raw"])}
+    if lacking:  # bytes that were handed over name files as well, and have their positions under their own name
+        waiting |= {row["id"] for row in reader.rows("quarantine") if lacking & _files_of(row["raw"].partition(b"\n")[0])}
     first: dict[str, int] = {}
     for row in reader.rows("positions") if waiting else ():
         if row["entry_id"] in waiting:
@@ -222,4 +224,7 @@ class _Named(msgspec.Struct):
 
 
 def _files_of(raw: bytes) -> set[str]:
-    return {file.sha256 for file in msgspec.json.decode(raw, type=_Named).files}
+    try:
+        return {file.sha256 for file in msgspec.json.decode(raw, type=_Named).files}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return set()  # bytes that are no entry

@@ -301,7 +301,9 @@ class DeviceReplica:
         """What is to be sent after a run that is on its way, as `outgoing` will say once that is received; None where that is
         nothing, or something of another log."""
         with many_at_once(), self._db.read() as conn:
-            return self._lines.following(conn, run, entries, size)
+            found = self._lines.following(conn, run, entries, size)
+        # what a bad disk spoiled is mended by the look that comes to it, as `standing` does
+        return None if found is None or any(spoiled(entry) for entry in found.entries) else found
 
     def standing(self, entries: int, size: int, backfills: int, settings: Sequence[str]) -> Standing:
         """All that one pass of sync looks at: arguments as for `outgoing`, `backfills` with `doubted`, and `settings`."""

@@ -66,7 +66,7 @@ def step(state: State, event: m.Event) -> Step:
         case m.TimerFired():
             after = _timer(state, event.now)
         case m.Looked() if state.phase == "local":
-            after = _decide(new(state, view=event.view), event.now)
+            after = _decide(new(state, view=event.view, troubled=0 if state.writing else state.troubled, writing=False), event.now)
         case m.ReadAhead() if state.phase == "asking" and isinstance(state.request, m.AskPush):
             after = new(state, ahead=event.push), ()
         case m.Answered() if state.phase == "asking" and event.number == state.number:
@@ -133,7 +133,8 @@ def _troubled(state: State, event: m.Troubled) -> Step:
     state = new(state, request=None)
     if event.epoch:
         return correct(state, event.now, m.Fork(event.epoch))
-    return back_off(new(state, pull_due=True), event.now, None, state.report.connection, event.words)
+    state = new(state, pull_due=True, troubled=state.troubled + 1, fruitless=max(state.fruitless, state.troubled))
+    return back_off(state, event.now, None, state.report.connection, event.words)
 
 
 # --- What to ask for -----------------------------------------------------------------------------------------------------------

@@ -39,7 +39,8 @@ class State(msgspec.Struct, frozen=True):
     version for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
     poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that
     only times out. ahead: the push that follows the one in flight, read meanwhile. hurried: something happened since the last look,
-    so the next step is to look again.
+    so the next step is to look again. troubled: commits of what came that did not work since the last one that did; nothing is
+    asked ahead of them then. writing: the look that was asked for comes after such a commit.
     """
 
     seed: int
@@ -66,6 +67,8 @@ class State(msgspec.Struct, frozen=True):
     stuck: tuple[str, int, int] | None = None
     ahead: m.AskPush | None = None
     hurried: bool = False
+    troubled: int = 0
+    writing: bool = False
     revoked: bool = False
     view: m.View = m.View()
     report: m.Report = m.Report("unknown")
@@ -84,7 +87,9 @@ def new_view(state: State, **changes: object) -> m.View:
 
 def look(state: State, *before: m.Effect) -> Step:
     """Commit, then look at the replica again: the next pass."""
-    return new(state, phase="local", request=None, ahead=None, hurried=False), (*before, m.Look(state.entries, state.size))
+    writing = any(isinstance(effect, m.Acknowledge | m.Receive) for effect in before)
+    state = new(state, phase="local", request=None, ahead=None, hurried=False, writing=writing)
+    return state, (*before, m.Look(state.entries, state.size))
 
 
 def wait(state: State, until: int, *before: m.Effect) -> Step:
@@ -108,6 +113,8 @@ def ask(state: State, now: int, request: m.FactRequest) -> Step:
 
 def ask_while(state: State, now: int, request: m.FactRequest, *meanwhile: m.Effect) -> Step:
     """Send a request, and commit what there is to commit while the server is at work on it."""
+    if state.troubled and meanwhile and not isinstance(meanwhile[0], m.ReadOn):
+        return look(state, *(effect for effect in meanwhile if not isinstance(effect, m.ReadOn)))
     after, effects = ask(state, now, request)
     return after, (*effects[:-1], *meanwhile, effects[-1])
 

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -201,7 +202,8 @@ class Runner:
             case _:
                 heard = commit(self._replica, effect, self._now(), self._changed)
                 if isinstance(heard, m.ReadAhead) and heard.push is not None:
-                    _ = heard.push.packed  # now, while the server is at work on the one before
+                    with suppress(UnicodeDecodeError):  # what the disk spoiled is told when it is asked for
+                        _ = heard.push.packed  # now, while the server is at work on the one before
                 if heard is None:
                     self._count(effect)
                 return heard

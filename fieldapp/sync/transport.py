@@ -22,6 +22,7 @@ from fieldapp.sync.protocol import (
     NONCE_HEADER,
     PART_BYTES,
     DeskAnswer,
+    Detail,
     EnrolAnswer,
     EnrolRequest,
     FileState,
@@ -31,6 +32,7 @@ from fieldapp.sync.protocol import (
     TokenAnswer,
     TokenRequest,
     is_loopback,
+    to_wire,
 )  # fmt: skip
 from fieldapp.sync.replies import Bomb, Broken, inflate, judged, retry_after
 
@@ -132,7 +134,11 @@ class Transport:
                 body = TokenRequest(self._device, self._secret, nonce)
                 return self._call("POST", "token", body, TokenAnswer, nonce=nonce, signed=False)
             case m.AskPush():
-                return self._call("POST", "push", request.packed, PushAnswer)
+                try:
+                    packed = request.packed
+                except UnicodeDecodeError:
+                    return _no_text(request)
+                return self._call("POST", "push", packed, PushAnswer)
             case m.AskPull(pull):
                 return self._call("POST", "pull", pull, PullAnswer)
             case m.AskQuarantine(wanted):
@@ -349,3 +355,15 @@ def _connect_words(host: str, text: str) -> str:
     if "name or service" in lowered or "getaddrinfo" in lowered or "nodename" in lowered or "resolution" in lowered:
         return f"the name {host} is not known in this network"
     return f"{host} cannot be reached"
+
+
+def _no_text(request: m.AskPush) -> m.Refused:
+    """What a bad disk made of an entry is no text any more, and nothing mends it here: the same answer as of a server that cannot
+    read it, so that it is handed over as bytes and keeps nothing else."""
+    for seq, entry in enumerate(request.run.entries, request.run.from_seq):
+        try:
+            to_wire(entry)
+        except UnicodeDecodeError:
+            words = "The disk spoiled it: its bytes are no text any more."
+            return m.Refused(422, Detail("Unreadable entry", 422, "unreadable-entry", words, seq=seq))
+    raise AssertionError("every entry is text")

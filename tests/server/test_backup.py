@@ -19,7 +19,7 @@ import pytest
 from sqlalchemy import select
 from sqlmodel import col
 
-from fieldapp.domain.entry import FileRef
+from fieldapp.domain.entry import FileRef, chain_hash
 from fieldapp.domain.entry_types import steps
 from fieldapp.domain.problem import Problem
 from fieldapp.server import restore as restoring
@@ -306,6 +306,23 @@ def test_a_backup_does_not_overwrite_and_says_where_it_cannot_write(busy: Server
         saved(busy, archive)
     with pytest.raises(Problem, match="cannot be written"):
         saved(busy, tmp_path / "nowhere" / "one.zip")
+
+
+def test_bytes_that_name_a_missing_photo_are_not_safe(office: Office, other_disk: Path) -> None:
+    """Nor is the entry that they were, once it comes as it was recorded: the photo is still on the device alone."""
+    services, stream = office.services, office.job(1, "tech-1")
+    who, settings = office.enrol("tech-1"), services.settings
+    entry = entry_of(who, stream, steps.NoteAdded("two"), files=(FileRef(NAME, len(PHOTO), "a.jpg", "image/jpeg"),))
+    line = office.lines[who.device] = Line()
+    services.replica.quarantine(
+        writer(who), epoch=line.epoch, log="north", seq=1, prev_hash="", chain=chain_hash("", 1, entry.hash),
+        raw=entry.raw + b"\n" + (entry.body_raw or b""), reason="too large",
+    )  # fmt: skip
+    backup(settings.database_url, settings.files_dir, other_disk / "one.zip")
+    assert marks(services) == [(1, 0)]
+    services.replica.receive(writer(who), line.run([entry]))
+    backup(settings.database_url, settings.files_dir, other_disk / "two.zip")
+    assert marks(services) == [(1, 0)]
 
 
 def marks(services: ServerServices) -> list[tuple[int, int]]:

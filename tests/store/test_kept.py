@@ -188,6 +188,18 @@ def test_a_spoiled_entry_without_a_good_copy_is_offered_as_it_is(device: Device)
     assert b"sold" in (run.entries[1].body_raw or b"")
 
 
+def test_what_follows_a_run_waits_for_the_look_that_mends_it(device: Device) -> None:
+    device.say(created())
+    ids = note(device, "as it was said")
+    run = device.replica.outgoing(1, 1 << 20)
+    assert run is not None
+    following = device.replica.following(run, 10, 1 << 20)
+    assert following is not None
+    assert [entry.id for entry in following.entries] == ids
+    spoil(device, ids[0])
+    assert device.replica.following(run, 10, 1 << 20) is None
+
+
 def test_a_part_of_a_group_that_is_all_there_is_of_it_does_not_stay(device: Device) -> None:
     """The power went in the middle of the journal's lines, and then the database was lost: the server says what becomes of it."""
     device.say(created(), step())

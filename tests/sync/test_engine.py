@@ -789,6 +789,27 @@ def test_a_commit_that_fails_is_tried_again_later() -> None:
     assert isinstance(hand.request, m.AskPull)
 
 
+def test_a_disk_without_room_for_receipts_slows_pushing_down() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    asked = []
+    for _ in range(60):
+        if hand.state.phase != "asking":
+            hand.wait()
+            continue
+        asked.append(hand.now)
+        pushing = isinstance(hand.request, m.AskPush)
+        hand.now += 50
+        hand.state, effects = step(
+            hand.state, m.Answered(hand.now, hand.state.number, receipt_for(a_run()) if pushing else a_page())
+        )
+        wrote = any(isinstance(effect, m.Acknowledge | m.Receive) for effect in effects)
+        hand.feed(m.Troubled(hand.now, "The disk is full.") if wrote else m.Looked(hand.now, hand.view))
+    assert len(asked) > SLOW_AFTER + 3
+    assert asked[-1] - asked[-2] >= SLOW_MS // 2
+    assert hand.state.report.slow
+
+
 def test_the_skew_is_remembered_when_it_moved() -> None:
     hand = Hand()
     hand.start()

@@ -19,6 +19,7 @@ import msgspec
 import pytest
 
 from fieldapp.domain.problem import Problem
+from fieldapp.store.rows import Run
 from fieldapp.sync import messages as m
 from fieldapp.sync.addresses import checked_url, tls_words
 from fieldapp.sync.protocol import INFLATE_LIMIT, MEDIA_TYPE, PART_BYTES, PROBLEM_TYPE, Detail, PullAnswer, PushRequest
@@ -422,3 +423,12 @@ def test_a_silent_stream_of_hints_is_dead() -> None:
         with pytest.raises(TimeoutError), transport.listen(0.2) as hints:
             list(hints)
         over.set()
+
+
+def test_an_entry_that_is_no_text_any_more_is_named_without_asking_anybody() -> None:
+    """A bad disk has spoiled it and its second copy: it can be handed over as bytes, and must keep nothing else here."""
+    good, bad = a_run(2).entries
+    run = Run("e-1", "north", 4, "h" * 64, (good, msgspec.structs.replace(bad, body_raw=b"\xff\xfe")))
+    answer = ask("http://127.0.0.1:9", m.AskPush(run))
+    assert isinstance(answer, m.Refused)
+    assert (answer.status, answer.detail.code, answer.detail.seq) == (422, "unreadable-entry", 5)
