@@ -50,7 +50,7 @@ class NoteScreen(FieldModal[str]):
             window.border_subtitle = _("Esc goes back and keeps the text")
             draft = self._drafts.read(self._field_name, 0) if self._drafts else None
             yield Sheet(plain_text(draft or "", lines=True), highlight_cursor_line=False)
-            yield Static(self._hint or _("Enter saves. Ctrl+J begins a new line."), classes="muted", markup=False)
+            yield Static(self._hint or _("Enter saves. Ctrl+J begins a new line."), classes="muted", markup=False, id="hint")
 
     def on_mount(self) -> None:
         sheet = self.query_one(Sheet)
@@ -65,6 +65,7 @@ class NoteScreen(FieldModal[str]):
     def action_record(self) -> None:
         text = self.query_one(Sheet).text.strip()
         if not text:
+            self.query_one("#hint", Static).update(_("Nothing is written yet. Esc goes back."))
             return
         if self._drafts is not None:
             self._drafts.forget(self._field_name, 0)

@@ -61,7 +61,7 @@ class MovesJobs:
         if job is None:
             return
         verb = _VERBS.get(action, action)
-        number, told = job.number, _(_TOLD[action])
+        number, told = job.number, f"{job.number}{_(': ')}{_(_TOLD[action])}"
         if action not in _WITH_REASON:
             screen.field.record(lambda services: services.work.move(number, verb), told=told)
             return

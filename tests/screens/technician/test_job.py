@@ -87,7 +87,7 @@ async def test_nothing_is_offered_to_open_where_there_is_nothing(field_home: Hom
         await technician.keys("s")
         assert "Enter open" not in technician.screen.splitlines()[-1]
         await technician.keys("escape", "a")
-        assert technician.notices == "Accepted. Saved."
+        assert technician.notices == "J-1051: Accepted. Saved."
         await technician.keys("s")
         assert "Enter open" in technician.screen.splitlines()[-1]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from textual import events
 
-from fieldapp.screens.asking import ConfirmScreen
+from fieldapp.screens.asking import ConfirmScreen, NoteScreen
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import Technician, at_work
@@ -46,3 +46,12 @@ async def test_a_job_is_not_completed_by_keys_typed_before_the_question(field_ho
             await technician.settle()
         assert isinstance(technician.app.screen, ConfirmScreen)
         assert technician.job.status == before
+
+
+async def test_a_note_without_words_says_that_nothing_is_written(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, PPM) as technician:
+        technician.app.push_screen(NoteScreen("What is to be done?"))
+        await technician.settle()
+        await technician.keys("enter")
+        assert isinstance(technician.app.screen, NoteScreen)
+        assert "Nothing is written yet" in technician.screen
