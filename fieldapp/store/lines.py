@@ -122,9 +122,10 @@ class Lines:
         return name
 
     def doubt(self, conn: Connection, log: str) -> None:
-        """Receipts of the open epoch of a log are not believed any more, where no outcome has come since."""
+        """Receipts of the open epoch of a log are not believed any more, where no outcome has come since; nor are those for bytes
+        that were handed over, which no cursor vouches for."""
         plain(conn).execute(
-            "UPDATE own_entries SET lane = 'unsent' WHERE lane = 'received' AND outcome = '' "
+            "UPDATE own_entries SET lane = 'unsent', reason = '' WHERE lane IN ('received', 'refused') AND outcome = '' "
             "AND epoch IN (SELECT epoch FROM epochs WHERE log = ? AND NOT closed)",
             (log,),
         )

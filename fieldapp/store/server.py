@@ -31,7 +31,7 @@ from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
 from fieldapp.store.erasing import Erased, carry_out, concerned, lock_streams
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
-from fieldapp.store.import_words import ARRIVED, BY_FILE, IMPORTED
+from fieldapp.store.import_words import ARRIVED, BY_FILE
 from fieldapp.store.importing import Line, TakenIn, keys_of, sort_out
 from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
@@ -177,9 +177,9 @@ class ServerReplica:
         return TakenIn(len(found.vouched), len(found.aside), found.known, wanted, moved)
 
     def _arrived(self, conn: Connection, fresh: Sequence[Entry], now: int) -> None:
-        """What was put aside from a file, and now comes from its own device, waits for nobody any more."""
-        waits = "SELECT 1 FROM quarantine WHERE reason = ? AND decided = '' LIMIT 1"
-        if fresh and self._db.rows(conn, waits, (IMPORTED,)):
+        """What was put aside as bytes (from a file, or in another line of writing) and now comes as it was recorded waits for
+        nobody any more."""
+        if fresh and self._db.rows(conn, "SELECT 1 FROM quarantine WHERE decided = '' LIMIT 1"):
             for keys in chunks(keys_of(fresh)):
                 arrived = update(QuarantineRow).where(col(QuarantineRow.id).in_(keys), col(QuarantineRow.decided) == "")
                 conn.execute(arrived.values(decided=ARRIVED, decided_at=now))

@@ -357,6 +357,18 @@ def test_what_was_to_be_handed_over_and_is_taken_after_all_is_settled(
     assert [(row["lane"], row["outcome"]) for row in everything(lin.db, OwnEntryRow)] == [("settled", "applied")]
 
 
+def test_a_fork_offers_what_was_handed_over_as_bytes_again(lin: Device) -> None:
+    """A restored server may have lost them, and no cursor tells of it: they have no place in any log."""
+    lin.say(steps.NoteAdded(text="one"))
+    lin.replica.refuse(lin.replica.identity.epochs["b1"], 1, "too large")
+    lin.say(steps.NoteAdded(text="two"))
+    lin.replica.fork("b1")
+    run = lin.replica.outgoing(200, 1 << 20)
+    assert run is not None
+    assert len(run.entries) == 2
+    assert [(row["lane"], row["reason"]) for row in everything(lin.db, OwnEntryRow)] == [("unsent", "")] * 2
+
+
 def test_what_has_its_outcome_already_waits_for_nobody_when_it_is_handed_over(
     lin: Device, server: ServerReplica, sqlite_server: Database, job: str
 ) -> None:
