@@ -187,10 +187,11 @@ def job_summary(field: FieldApp, job: JobState, width: int = 53) -> Content:
         lines += hanging(promise_line(clock), width, 2)
     for owed in owed_actions(job, field.now()):
         due = time.strftime("%m-%d %H:%M", time.localtime(owed.due_ms / 1000))
-        told = _("owed: {title} ({owner}), by {due}").format(
+        late = owed.due_ms < field.now()
+        told = (_("overdue: {title} ({owner}), since {due}") if late else _("owed: {title} ({owner}), by {due}")).format(
             title=say(owed.title, lang), owner=owner_words(documents, owed.owner), due=due
         )
-        lines += hanging(safe_text(f"→ {told}", "$text-warning"), width, 2)
+        lines += hanging(safe_text(f"! {told}", "$text-error") if late else safe_text(f"→ {told}", "$text-warning"), width, 2)
     return Content("\n").join(lines)
 
 

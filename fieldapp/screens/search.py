@@ -83,7 +83,7 @@ class SearchScreen(FieldScreen):
     def __init__(self, code: str = "") -> None:
         super().__init__()
         self._code = code
-        self._ready = False
+        self._ready = self._made_anew = False
         self._shown = ""
         self._whole = True
         """Whether all that the words find is shown."""
@@ -145,8 +145,8 @@ class SearchScreen(FieldScreen):
         typed = self._input.value
         same, self._shown = typed == self._shown, typed
         answer = self._index.first(typed, language())
-        if self._index.damaged and self._ready:
-            self._ready = False
+        if self._index.damaged and self._ready and not self._made_anew:
+            self._made_anew, self._ready = True, False  # once: a file that cannot be removed would be tried for ever
             self._learn()
         if not same:
             self._list.show(HitList(self.field.session.reader, ()))  # another search begins at its first job

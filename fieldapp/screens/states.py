@@ -71,9 +71,10 @@ def _look(look: Look) -> Content:
 
 
 def span(milliseconds: int) -> str:
-    """A stretch of time as hours and minutes: `0:41`, `-0:14`; from two days on in days: `3 d`."""
-    sign = "-" if milliseconds < 0 else ""
-    minutes = abs(milliseconds) // 60_000
+    """A stretch of time as hours and minutes: `0:41`, `-0:14`; from two days on in days: `3 d`. Minutes count from full to full, so
+    that nothing late is ever `-0:00`."""
+    whole = milliseconds // 60_000
+    sign, minutes = "-" if whole < 0 else "", abs(whole)
     if minutes >= 2 * 1440:
         return _("{sign}{days} d").format(sign=sign, days=minutes // 1440)
     return f"{sign}{minutes // 60}:{minutes % 60:02d}"

@@ -12,6 +12,7 @@ from fieldapp.screens.search import SearchScreen
 from fieldapp.screens.technician.job import JobScreen
 from fieldapp.screens.technician.today import TodayScreen
 from fieldapp.store.queries.search import SearchIndex
+from fieldapp.store.queries.search_file import index_file
 from fieldapp.store.rows import Draft
 from tests.screens.conftest import FieldHome
 from tests.screens.until import press_text, shown, until
@@ -101,6 +102,31 @@ async def test_the_screen_finds_at_every_key_and_enter_opens(field_home: HomeOf)
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, SearchScreen))
+
+
+async def test_an_index_that_stays_damaged_is_made_anew_once_and_not_for_ever(field_home: HomeOf) -> None:
+    """A file that nobody can read and that cannot be removed either would be begun anew at every key."""
+    home = field_home("tech-anna")
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = SearchScreen()
+        app.push_screen(screen)
+        await until(pilot, lambda: screen._ready)
+        index = screen._index
+
+        async def spoil(letter: str) -> None:
+            index.close()
+            path = index_file(home.home.database_file)
+            path.write_bytes(b"\x5a" * path.stat().st_size)
+            await press_text(pilot, letter)
+
+        await spoil("c")
+        await until(pilot, lambda: screen._ready and not index.damaged and "J-1053" in shown(app))
+        await spoil("h")
+        await until(pilot, lambda: index.damaged)
+        await press_text(pilot, "i")
+        assert screen._ready  # nobody makes it again
+        assert index.damaged
 
 
 async def test_arrows_choose_among_what_was_found_while_the_words_keep_the_focus(field_home: HomeOf) -> None:

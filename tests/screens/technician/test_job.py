@@ -37,6 +37,16 @@ async def test_the_overview_tells_the_whole_job(field_home: HomeOf) -> None:
             assert words in shown, words
 
 
+async def test_what_a_promise_asked_for_and_nobody_did_in_time_is_overdue(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    with home.services() as device:
+        device.replica.set_settings(skew_ms=str(3 * 86_400_000))
+    async with at_work(home, QUARTER, runner=False) as technician:
+        await _job(technician, "job:j-1051")
+        assert "overdue: Call the customer" in technician.screen
+        assert "owed:" not in technician.screen
+
+
 async def test_tab_goes_through_the_parts_of_a_job(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
         await _job(technician, SENT_BACK)
