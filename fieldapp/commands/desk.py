@@ -1,4 +1,4 @@
-"""The desk by commands: what waits for a decision of the office, and the decisions."""
+"""The desk by commands: what waits for a decision of the office, and the decisions; what came late and stands."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ def _desk_arguments(parser: argparse.ArgumentParser) -> None:
 def _desk(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
     from fieldapp.domain.instant import iso_utc
-    from fieldapp.store.queries.desk import desk_items, own_decisions
+    from fieldapp.store.queries.desk import on_desk, own_decisions
     from fieldapp.sync.asked import silent
 
     with reading(arguments.home) as device:
         _check_office(device)
         asked = _asked(device, arguments)
-        items, decided, now = desk_items(device.reader), own_decisions(device.reader), device.clock.now()
+        decided, now = own_decisions(device.reader), device.clock.now()
+        desk = on_desk(device.reader, now)
+        items, late = desk.waiting, desk.late
         answer = asked.answer
         aside = answer.aside if answer else ()
         quiet = silent(answer, now)
@@ -42,6 +44,7 @@ def _desk(arguments: argparse.Namespace, out: Output) -> int:
                 {
                     "items": [_item_shape(device, item, now) for item in items],
                     "bytes": [_bytes_shape(one, decided.get(one.id, "")) for one in aside],
+                    "late": [{**_item_shape(device, item, now), "given_to": item.given_to or None} for item in late],
                     "devices": [_device_shape(one) for one in quiet],
                     "files": [_file_shape(device, one) for one in files],
                     "as_of": iso_utc(answer.time) if answer else None,
@@ -51,9 +54,10 @@ def _desk(arguments: argparse.Namespace, out: Output) -> int:
             return OK
         _list_items(device, out, items, now)
         _list_bytes(device, out, aside, decided)
+        _list_late(device, out, late)
         _list_devices(device, out, quiet, now)
         _list_files(device, out, files)
-        if not (items or aside or quiet or files):
+        if not (items or aside or late or quiet or files):
             out.line("The desk is empty: nothing waits for a decision.")
         if asked.problem:
             when = (
@@ -72,12 +76,11 @@ def _list_items(device: DeviceView, out: Output, items: Sequence[DeskItem], now:
     for item in items:
         envelope = item.line.entry.envelope
         kind = f"{item.kind} > 24 h" if item.overdue(now) else item.kind
-        more = f" (+{len(item.lines) - 1})" if len(item.lines) > 1 else ""
         decided = f"decided here: {item.decided}, not sent yet" if item.decided else item.reason
         rows.append(
             [
                 item.id[-SHOWN_ID:], kind, item.number or item.stream, name_of_person(device.documents, envelope.author),
-                _local(device, item.since), f"{envelope.type} {item.line.summary}"[:60] + more, decided[:80],
+                _local(device, item.since), _what(item), decided[:80],
             ]
         )  # fmt: skip
     if rows:
@@ -99,6 +102,30 @@ def _list_bytes(device: DeviceView, out: Output, aside: Sequence[AsideBytes], de
                 for one in aside
             ],
         )  # fmt: skip
+
+
+def _list_late(device: DeviceView, out: Output, late: Sequence[DeskItem]) -> None:
+    from fieldapp.commands.shapes import late_why
+    from fieldapp.services.names import name_of_person
+
+    if late:
+        out.line()
+        out.table(
+            ("LATE", "JOB", "WHO", "RECEIVED", "WHAT", "IT STANDS; NOTHING TO DECIDE"),
+            [
+                [
+                    item.id[-SHOWN_ID:], item.number or item.stream,
+                    name_of_person(device.documents, item.line.entry.envelope.author), _local(device, item.since), _what(item),
+                    late_why(device, item.given_to, item.reason),
+                ]
+                for item in late
+            ],
+        )  # fmt: skip
+
+
+def _what(item: DeskItem) -> str:
+    more = f" (+{len(item.lines) - 1})" if len(item.lines) > 1 else ""
+    return f"{item.line.entry.envelope.type} {item.line.summary}"[:60] + more
 
 
 def _list_devices(device: DeviceView, out: Output, quiet: Sequence[KnownDevice], now: int) -> None:
@@ -140,8 +167,9 @@ def _id_argument(parser: argparse.ArgumentParser) -> None:
 
 def _show(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
+    from fieldapp.commands.shapes import late_why
     from fieldapp.services.desk import named
-    from fieldapp.store.queries.desk import desk_items, own_decisions, standing_side
+    from fieldapp.store.queries.desk import on_desk, own_decisions, standing_side
 
     with reading(arguments.home) as device:
         _check_office(device)
@@ -153,17 +181,19 @@ def _show(arguments: argparse.Namespace, out: Output) -> int:
             else:
                 _show_bytes(device, out, one, decided)
             return OK
-        item = named(desk_items(device.reader), arguments.id)
+        desk = on_desk(device.reader, device.clock.now())
+        item = named((*desk.waiting, *desk.late), arguments.id)
         ours = standing_side(device.reader, item) if item.kind == "conflict" else ()
         if arguments.json:
             shape = _item_shape(device, item, device.clock.now())
             out.json({**shape, "theirs": [_side(line) for line in item.lines], "ours": [_side(line) for line in ours]})
             return OK
         out.line(f"{item.id}  [{item.kind}]  {item.number or item.stream}")
-        out.line(f"  Why       {item.reason}")
+        out.line(f"  Why       {late_why(device, item.given_to, item.reason) if item.kind == 'late' else item.reason}")
         if item.decided:
             out.line(f"  Decided   {item.decided}, here; not sent yet")
-        _show_side(device, out, "Theirs: came second, does not stand" if ours else "Does not stand", item.lines)
+        title = "Stands; came late" if item.kind == "late" else "Does not stand"
+        _show_side(device, out, "Theirs: came second, does not stand" if ours else title, item.lines)
         if ours:
             _show_side(device, out, "Ours: stands", ours)
         out.line(f"\n{_what_can_be_done(item)}", lines=True)
@@ -171,6 +201,8 @@ def _show(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _what_can_be_done(item: DeskItem) -> str:
+    if item.kind == "late":
+        return "There is nothing to decide. It leaves the list when the job is approved or cancelled, or after 14 days."
     short = item.id[-SHOWN_ID:]
     if item.kind == "conflict":
         return f"fieldapp desk decide {short} --keep ours|theirs --reason WHY, or --merge VALUE --reason WHY"
@@ -349,13 +381,14 @@ COMMANDS = {
         "fieldapp desk --json",
         _desk_arguments,
         description="List what waits for a decision of the office: conflicts, records put aside or held, bytes that could not be "
-        "received, devices not heard from for a day, files that have not arrived",
+        "received; and what to know of: work that came late and stands, devices not heard from for a day, files that have not "
+        "arrived",
     ),
     "desk show": Command(
         _show,
         "fieldapp desk show 3a5c0e6a",
         _id_argument,
-        description="Show one record of the desk: why it does not stand, and both sides",
+        description="Show one record of the desk: why it does not stand, or came late, and both sides",
     ),
     "desk decide": Command(
         _decide,

@@ -70,7 +70,9 @@ def _assign(arguments: argparse.Namespace, out: Output) -> int:
     out.line(f"Saved: {done.number} is assigned to {done.person.name}")
     if done.before:
         out.line(
-            f"  {done.before} had it. What they recorded and have not sent yet will still arrive, and is then shown for a decision."
+            f"  {done.before} had it. What they recorded and have not sent yet will still arrive: notes, times, parts and "
+            "readings stand and are listed as late (`fieldapp desk`); results of steps with their photos, signatures and moves of "
+            "the job wait there for a decision."
         )
     for warning in done.warnings:
         out.line(f"  note: {warning}")

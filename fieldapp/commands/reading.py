@@ -123,13 +123,14 @@ def _job(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
-    from fieldapp.commands.shapes import places_of
+    from fieldapp.commands.shapes import late_why, places_of
     from fieldapp.domain.coverage import coverage_words
     from fieldapp.domain.instant import duration_text, local_text, window_text, zone_of
     from fieldapp.domain.progress import blocks_completion, progress_of
     from fieldapp.domain.promise import clocks
     from fieldapp.domain.words import say
     from fieldapp.services.names import name_of_person, title_of
+    from fieldapp.store.queries.late import late_of
     from fieldapp.store.queries.own import job_files
 
     view, language, zone = line.view, device.language, zone_of(device.zone)
@@ -177,6 +178,11 @@ def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
     for item in view.unresolved:
         if not item.decided:
             out.line(f"  Does not stand: {item.type} by {item.author}: {item.outcome}, {item.reason}")
+    for late in late_of(device.reader, line.log, line.stream):
+        entry, why = late.line.entry.envelope, late_why(device, late.given_to, late.line.reason)
+        received = local_text(late.line.received_at, zone)
+        what = f"{entry.type} {late.line.summary}"[:60]
+        out.line(f"  Came late, stands: {what} by {name_of_person(documents, entry.author)}, received {received}: {why}")
     blocking = blocks_completion(view, documents.pinned(view.procedures), now, device.zone)
     if blocking and line.status not in ("approved", "cancelled"):
         out.line(f"\n{len(blocking)} open before it can be completed:", lines=True)

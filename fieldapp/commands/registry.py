@@ -50,7 +50,7 @@ COMMANDS = (
     Listed("reschedule", "planning", "give a job another time window"),
     Listed("cancel", "planning", "cancel a job"),
     Listed("review", "planning", "approve a job, or send steps back"),
-    Listed("desk", "desk", "list what waits for a decision, silent devices, missing files"),
+    Listed("desk", "desk", "list what waits for a decision, late work, silent devices, missing files"),
     Listed("desk show", "desk", "show one record of the desk with both sides"),
     Listed("desk decide", "desk", "let it stand, dismiss it, choose a side, or merge"),
     Listed("import jobs", "importing", "make jobs from a table of tickets"),

@@ -14,6 +14,8 @@ from fieldapp.domain.progress import StepPlace, blocks_completion, outline, prog
 from fieldapp.domain.promise import clocks
 from fieldapp.domain.words import say
 from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told
+from fieldapp.services.names import name_of_person
+from fieldapp.store.queries.late import LateLine, late_of
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceView
@@ -77,6 +79,7 @@ def job_whole(device: DeviceView, line: JobLine) -> dict[str, Any]:
             {"step": blocker.key, "code": blocker.code, "why": blocker.why}
             for blocker in blocks_completion(view, procedures, now, device.zone)
         ],
+        "late": [late_line(late) for late in late_of(device.reader, line.log, line.stream)],
     }  # fmt: skip
 
 
@@ -134,6 +137,21 @@ def log_line(line: LogLine) -> dict[str, Any]:
         "outcome": line.outcome,
         "body": line.body_value(),
     }
+
+
+def late_why(device: DeviceView, given_to: str, reason: str) -> str:
+    """Why work came late: whom the job had been given to, where that is known, else as the server said it."""
+    return f"the job was given to {name_of_person(device.documents, given_to)} before this arrived" if given_to else reason
+
+
+def late_line(late: LateLine) -> dict[str, Any]:
+    """One element of `late` of `job --json`."""
+    envelope = late.line.entry.envelope
+    return {
+        "id": envelope.id, "type": envelope.type, "who": envelope.author, "what": late.line.summary,
+        "recorded_at": iso_utc(envelope.corrected), "received_at": iso_utc(late.line.received_at), "reason": late.line.reason,
+        "given_to": late.given_to or None,
+    }  # fmt: skip
 
 
 def _files_shape(files: JobFiles) -> dict[str, Any]:

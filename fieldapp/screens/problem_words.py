@@ -56,6 +56,7 @@ BY_CODE = {
     "desk-no-conflict": later("The record is not in conflict. Release it, or dismiss it with a reason."),
     "desk-no-side": later("This names no side of the conflict."),
     "desk-no-step": later("The conflict is not about the result of one step. Choose a side instead."),
+    "desk-stands": later("This came late, and it stands: there is nothing to decide."),
     "desk-unknown": later("Nothing at the desk has this id."),
     "device-sealed": later(
         "This device was revoked by the office: what was recorded here was handed over, and the data on it was removed."

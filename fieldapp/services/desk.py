@@ -17,7 +17,7 @@ from fieldapp.domain.recording import plan_record
 from fieldapp.domain.roles import FIELD, OFFICE
 from fieldapp.services.work import also_of
 from fieldapp.store.device import DeviceReplica
-from fieldapp.store.queries.desk import DeskItem, desk_items, item_named, own_decisions, step_of
+from fieldapp.store.queries.desk import DeskItem, item_named, on_desk, own_decisions, step_of
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.reader import Reader
@@ -54,7 +54,8 @@ class Desk:
             log: of the bytes; the own branch's where empty.
 
         Raises:
-            Problem: `not-your-role`, `desk-unknown`, `desk-ambiguous`, `desk-decided`, `desk-cannot-stand` with the reason.
+            Problem: `not-your-role`, `desk-unknown`, `desk-ambiguous`, `desk-decided`, `desk-stands`, `desk-cannot-stand` with the
+                reason.
         """
         if _BYTES.match(name):
             return self._decide_bytes(office.EntryReleased(name, reason.strip()), log)
@@ -125,7 +126,13 @@ class Desk:
 
     def _find(self, name: str) -> DeskItem:
         self._check_role()
-        found = named(desk_items(self._reader), name)
+        desk = on_desk(self._reader, self._replica.clock.now())
+        if not item_named(desk.waiting, name) and item_named(desk.late, name):
+            raise Problem(
+                "desk-stands", "This came late, and it stands: there is nothing to decide.", "Nothing was recorded. Whoever has "
+                "the job now can correct it, and you can send its steps back."
+            )  # fmt: skip
+        found = named(desk.waiting, name)
         if found.decided:
             raise _decided()
         return found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,11 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from fieldapp.bootstrap import writing
+from fieldapp.bootstrap import reading, writing
+from fieldapp.store.home import Home
 from fieldapp.store.judge import Writer
+from fieldapp.store.queries.desk import on_desk
+from fieldapp.store.queries.late import LATE_SHOWN_MS
 from fieldapp.store.tables import DeviceRow
 from tests.commands.runs import TECHNICIAN, Device
 from tests.commands.test_shapes import documented
@@ -175,6 +181,97 @@ def test_missing_files_and_silent_devices(server: LiveServer, supervisor: Device
     assert (missing["name"], missing["job"], missing["parts_arrived"], missing["parts"]) == ("plate.jpg", JOB, 0, 1)
     technician("sync").good()
     assert supervisor("desk", "--json").json["files"] == []
+
+
+@pytest.fixture
+def given_away(server: LiveServer, supervisor: Device, technician: Device) -> str:
+    """Emre has got Anna's job; of her notes, one recorded before she heard of it and one after, the first. Both have arrived."""
+    said = supervisor("assign", JOB, "tech-emre").good().out
+    assert "stand and are listed as late" in said
+    first = str(technician("note", JOB, "the key is at the gate", "--json").json["saved"][0])
+    technician("note", JOB, "the pump is loud", "--json").json["saved"]
+    exchange(supervisor, technician)
+    assert own(technician, first)["outcome"] == "late"
+    return first
+
+
+def test_late_work_is_listed_with_whom_the_job_was_given_to_and_asks_for_nothing(
+    given_away: str, supervisor: Device, technician: Device
+) -> None:
+    found = documented("desk", supervisor("desk", "--json").json)
+    assert found["items"] == []
+    (late,) = found["late"]
+    assert (late["kind"], late["job"], late["who"], late["given_to"]) == ("late", JOB, TECHNICIAN, "tech-emre")
+    assert (late["entries"][0], len(late["entries"]), late["what"]) == (given_away, 2, "the pump is loud")
+    said = supervisor("desk").good().out
+    assert "the job was given to Emre Aydin before this arrived" in said
+    assert "nothing waits for a decision" not in said
+    pair = supervisor("desk", "show", given_away).good().out
+    assert "Stands; came late" in pair
+    assert "nothing to decide" in pair
+    supervisor("desk", "decide", given_away, "--dismiss", "--reason", "x").refused("nothing to decide")
+    shown = documented("job", supervisor("job", JOB, "--json").json)["late"]
+    assert [(one["id"] == given_away, one["given_to"]) for one in shown] == [(True, "tech-emre"), (False, "tech-emre")]
+    told = supervisor("job", JOB).good().out
+    assert told.count("Came late, stands") == 2
+    assert "Does not stand" not in told
+
+
+def test_late_work_leaves_the_list_when_somebody_who_had_it_closes_the_job(given_away: str, supervisor: Device) -> None:
+    supervisor("cancel", JOB, "--reason", "done by phone").good()
+    assert len(supervisor("desk", "--json").json["late"]) == 1
+    supervisor("sync").good()
+    assert supervisor("desk", "--json").json["late"] == []
+    assert len(supervisor("job", JOB, "--json").json["late"]) == 2
+
+
+def test_late_work_stays_where_the_job_was_closed_without_knowing_of_it(
+    server: LiveServer, supervisor: Device, technician: Device
+) -> None:
+    supervisor("assign", JOB, "tech-emre").good()
+    supervisor("sync").good()
+    technician("note", JOB, "the key is at the gate").good()
+    supervisor("cancel", JOB, "--reason", "done by phone").good()
+    exchange(technician, supervisor)
+    (late,) = supervisor("desk", "--json").json["late"]
+    assert late["what"] == "the key is at the gate"
+    with reading(str(supervisor.home)) as device:
+        now = device.clock.now()
+        assert len(on_desk(device.reader, now + LATE_SHOWN_MS - 60_000).late) == 1
+        assert on_desk(device.reader, now + LATE_SHOWN_MS).late == ()
+
+
+def test_what_was_held_and_came_late_after_all_is_nothing_to_decide(
+    server: LiveServer, supervisor: Device, technician: Device
+) -> None:
+    supervisor("assign", JOB, "tech-emre").good()
+    supervisor("sync").good()
+    note = str(technician("note", JOB, "the key is at the gate", "--json").json["saved"][0])
+    exchange(technician, supervisor)
+    outcome = (
+        "INSERT INTO log_rows (log, pos, kind, entry_id, device, outcome, reason, role, received_at, chain) "
+        "SELECT log, 999999, 'outcome', entry_id, device, 'late', reason, role, received_at, chain FROM log_rows WHERE pos = ?"
+    )
+    place = "INSERT INTO stream_rows SELECT log, stream, 999999, entry_id, device, touch FROM stream_rows WHERE pos = ?"
+    with supervisor_rows(supervisor) as rows:
+        (placed,) = rows("SELECT log, pos FROM log_rows WHERE entry_id = ? AND kind = 'entry'", note)
+        assert rows("UPDATE log_rows SET outcome = 'held' WHERE log = ? AND pos = ? RETURNING pos", *placed)
+        rows(outcome, placed[1])
+        rows(place, placed[1])
+    found = supervisor("desk", "--offline", "--json").json
+    assert (found["items"], [one["entries"] for one in found["late"]]) == ([], [[note]])
+    assert [one["id"] for one in supervisor("job", JOB, "--json").json["late"]] == [note]
+
+
+@contextlib.contextmanager
+def supervisor_rows(device: Device) -> Iterator[Callable[..., list[Any]]]:
+    """Statements on a device's database, committed at the end."""
+    connection = sqlite3.connect(Home(device.home).database_file)
+    try:
+        yield lambda statement, *values: connection.execute(statement, values).fetchall()
+        connection.commit()
+    finally:
+        connection.close()
 
 
 def test_without_a_network_the_desk_says_what_it_knew(supervisor: Device, server: LiveServer) -> None:

@@ -1,4 +1,5 @@
-"""The desk: what waits for a decision of the office, with both sides, and what only the server knows: bytes, devices, files."""
+"""The desk: what waits for a decision of the office, with both sides; what came late and stands; and what only the server knows:
+bytes, devices, files."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ from fieldapp.screens.asking import AskScreen, Question
 from fieldapp.screens.base import FieldScreen
 from fieldapp.screens.office.desk_rows import DeskRows, Heading
 from fieldapp.screens.values import day_time
-from fieldapp.store.queries.desk import DeskItem, desk_items, step_of
+from fieldapp.store.queries.desk import DeskItem, on_desk, step_of
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.sync.asked import Asked, kept_desk, silent
 from fieldapp.sync.protocol import AsideBytes, DeskAnswer, KnownDevice, MissingFile
@@ -104,12 +105,14 @@ class DeskScreen(FieldScreen):
     def reload(self) -> None:
         session, answer, now = self.field.session, self._answer, self.field.now()
         self._rows.read_anew()
-        items, decided = desk_items(session.reader), self._rows.decided
+        desk, decided = on_desk(session.reader, now), self._rows.decided
+        items = desk.waiting
         aside = answer.aside if answer else ()
         sections: tuple[tuple[str, Sequence[object]], ...] = (
             ("decide", [item for item in items if not item.decided]),
             ("bytes", [one for one in aside if one.id not in decided]),
             ("decided", [*(item for item in items if item.decided), *(one for one in aside if one.id in decided)]),
+            ("late", desk.late),
             ("devices", silent(answer, now)),
             ("files", answer.files if answer else ()),
         )

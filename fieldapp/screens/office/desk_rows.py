@@ -26,6 +26,7 @@ _KINDS = {
     "conflict": ("≠", later("conflict"), "$text-error"),
     "quarantined": ("✗", later("put aside"), "$text-error"),
     "held": ("◷", later("held back"), "$text-warning"),
+    "late": ("⇠", later("late"), "$text-muted"),
     "bytes": ("▒", later("not received"), "$text-error"),
     "device": ("⌁", later("silent"), "$text-warning"),
     "file": ("▫", later("missing"), "$text-warning"),
@@ -35,11 +36,13 @@ _SECTIONS = {
     "decide": later("to decide"),
     "decided": later("decided here, on their way"),
     "bytes": later("could not be received"),
+    "late": later("came late, stands"),
     "devices": later("devices not heard from for a day"),
     "files": later("files not here yet"),
 }
 _WHAT_NOW = {
     "held": later("It is tried again by itself when something arrives in its job."),
+    "late": later("Nothing to decide: it is listed until the job is approved or cancelled, for 14 days at most."),
     "device": later("What it has not sent nobody else can know. Call its person."),
     "file": later("It comes by itself when the device that has it is online. Call its person if it stays away."),
 }
@@ -124,6 +127,9 @@ class DeskRows:
     def _why(self, item: DeskItem) -> Content:
         if item.decided:
             return _decided_words(item.decided)
+        if item.given_to:
+            name = name_of_person(self._session().documents, item.given_to)
+            return safe_text(_("the job was given to {name} before this arrived").format(name=name))
         late = Content.styled(_("for more than a day; ") if item.overdue(self._now()) else "", "$text-warning")
         other = _MEANWHILE.fullmatch(item.reason)
         if other is not None:
@@ -173,9 +179,7 @@ class DeskRows:
         if ours:
             lines += [*gap, Content.styled(_("Stands now"), "bold $text-success")]
             lines += [line for one in ours for line in self._side(one, width)]
-        style = "bold $text-error"
-        late, alone = Content.styled(_("Came second, does not stand"), style), Content.styled(_("Does not stand"), style)
-        lines += [*gap, late if ours else alone]
+        lines += [*gap, _side_title(item, bool(ours))]
         lines += [line for one in item.lines for line in self._side(one, width)]
         return lines
 
@@ -186,6 +190,12 @@ class DeskRows:
             *hanging(Content.assemble(who, story.what(line)), width, 2),
             *hanging(Content.assemble("  ", story.when(line)), width, 2),
         ]
+
+
+def _side_title(item: DeskItem, second: bool) -> Content:
+    if item.kind == "late":
+        return Content.styled(_("Stands, came late"), "bold $text-success")
+    return Content.styled(_("Came second, does not stand") if second else _("Does not stand"), "bold $text-error")
 
 
 def _decided_words(verb: str) -> Content:

@@ -156,6 +156,12 @@ class ReviewJobScreen(FieldScreen):
         found = findings(job, now)
         if found or job.status in ("completed", "cannot_complete", "approved"):
             lines += findings_lines(found, documents, max(20, self.size.width - 2))
+        late = sum(1 for line in self._lines if line.outcome == "late")
+        if late:
+            words = plural(
+                "{count} record came late and stands: see the log", "{count} records came late and stand: see the log", late
+            )
+            lines.append(Content.styled(f"⇠ {words.format(count=late)}", "$text-warning"))
         voice = [
             Content.assemble(
                 ("★ ", "$text-accent"), safe_text(_scores(given.csat, given.nps, given.ces)), safe_text(_quoted(given.comment))

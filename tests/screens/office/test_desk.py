@@ -26,7 +26,7 @@ from fieldapp.widgets.window_list import WindowList
 from tests.screens.branch import BranchOnDisk
 from tests.screens.conftest import NOW_MS
 from tests.screens.frames import SIZES, Gallery, settled, unpainted
-from tests.screens.office.troubled import JOB, STEP, STREAM, troubled
+from tests.screens.office.troubled import JOB, STEP, STREAM, given_away, troubled
 from tests.screens.until import press_text, shown, until
 
 
@@ -243,6 +243,31 @@ async def test_bytes_are_shown_safely_and_decided_on(desk: BranchOnDisk) -> None
         assert screen.check_action("desk_release", ()) is False  # the other ones cannot be read
         assert "It cannot stand" in shown(app)
         assert screen.check_action("desk_dismiss", ()) is True
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_late_work_is_seen_on_the_desk_and_at_the_job_and_asks_for_nothing(
+    branch: BranchOnDisk, size: tuple[int, int]
+) -> None:
+    given_away(branch)
+    app = app_of(branch.home("sup-petra"))
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot)
+        words = shown(app)
+        for said in (
+            "0 things to decide", "CAME LATE, STANDS  1", JOB, "the pump is loud", "+2",
+            "late: the job was given to Emre Aydin before this arrived",
+            "Nothing to decide: it is listed until", "the key is at the gate",
+        ):  # fmt: skip
+            assert said in words, said
+        assert "Does not stand" not in words
+        decisions = ("desk_theirs", "desk_ours", "desk_merge", "desk_release", "desk_dismiss")
+        assert [app.screen.check_action(action, ()) for action in decisions] == [False] * 5
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, ReviewJobScreen), "the job")
+        await until(pilot, lambda: "3 records came late and stand: see the log" in shown(app), "how many came late")
+        await pilot.press("tab", "end")
+        await until(pilot, lambda: "⚠ late" in shown(app), "the log")
 
 
 async def test_who_is_not_of_the_office_has_no_desk(desk: BranchOnDisk) -> None:

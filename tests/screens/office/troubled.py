@@ -41,5 +41,17 @@ def troubled(branch: BranchOnDisk, now: int) -> None:
     keep_desk(branch.home("sup-petra"), answer)
 
 
+def given_away(branch: BranchOnDisk) -> None:
+    """Petra gives Anna's job to Emre; what Anna records before she hears of it comes late."""
+    with branch.device("sup-petra") as petra:
+        petra.office.assign(JOB, "tech-emre")
+    branch.sync("sup-petra")
+    with branch.device("tech-anna") as anna:
+        for body in (NoteAdded("the key is at the gate"), TimeRecorded("work", 20), NoteAdded("the pump is loud")):
+            anna.replica.append([Draft("bre", STREAM, body)])
+    for person in ("tech-anna", "sup-petra"):
+        branch.sync(person)
+
+
 def _step(value: str, note: str = "") -> Body:
     return StepRecorded(STEP, 3, value, "borderline", "bar", note)
