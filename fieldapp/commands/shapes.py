@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceView
     from fieldapp.store.queries.jobs import JobLine
     from fieldapp.store.queries.log import LogLine
-    from fieldapp.store.queries.outbox import Outbox
+    from fieldapp.store.queries.outbox import BackedUp, Outbox
     from fieldapp.store.queries.own import JobFiles, OwnLine
 
 
@@ -174,13 +174,14 @@ def own_line(line: OwnLine) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def outbox_shape(box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLine]) -> dict[str, Any]:
+def outbox_shape(box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLine], safe: BackedUp) -> dict[str, Any]:
     """`outbox --json`."""
     return {
         "unsent": box.unsent,
         "sending": box.sending,
         "received": box.received,
         "settled": box.settled,
+        "backed_up": {"entries": safe.entries, "of": safe.of},
         "refused": [{"id": entry.id, "reason": entry.reason} for entry in box.refused],
         "files": {"waiting": box.files_waiting, "bytes": box.file_bytes, "jobs": [_files_shape(job) for job in files]},
         "safe_to_leave": box.safe_to_leave,

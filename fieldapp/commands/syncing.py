@@ -55,16 +55,17 @@ def _outbox_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
-    from fieldapp.store.queries.outbox import outbox
+    from fieldapp.store.queries.outbox import backed_up, outbox
     from fieldapp.store.queries.own import job_files
 
     with reading(arguments.home) as device:
         box, files_of = outbox(device.reader), job_files(device.reader)
+        safe = backed_up(device.reader)
         entries = _own_entries(device, arguments.all)
         if arguments.json:
             from fieldapp.commands.shapes import outbox_shape
 
-            out.json(outbox_shape(box, files_of, entries))
+            out.json(outbox_shape(box, files_of, entries, safe))
             return OK
         files = f"{box.files_waiting} files ({box.file_bytes:,} bytes)" if box.files_waiting else "no files"
         out.line(f"Only on this device   {box.unsent} entries, {files}")
@@ -72,6 +73,9 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
             out.line(f"Files                 {job.number}: {job.words}")
         out.line(f"Received              {box.received} (the server has them; what became of them is not known yet)")
         out.line(f"Settled               {box.settled}")
+        if safe.of:
+            rest = "" if safe.entries == safe.of else "; the others are kept here until they are, too"
+            out.line(f"In a verified backup  {safe.entries} of {safe.of} entries{rest}")
         for entry in box.refused:
             out.line(f"Does not stand        {entry.type} ({entry.outcome or 'refused'}): {entry.reason}")
         _list_own(device, out, entries)
@@ -122,6 +126,7 @@ COMMANDS = {
         _outbox,
         "fieldapp outbox --json",
         _outbox_arguments,
-        description="Show what is only on this device, what the server has, what does not stand and what was decided on it",
+        description="Show what is only on this device, what the server and its verified backup have, what does not stand and what "
+        "was decided on it",
     ),
 }

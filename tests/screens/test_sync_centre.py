@@ -21,6 +21,7 @@ from fieldapp.screens.technician.sync_centre import SyncCentreScreen, only_here_
 from fieldapp.screens.values import size_words
 from fieldapp.services.unsent import write_unsent
 from fieldapp.store.journal import parse_journal
+from fieldapp.store.queries.outbox import BackedUp, backed_up
 from fieldapp.store.queries.own import own_lines, own_places
 from fieldapp.store.rows import Draft
 from fieldapp.sync.status import Moving, SyncStatus
@@ -104,6 +105,21 @@ async def test_each_lane_lists_its_entries_and_what_does_not_stand_says_why_and_
         await until(pilot, lambda: isinstance(app.screen, JobScreen))
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is screen)
+
+
+async def test_how_far_the_verified_backup_goes_is_said(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    record(home, 5)
+    set_lanes(home, _1="settled/applied", _2="received", _3="received")
+    with sqlite3.connect(home.home.database_file) as conn:
+        conn.execute("UPDATE epochs SET acked_seq = 3, safe_seq = 2")
+    conn.close()
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        assert "In a verified backup: 2 of 5 records." in " ".join(text_of(app, "#connection").split())
+        set_lanes(home, _2="unsent")  # a restored server asks for it once more
+        assert backed_up(app.session.reader) == BackedUp(1, 5)
 
 
 async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:

@@ -26,7 +26,7 @@ from fieldapp.screens.technician.own_list import Heading, OwnList
 from fieldapp.screens.values import day_time, size_words
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.lists import view_of_job
-from fieldapp.store.queries.outbox import setting
+from fieldapp.store.queries.outbox import backed_up, setting
 from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_places
 from fieldapp.store.queries.scope import scope_trouble
 from fieldapp.widgets.header import CONNECTIONS
@@ -136,6 +136,11 @@ class SyncCentreScreen(FieldScreen):
         sentence = _(SENTENCES[connection])
         cause = status.words if status and connection not in ("online", "sign_in_page") else ""
         second = Content.assemble(sentence, safe_text(f" ({cause_words(cause)})", "$text-muted") if cause else "")
+        safe = backed_up(reader)
+        if safe.of:
+            words = _("In a verified backup: {entries} of {of} records.").format(entries=safe.entries, of=safe.of)
+            gap = "" if second.plain.endswith("。") else " "
+            second = Content.assemble(second, gap, (words, "$text-muted"))
         lines = [Content(" · ").join(facts), second]
         doubted = scope_trouble(reader).doubted
         if doubted:

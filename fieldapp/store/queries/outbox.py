@@ -35,6 +35,18 @@ class Outbox(msgspec.Struct, frozen=True):
         return not (self.unsent or self.sending or self.files_waiting)
 
 
+class BackedUp(msgspec.Struct, frozen=True):
+    """How many of the entries recorded on this device (`of`) a verified backup of the server holds, as far as it was heard here."""
+
+    entries: int
+    of: int
+
+
+_BACKED_UP = """
+SELECT count(DISTINCT o.entry_id) AS n,
+    count(DISTINCT CASE WHEN o.lane <> 'unsent' AND o.seq <= e.safe_seq THEN o.entry_id END) AS safe
+FROM own_entries o JOIN epochs e ON e.epoch = o.epoch
+"""
 _REFUSED = """
 SELECT o.entry_id, o.reason, o.outcome, e.stream, e.type FROM own_entries o JOIN entries e ON e.id = o.entry_id
 WHERE (o.lane = 'refused' AND o.outcome = '') OR (
@@ -58,6 +70,16 @@ def outbox(reader: Reader) -> Outbox:
         lanes.get("unsent", 0), lanes.get("received", 0), lanes.get("settled", 0), refused, files["n"], files["size"],
         last_contact=int(contact) if contact and contact.lstrip("-").isdigit() else None,
     )  # fmt: skip
+
+
+def backed_up(reader: Reader) -> BackedUp:
+    """How far the server's verified backup goes for own entries: what lies beyond it is kept on this device.
+
+    What is to be sent once more (the server was restored, or another one answers) counts as not backed up, whatever was said of it
+    before.
+    """
+    row = reader.rows(_BACKED_UP)[0]
+    return BackedUp(row["safe"], row["n"])
 
 
 def setting(reader: Reader, name: str) -> str | None:
