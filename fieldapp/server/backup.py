@@ -29,6 +29,7 @@ from fieldapp.server.files import HERE
 from fieldapp.server.restore import build_database
 from fieldapp.server.services import wall_clock
 from fieldapp.store.database import Database
+from fieldapp.store.erasing import ERASED
 from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, FileRow, LogHeadRow, SettingRow, table_of
 
 _FETCH = 500
@@ -199,7 +200,7 @@ def _mark_safe(db: Database, target: Path) -> None:
 
 
 def _safe_heads(reader: ArchiveReader) -> dict[str, int]:
-    lacking = {row["sha256"] for row in reader.rows("files") if row["state"] != HERE} | set(reader.manifest.missing)
+    lacking = {row["sha256"] for row in reader.rows("files") if row["state"] not in (HERE, ERASED)} | set(reader.manifest.missing)
     waiting = {row["id"] for row in reader.rows("entries") if lacking and lacking & _files_of(row["raw"])}
     if lacking:  # bytes that were handed over name files as well, and have their positions under their own name
         waiting |= {row["id"] for row in reader.rows("quarantine") if lacking & _files_of(row["raw"].partition(b"\n")[0])}

@@ -148,7 +148,7 @@ class Files:
                 self._storage.drop_parts(sha256)
                 raise Refused(422, "wrong-hash", "What arrived is not the file that was announced.", "Send it from the start.")
             with self._db.write() as conn:
-                self._db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (HERE, sha256))
+                arrived(self._db, conn, sha256)
             self._storage.drop_parts(sha256)
         return FileState(sha256, (), True)
 
@@ -194,6 +194,12 @@ class Files:
                 col(MembershipRow.stream).in_(named), col(MembershipRow.until_pos).is_(None),
             )  # fmt: skip
             return any(conn.execute(query.limit(1)).first() is not None for query in (of_logs, mine))
+
+
+def arrived(db: Database, conn: Connection, sha256: str) -> None:
+    """The content is in the storage: from now on it is served, and asked of nobody."""
+    db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (HERE, sha256))
+    db.run(conn, "DELETE FROM awaited_files WHERE sha256 = ?", (sha256,))
 
 
 def part_count(size: int) -> int:

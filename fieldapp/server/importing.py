@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlmodel import col
 
 from fieldapp.domain.problem import Problem
 from fieldapp.server.file_storage import StorageFull
-from fieldapp.server.files import HERE
+from fieldapp.server.files import arrived
 from fieldapp.server.reach import ORG
 from fieldapp.server.services import ServerServices
 from fieldapp.store.erasing import ERASED
@@ -65,8 +65,8 @@ def import_export(services: ServerServices, source: Path) -> Imported:
     for part in _parts(lines):
         found = services.replica.take_in(part, None, logs)
         held, known = held + found.held, known + found.known
-    arrived, broken = _take_files(services, source, set(files))
-    return Imported(held, known, arrived, tuple(broken), tuple(damaged))
+    came, broken = _take_files(services, source, set(files))
+    return Imported(held, known, came, tuple(broken), tuple(damaged))
 
 
 def _parts(lines: list[Line]) -> list[list[Line]]:
@@ -88,7 +88,7 @@ def _take_files(services: ServerServices, source: Path, named: set[str]) -> tupl
     missing = {name for name in known if not services.storage.has(name)}
     if not missing:
         return 0, []
-    arrived, broken = 0, []
+    came, broken = 0, []
     services.settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=services.settings.home) as folder:
         try:
@@ -105,11 +105,11 @@ def _take_files(services: ServerServices, source: Path, named: set[str]) -> tupl
                     file.seek(0)
                     services.storage.put_whole(name, iter(lambda: file.read(PIECE), b""))
                 with services.db.write() as conn:
-                    conn.execute(update(FileRow).where(col(FileRow.sha256) == name).values(state=HERE))
-                arrived += 1
+                    arrived(services.db, conn, name)
+                came += 1
         except (OSError, StorageFull) as error:
             raise Problem(
                 "disk-full", f"The files of {source} could not be kept ({getattr(error, 'strerror', None) or 'no room'}).",
                 "Its entries are taken in. Make room and import it again.",
             ) from error  # fmt: skip
-    return arrived, broken
+    return came, broken

@@ -313,7 +313,8 @@ def _problem(error: BaseException, operational: bool) -> Problem:
             "Another program is writing to this database, so this was not saved.",
             "Everything saved before is safe. Try again in a moment.",
         )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):  # what the bytes say; a disk that does not answer is no damage
+    spoiled = operational and "Could not decode to UTF-8" in text  # Python's words for a text that is none
+    if spoiled or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):  # what the bytes say; a disk that is silent is no damage
         return Problem(
             "database-damaged",
             f"The database cannot be read ({text}).",

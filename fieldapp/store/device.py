@@ -192,8 +192,9 @@ class DeviceReplica:
             for entry in entries for file in entry.envelope.files
         ]  # fmt: skip
         self._db.insert_new(conn, FileRow, files)
-        for file in files:  # one that had left with its job is here again
-            self._db.run(conn, "UPDATE files SET state = 'here' WHERE sha256 = ? AND state = ?", (file["sha256"], AWAY))
+        for file in files:  # one that had left with its job, or was erased with another customer, is here again
+            again = "UPDATE files SET state = 'here', name = ?, job = ? WHERE sha256 = ? AND state IN (?, ?)"
+            self._db.run(conn, again, (file["name"], file["job"], file["sha256"], AWAY, ERASED))
 
     def _show(self, conn: Connection, entries: Sequence[Entry]) -> None:
         """Fold own new facts into the views that lists and screens show."""
@@ -489,6 +490,17 @@ class DeviceReplica:
         with self._db.write() as conn:
             conn.execute(delete(FileRow).where(col(FileRow.sha256) == sha256, col(FileRow.state) == ERASED))
 
+    def send_files_again(self, files: Sequence[str]) -> bool:
+        """The server has not got these, though it may have said so on a day that is no more: those that are here are sent again.
+        False where none of them had been sent."""
+        with self._db.read() as conn:
+            query = f"SELECT sha256 FROM files WHERE state = 'sent' AND sha256 IN ({marks(files)})"
+            lost = [sha256 for (sha256,) in self._db.rows(conn, query, files)]
+        if lost:
+            with self._db.write() as conn:
+                self._db.run(conn, f"UPDATE files SET state = 'here' WHERE state = 'sent' AND sha256 IN ({marks(lost)})", lost)
+        return bool(lost)
+
     def forget_cursors(self) -> None:
         """The server's history is not the one this device saw: read everything again."""
         with self._both:
@@ -524,6 +536,7 @@ class DeviceReplica:
         """
         content = self._journal.read()
         with self._db.write() as conn:
+            self._lines.check_unsent(conn)
             restored = self._lines.is_from_another_time(conn, content.lines)
             missing = self._missing(conn, (*self._keeping.entries_for(conn, restored), *content.entries))
             if missing:

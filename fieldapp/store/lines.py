@@ -210,10 +210,25 @@ class Lines:
             return None
         return self._run(conn, run.epoch, last, limit, size)
 
+    def check_unsent(self, conn: Connection) -> None:
+        """Hold what is to be sent against what it names: a flipped bit in one of these words and it would never be offered.
+
+        Raises:
+            Problem: `database-damaged`.
+        """
+        query = (
+            "SELECT 1 FROM own_entries o LEFT JOIN entries e ON e.id = o.entry_id LEFT JOIN epochs p ON p.epoch = o.epoch "
+            "WHERE o.lane = 'unsent' AND (e.id IS NULL OR p.epoch IS NULL) LIMIT 1"
+        )
+        if plain(conn).execute(query).fetchone():
+            raise _torn_apart()
+
     def _run(self, conn: Connection, name: str, after: int, limit: int, size: int) -> Run:
         query = "SELECT log, parent, parent_seq FROM epochs WHERE epoch = ?"
         log, parent, parent_seq = plain(conn).execute(query, (name,)).fetchone()
         rows = self._entries(conn, "o.epoch = ? AND o.seq > ?", (name, after), limit=limit + 50)
+        if not rows:
+            raise _torn_apart()
         first = rows[0][1]
         chosen: list[Entry] = []
         total = 0
@@ -368,6 +383,14 @@ def _own_row(epoch: str, seq: int, chain: str, entry: Entry, saved_at: int) -> d
         "also": " ".join(entry.envelope.also), "hash": chain, "lane": "unsent",
         "outcome": "", "reason": "", "saved_at": saved_at, "received_at": None,
     }  # fmt: skip
+
+
+def _torn_apart() -> Problem:
+    return Problem(
+        "database-damaged",
+        "The database names unsent work that is not in it.",
+        "Unsent work is also kept in the journal folder. Run `fieldapp doctor --repair`.",
+    )
 
 
 def _groups(rows: Sequence[tuple[str, int, Entry, int]], *, cut_off: bool) -> Iterator[list[tuple[str, int, Entry, int]]]:

@@ -29,7 +29,7 @@ from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Columns, Database, chunks, marks
 from fieldapp.store.deciding import Bytes, Decided, readable
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
-from fieldapp.store.erasing import Erased, carry_out, concerned, lock_streams
+from fieldapp.store.erasing import ERASED, Erased, carry_out, concerned, lock_streams
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
 from fieldapp.store.import_words import ARRIVED, BY_FILE
 from fieldapp.store.importing import Line, TakenIn, keys_of, sort_out
@@ -37,6 +37,7 @@ from fieldapp.store.judge import Judge, Writer, fact_of, home_of, streams_of
 from fieldapp.store.rows import Head, PositionProblem, Run
 from fieldapp.store.scope import ScopeChanges, closed_long_ago
 from fieldapp.store.tables import (
+    AwaitedFileRow,
     DeviceEpochRow,
     DocumentRow,
     EntryRow,
@@ -283,6 +284,7 @@ class ServerReplica:
         except Problem:
             return
         self._db.insert_new(conn, FileRow, _file_rows([entry]))
+        self._await_files(conn, [entry])
 
     def rebuild(self, log: str) -> int:
         """Drop the projections of a log and fold them again from its rows, as they were decided. Nobody writes to the log
@@ -451,6 +453,21 @@ class ServerReplica:
         self._db.insert_new(conn, FileRow, _file_rows(entries))
         named = {(file.sha256, name) for entry in entries for file in entry.envelope.files for name in entry.envelope.streams}
         self._db.insert_new(conn, FileStreamRow, [{"sha256": sha256, "stream": name} for sha256, name in sorted(named)])
+        self._await_files(conn, entries)
+
+    def _await_files(self, conn: Connection, entries: Sequence[Entry]) -> None:
+        """What has not arrived is asked of the devices that name it. Content that was erased and is recorded once more, of another
+        customer, is wanted like any other."""
+        naming = [(entry, file) for entry in entries for file in entry.envelope.files]
+        if not naming:
+            return
+        for entry, file in sorted(naming, key=lambda item: item[1].sha256):  # so that no two writers wait for each other
+            if entry.body_raw is not None:
+                again = "UPDATE files SET state = 'wanted', name = ?, job = ? WHERE sha256 = ? AND state = ?"
+                self._db.run(conn, again, (file.name, entry.envelope.stream, file.sha256, ERASED))
+        wanted = set(self._wanted(conn, entries))
+        rows = sorted({(entry.envelope.device, file.sha256) for entry, file in naming if file.sha256 in wanted})
+        self._db.insert_new(conn, AwaitedFileRow, [{"device": device, "sha256": sha256} for device, sha256 in rows])
 
     def _wanted(self, conn: Connection, entries: Sequence[Entry]) -> tuple[str, ...]:
         hashes = sorted({file.sha256 for entry in entries for file in entry.envelope.files})

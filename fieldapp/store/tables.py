@@ -394,6 +394,16 @@ class FileStreamRow(Base, table=True):
     stream: str = Field(primary_key=True)
 
 
+class AwaitedFileRow(Base, table=True):
+    """A file that has not arrived, and a device that recorded an entry naming it: at every pull that device hears of it, for it may
+    count it as sent to a server that was put back to an earlier day since."""
+
+    __tablename__ = "awaited_files"
+    __table_args__ = (_NO_ROWID,)
+    device: str = Field(primary_key=True)
+    sha256: str = Field(primary_key=True)
+
+
 class ErasureRow(Base, table=True):
     """An entry after which what stood before it in its stream has no content any more: every device of the log hears of it."""
 
@@ -408,5 +418,5 @@ SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "docume
 DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts", "changes")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
-    "quarantine", "file_streams", "erasures",
+    "quarantine", "file_streams", "awaited_files", "erasures",
 )  # fmt: skip

@@ -12,17 +12,16 @@ BACKFILLS = 2000
 """Streams to be backfilled that one look shows at most: some pages, so that one can be asked for while the last is written."""
 
 Changed = Callable[[frozenset[str]], None]
+Heard = m.Looked | m.ReadAhead | m.Hurried | m.Troubled
 
 
-def commit(
-    replica: DeviceReplica, effect: m.Local, now: int, changed: Changed = lambda streams: None
-) -> m.Looked | m.ReadAhead | m.Troubled | None:
+def commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed = lambda streams: None) -> Heard | None:
     """Carry one local effect out.
 
     Args:
         now: the time for the event that may come of it. changed: told the streams whose view a page changed.
 
-    Returns: what the machine has to hear; None where all went well and there is nothing to say.
+    Returns: what the machine has to hear (`Hurried`: the one for files); None where all went well and there is nothing to say.
     """
     try:
         return _commit(replica, effect, now, changed)
@@ -34,7 +33,7 @@ def commit(
         return m.Troubled(now, str(problem))
 
 
-def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed) -> m.Looked | m.ReadAhead | m.Troubled | None:
+def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed) -> Heard | None:
     match effect:
         case m.Look():
             return m.Looked(now, view(replica, effect))
@@ -54,6 +53,9 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed)
             replica.refuse(effect.epoch, effect.seq, effect.reason)
         case m.Receive():
             changed(replica.receive(effect.page).streams)
+        case m.SendAgain():
+            if replica.send_files_again(effect.files):
+                return m.Hurried(now, "hint")
         case m.Forget():
             replica.forget_cursors()
         case m.Remember():

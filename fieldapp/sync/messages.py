@@ -282,6 +282,12 @@ class Receive(msgspec.Struct, frozen=True, tag=True):
     page: Page
 
 
+class SendAgain(msgspec.Struct, frozen=True, tag=True):
+    """The server has not got these files, whatever it said of them before."""
+
+    files: tuple[str, ...]
+
+
 class Forget(msgspec.Struct, frozen=True, tag=True):
     """The server's history is not the one that was read: read everything again, the outbox untouched."""
 
@@ -290,5 +296,5 @@ class Remember(msgspec.Struct, frozen=True, tag=True):
     values: dict[str, str]
 
 
-Local = Look | ReadOn | Acknowledge | Rewind | Fork | HandOver | Refuse | Receive | Forget | Remember
+Local = Look | ReadOn | Acknowledge | Rewind | Fork | HandOver | Refuse | Receive | SendAgain | Forget | Remember
 Effect = Ask | Arm | Report | Local

@@ -204,6 +204,9 @@ class Runner:
                 if isinstance(heard, m.ReadAhead) and heard.push is not None:
                     with suppress(UnicodeDecodeError):  # what the disk spoiled is told when it is asked for
                         _ = heard.push.packed  # now, while the server is at work on the one before
+                if isinstance(heard, m.Hurried):
+                    self._inbox.put(("files", heard))
+                    return None
                 if heard is None:
                     self._count(effect)
                 return heard

@@ -263,7 +263,7 @@ def test_nothing_new_is_one_small_answer_and_few_reads(office: Office, services:
     reader.drain()
     with statements(services) as seen:
         page = reader.pull(fold=FOLD_VERSION)
-    assert len(seen) == 1
+    assert len(seen) == 2  # the log, and files that have not arrived
     assert not page.rows
     assert not page.more
     assert len(msgspec.json.encode(page)) < 400
@@ -282,7 +282,7 @@ def test_cost_follows_what_changed_not_what_is_stored(office: Office, services: 
             reader.drain(fold=FOLD_VERSION)
         counts.append((len(first), len(later)))
     assert counts[0] == counts[1]
-    assert counts[0][1] <= 6
+    assert counts[0][1] <= 7
 
 
 def test_a_cursor_of_another_history_is_refused_with_the_heads(office: Office) -> None:

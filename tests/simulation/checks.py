@@ -279,9 +279,16 @@ class Checks:
         waiting = raw.execute("SELECT sha256 FROM files WHERE state = 'here'").fetchall()
         if left or any((device.home.files / name).exists() for (name,) in waiting) or self._waiting_for_an_outcome(device):
             return False
+        if self._called_sent(device) & _ids(self._server, "SELECT sha256 FROM files WHERE state = 'wanted'"):
+            return False
         cursors = dict(raw.execute("SELECT log, cursor FROM cursors"))
         heads = self._server.execute("SELECT log, pos FROM log_heads").fetchall()
         return all(int(cursors.get(log, "0:").partition(":")[0]) == pos for log, pos in heads)
+
+    @staticmethod
+    def _called_sent(device: SimDevice) -> set[str]:
+        """Files of which this device says that the server has them."""
+        return _ids(device.db.raw, "SELECT sha256 FROM files WHERE state = 'sent'")
 
     def _waiting_for_an_outcome(self, device: SimDevice) -> list[str]:
         """Own entries that were received and are not settled. What counts as handed over as quarantine has no outcome, but where
@@ -348,8 +355,8 @@ class Checks:
         if wrong:
             mine, there = ours.get(wrong[0]), theirs.get(wrong[0])
             raise Broken(3, f"{device.name} does not show {wrong[0]} as the server has it: {mine} for {there}")
-        files = raw.execute("SELECT sha256 FROM files WHERE state = 'sent'").fetchall()
-        lost = sorted(sha256 for (sha256,) in files if not self._sim.holds(sha256))
+        served = _ids(self._server, "SELECT sha256 FROM files WHERE state = 'here'")
+        lost = sorted(sha256 for sha256 in self._called_sent(device) if sha256 not in served or not self._sim.holds(sha256))
         if lost:
             raise Broken(9, f"{device.name} counts files as sent that the server has not: {lost}")
 

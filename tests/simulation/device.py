@@ -169,7 +169,9 @@ class SimDevice:
                 if kind is not m.Look:
                     self._note(f"{self.name} {kind.__name__}")
                 heard = commit(self.replica, effect, self._now())
-                if heard is not None:
+                if isinstance(heard, m.Hurried):
+                    waiting.append(("files", heard))
+                elif heard is not None:
                     waiting.appendleft(("facts", heard))
                 if kind is m.Remember:
                     self._recall()

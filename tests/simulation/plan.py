@@ -38,6 +38,7 @@ class Plan(msgspec.Struct, frozen=True):
     storage_full: int = 0
     restore_told: int = 0
     restore_untold: int = 0
+    files_restored: bool = False
     other_server: int = 0
     roll_back: int = 0
     bad_image: int = 0
@@ -102,6 +103,7 @@ def draw_plan(seed: int) -> Plan:
         storage_full=times("storage full", 2, 0.1),
         restore_told="restore told" in disasters,
         restore_untold="restore untold" in disasters,
+        files_restored=of("files restored").random() < 0.5,
         other_server=times("other server", 1, 0.1),
         roll_back="roll back" in disasters,
         bad_image=times("bad image", 1, 0.5),

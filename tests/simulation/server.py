@@ -92,11 +92,21 @@ class SimServer:
 
     # --- Disasters ------------------------------------------------------------------------------------------------------------
 
-    def restore(self, *, told: bool) -> bool:
-        """Go back to the backup: what came after it is gone here. False where there is none."""
+    def back_up(self) -> None:
+        self.backup = self.db.image()
+        shutil.rmtree(self._folder / "backup", ignore_errors=True)
+        if (self._folder / "files").is_dir():
+            shutil.copytree(self._folder / "files", self._folder / "backup")
+
+    def restore(self, *, told: bool, with_files: bool) -> bool:
+        """Go back to the backup: what came after it is gone here, of the files as well or not. False where there is none."""
         if self.backup is None or self.away is not None:
             return False
         self.db.load(self.backup)
+        if with_files:
+            shutil.rmtree(self._folder / "files", ignore_errors=True)
+            if (self._folder / "backup").is_dir():
+                shutil.copytree(self._folder / "backup", self._folder / "files")
         self.incarnation += told
         self.restart()
         return True

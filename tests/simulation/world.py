@@ -806,10 +806,10 @@ class World:
 
     def _back_up(self) -> None:
         if self.server.away is None:
-            self.server.backup = self.server.db.image()
+            self.server.back_up()
 
     def _restore(self, told: bool) -> None:
-        if self.server.restore(told=told):
+        if self.server.restore(told=told, with_files=bool(self.plan.files_restored)):
             self._restores += 1
             self._uninformed = set(self.devices)
             self.checks.forget_server()
