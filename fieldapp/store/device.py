@@ -123,6 +123,8 @@ class DeviceReplica:
         self._both = threading.RLock()
         """Held while database and journal change together: the app records in one thread and hears of receipts in another."""
         self._keeping = Keeping(db, journal, self._lines, self._both)
+        self._sent_at: dict[str, int] = {}
+        """When files were sent, by the clock of sync: an answer to a question asked before that says nothing of them."""
         self._shown: tuple[bytes, State] | None = None
         """The view that was written last, as bytes and as a value: step after step is recorded on one job."""
 
@@ -490,12 +492,18 @@ class DeviceReplica:
         with self._db.write() as conn:
             conn.execute(delete(FileRow).where(col(FileRow.sha256) == sha256, col(FileRow.state) == ERASED))
 
-    def send_files_again(self, files: Sequence[str]) -> bool:
-        """The server has not got these, though it may have said so on a day that is no more: those that are here are sent again.
-        False where none of them had been sent."""
+    def send_files_again(self, files: Sequence[str], asked: int) -> bool:
+        """The server had not got these, though it may have said so on a day that is no more: those that are here are sent again.
+
+        Args:
+            asked: when the question was asked that this is the answer to, by the clock of `mark_file`.
+
+        Returns: whether any of them had been sent before that.
+        """
         with self._db.read() as conn:
             query = f"SELECT sha256 FROM files WHERE state = 'sent' AND sha256 IN ({marks(files)})"
-            lost = [sha256 for (sha256,) in self._db.rows(conn, query, files)]
+            sent = [sha256 for (sha256,) in self._db.rows(conn, query, files)]
+        lost = [sha256 for sha256 in sent if self._sent_at.get(sha256, asked) <= asked]
         if lost:
             with self._db.write() as conn:
                 self._db.run(conn, f"UPDATE files SET state = 'here' WHERE state = 'sent' AND sha256 IN ({marks(lost)})", lost)
@@ -633,10 +641,12 @@ class DeviceReplica:
         with self._db.read() as conn:
             return tuple(WaitingFile(*row) for row in plain(conn).execute(query, (state,)))
 
-    def mark_file(self, sha256: str, state: str) -> None:
-        """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends)."""
+    def mark_file(self, sha256: str, state: str, at: int | None = None) -> None:
+        """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends). `at`: by the clock of sync."""
         with self._db.write() as conn:
             self._db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (state, sha256))
+        if at is not None:
+            self._sent_at[sha256] = at
 
     def setting(self, name: str) -> str | None:
         return self.settings(name).get(name)

@@ -99,7 +99,7 @@ def _pushed(state: State, now: int, run: Run, body: PushAnswer) -> Step:
         progress(state), entries=entries, size=size, stuck=None, pull_due=True, pull_first=False, push_tries=0, push_after=NEVER
     )
     state, news = told(state, "online")
-    receipts = (m.Acknowledge(head, receipt.time, len(run.entries)), *_wanted(body))
+    receipts = (m.Acknowledge(head, receipt.time, len(run.entries)), *_wanted(state, body))
     effects = (*news, *receipts, *_other_history(state, body.incarnation))
     following = state.ahead
     if following is None or state.renew or state.revoked or state.poison is not None or body.incarnation != state.view.incarnation:
@@ -145,7 +145,7 @@ def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoi
         return correct(new(state, pull_due=True), now, *news, *history)
     remember = _times(state, body.time, midpoint)
     # heads first: what the server has lost is unsent again before the page takes anything out of view
-    effects: tuple[m.Effect, ...] = (*news, *history, *_heads(asked.epochs, body), m.Receive(page), *_wanted(body))
+    effects: tuple[m.Effect, ...] = (*news, *history, *_heads(asked.epochs, body), m.Receive(page), *_wanted(state, body))
     if (body.more or asked.backfills) and not _brings(page, asked):
         words = "the server says there is more, but sends nothing new"
         return back_off(new(state, pull_due=True), now, None, "online", words, *effects, m.Remember(remember))
@@ -193,8 +193,8 @@ def _heads(asked: tuple[EpochHead, ...], body: PullAnswer) -> tuple[m.Effect, ..
     return tuple(effects)
 
 
-def _wanted(body: PushAnswer | PullAnswer) -> tuple[m.Effect, ...]:
-    return (m.SendAgain(body.wanted),) if body.wanted else ()
+def _wanted(state: State, body: PushAnswer | PullAnswer) -> tuple[m.Effect, ...]:
+    return (m.SendAgain(body.wanted, state.last_ask),) if body.wanted else ()
 
 
 def _times(state: State, server_time: int, midpoint: int | None) -> dict[str, str]:

@@ -54,7 +54,7 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed)
         case m.Receive():
             changed(replica.receive(effect.page).streams)
         case m.SendAgain():
-            if replica.send_files_again(effect.files):
+            if replica.send_files_again(effect.files, effect.asked):
                 return m.Hurried(now, "hint")
         case m.Forget():
             replica.forget_cursors()

@@ -36,7 +36,7 @@ class FileDesk:
                 case LookFiles():
                     return FilesLooked(now, self.items(), busy)
                 case FileSent(sha256):
-                    self._replica.mark_file(sha256, "sent")
+                    self._replica.mark_file(sha256, "sent", now)
                 case KeepChunk():
                     self._keep(effect)
         except Problem as problem:

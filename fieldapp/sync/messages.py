@@ -283,9 +283,10 @@ class Receive(msgspec.Struct, frozen=True, tag=True):
 
 
 class SendAgain(msgspec.Struct, frozen=True, tag=True):
-    """The server has not got these files, whatever it said of them before."""
+    """When it was asked, the server had not got these files, whatever it said of them before. asked: ms by this machine's clock."""
 
     files: tuple[str, ...]
+    asked: int
 
 
 class Forget(msgspec.Struct, frozen=True, tag=True):

@@ -76,6 +76,8 @@ class SimDevice:
         self.version = "1.0"
         self.sealed = self.lost = False
         """Whether it was taken out of service, with its data; and whether a restored server lost what nobody can offer again."""
+        self.told = 0
+        """How often it heard that a file it had sent is not at the server."""
         self.state, self.lane = State(0), FileLane(0)
         self.replica: DeviceReplica
 
@@ -170,6 +172,7 @@ class SimDevice:
                     self._note(f"{self.name} {kind.__name__}")
                 heard = commit(self.replica, effect, self._now())
                 if isinstance(heard, m.Hurried):
+                    self.told += 1
                     waiting.append(("files", heard))
                 elif heard is not None:
                     waiting.appendleft(("facts", heard))

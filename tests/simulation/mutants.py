@@ -272,7 +272,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     # revoking and files
     "a revoked device keeps its work": one(answers, "_revoked", "if state.revoked:", "if True:"),
     "a file is sent when its parts are": one(file_lane, "_answered", "if state.complete:", "if state.complete or state.parts:"),
-    "files that a restored server lost are not sent again": instead(answers, "_wanted", lambda body: ()),
+    "files that a restored server lost are not sent again": instead(answers, "_wanted", lambda state, body: ()),
     "any bytes are the file": one(file_storage.FolderStorage, "assemble", "if found.hexdigest() != sha256:", "if False:"),
     "wrong parts are kept": one(files.Files, "complete", "self._storage.drop_parts(sha256)\n            raise", "raise"),
 }

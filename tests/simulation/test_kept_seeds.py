@@ -30,6 +30,7 @@ KEPT = {
     603197: "a part of a group, all that the power had left of it, was never sent",
     503362: "an entry that a bad disk had spoiled tore its group apart though the journal had it whole",
     600592: "a power cut came between an answer that told of a restored server and writing it down",
+    20001561: "an answer asked for before files were sent called them missing, and each of them was asked about again",
     4129: "files of a device whose revocation a restored server had forgotten stood still until a restart",
     1239: "an entry that neither a push nor handing over could bring was tried without any distance",
     922: "a receipt that a copy of the disk had earned covered what had not been sent yet",

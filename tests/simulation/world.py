@@ -477,7 +477,7 @@ class World:
             case m.AskQuarantine(wanted):
                 key: object = (wanted.epoch, wanted.seq, "quarantine")
             case m.AskParts(sha256) | m.FetchPart(sha256, 0):
-                key = (sha256, self.devices[name].identity.epochs.get(LOG))
+                key = (sha256, self.devices[name].identity.epochs.get(LOG), self.devices[name].told)
             case m.SendPart() | m.AskComplete() | m.FetchPart():
                 return good and request != last
             case _:

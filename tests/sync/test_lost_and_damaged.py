@@ -84,6 +84,32 @@ def test_a_damaged_database_is_put_aside_and_made_anew(live_server: LiveServer, 
         assert device.mended == ""
 
 
+@pytest.mark.parametrize(
+    "flipped",
+    [
+        "UPDATE own_entries SET entry_id = 'x' || substr(entry_id, 2) WHERE lane = 'unsent'",
+        "UPDATE own_entries SET epoch = 'x' || substr(epoch, 2) WHERE lane = 'unsent'",
+        "UPDATE own_entries SET stream = CAST(x'6a6f62ba31' AS TEXT) WHERE lane = 'unsent'",
+        "UPDATE epochs SET log = CAST(x'6efff2746800' AS TEXT)",
+        "UPDATE settings SET value = CAST(x'ff00' AS TEXT)",
+    ],
+)
+def test_one_flipped_bit_hides_no_unsent_work(live_server: LiveServer, tmp_path: Path, flipped: str) -> None:  # noqa: F811
+    ids = worked(live_server, tmp_path / "a")
+    home = Home(tmp_path / "a")
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        connection.execute(flipped)
+        connection.commit()
+    with device_of(live_server, "tech-1", home.path) as device:
+        report = sync_once(device, SETTINGS)
+    with device_of(live_server, "tech-1", home.path) as device:
+        report = sync_once(device, SETTINGS)
+        assert report.problem is None
+        assert device.replica.counts().unsent == 0
+        assert whole(device)
+    assert sorted(arrived(live_server)) == sorted(ids)
+
+
 def test_a_missing_database_is_named(live_server: LiveServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
     worked(live_server, tmp_path / "a")
     Home(tmp_path / "a").database_file.unlink()
