@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fieldapp.domain.entry import DOUBTFUL_SKEW_MS
 from fieldapp.domain.problem import Problem
+from fieldapp.services.lost_files import lost_files, lost_names
 from fieldapp.settings import device_settings
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
@@ -100,8 +101,12 @@ def _database(home: Home, role: str) -> Iterator[Check]:
 def _content(home: Home, reader: Reader) -> Iterator[Check]:
     box = outbox(reader)
     yield _journal(home, box.unsent)
-    words = f"{box.unsent} entries and {box.files_waiting} files are only on this device."
-    yield Check("outbox", True, words if not box.safe_to_leave else "Everything recorded here is at the server too.")
+    lost = lost_files(home, reader)
+    waiting = box.files_waiting - len(lost)
+    words = f"{box.unsent} entries and {waiting} files are only on this device."
+    if not (box.unsent or waiting):
+        words = "Everything recorded here is at the server too." if not lost else "Everything that is here is at the server too."
+    yield Check("outbox", True, words)
     if box.refused:
         yield Check("decisions", True, f"{len(box.refused)} records do not stand by themselves; the office decides on them.")
     trouble = scope_trouble(reader)
@@ -111,13 +116,10 @@ def _content(home: Home, reader: Reader) -> Iterator[Check]:
         names = ", ".join(trouble.differing[:5])
         words = f"{len(trouble.differing)} records look otherwise here than at the server, though they were read again: {names}."
         yield Check("agreement", False, words + " Nothing is lost. Upgrade this program, and tell the office if it stays so.")
-    missing = [
-        row["name"]
-        for row in reader.rows("SELECT sha256, name FROM files WHERE state = 'here'")
-        if not (home.files / row["sha256"]).is_file()
-    ]
-    if missing:
-        yield Check("files", False, f"{len(missing)} recorded files are gone from {home.files}: {', '.join(missing[:5])}.")
+    if lost:
+        gone = f"{len(lost)} recorded files are gone from {home.files}, or damaged there, before the server had them: "
+        safe = "What was recorded about them is safe. Attach them again; what cannot be found: fieldapp outbox give-up NAME."
+        yield Check("files", False, f"{gone}{lost_names(lost)}. {safe}")
     else:
         yield Check("files", True, "Every recorded file is there.")
     skew = setting(reader, "skew_ms")

@@ -129,10 +129,12 @@ def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
     from fieldapp.domain.progress import blocks_completion, progress_of
     from fieldapp.domain.promise import clocks
     from fieldapp.domain.words import say
+    from fieldapp.services.lost_files import lost_files
     from fieldapp.services.names import name_of_person, title_of
     from fieldapp.store.queries.late import late_of
     from fieldapp.store.queries.own import job_files
 
+    lost = frozenset(file.sha256 for file in lost_files(device.home, device.reader))
     view, language, zone = line.view, device.language, zone_of(device.zone)
     documents, now = device.documents, device.clock.now()
     places = places_of(device, line)
@@ -158,7 +160,7 @@ def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
         "Assigned": name_of_person(documents, view.assignee) if view.assignee else "",
         "Steps": f"{progress.done}/{progress.total} done, {progress.required_open} required open, ~{progress.minutes_left} min",
         "Unsent": f"{line.unsent} only on this device" if line.unsent else "",
-        "Files": "; ".join(files.words for files in job_files(device.reader, line.stream)),
+        "Files": "; ".join(files.words for files in job_files(device.reader, line.stream, lost=lost)),
         "About": view.description,
     }
     for head, text in heads.items():

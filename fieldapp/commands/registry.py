@@ -57,6 +57,7 @@ COMMANDS = (
     Listed("import procedure", "importing", "publish a procedure from a spreadsheet (XLSForm)"),
     Listed("sync", "syncing", "send what is unsent and fetch what is new"),
     Listed("outbox", "syncing", "show what is only on this device"),
+    Listed("outbox give-up", "syncing", "wait no longer for a file that is gone from this device"),
     Listed("export unsent", "carrying", "write what is only on this device to a file, for a stick"),
     Listed("import", "carrying", "take in what another device of yours exported"),
     Listed("enrol", "device", "make this device one of yours with a one-time code"),

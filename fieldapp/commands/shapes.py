@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fieldapp.store.queries.jobs import JobLine
     from fieldapp.store.queries.log import LogLine
     from fieldapp.store.queries.outbox import BackedUp, Outbox
-    from fieldapp.store.queries.own import JobFiles, OwnLine
+    from fieldapp.store.queries.own import JobFiles, OwnFile, OwnLine
 
 
 def job_line(device: DeviceView, line: JobLine) -> dict[str, Any]:
@@ -155,7 +155,13 @@ def late_line(late: LateLine) -> dict[str, Any]:
 
 
 def _files_shape(files: JobFiles) -> dict[str, Any]:
-    return {"job": files.number, "arrived": files.arrived, "total": files.total, "missing": list(files.missing)}
+    return {
+        "job": files.number,
+        "arrived": files.arrived,
+        "total": files.total,
+        "missing": list(files.missing),
+        "gone": list(files.gone),
+    }
 
 
 def own_line(line: OwnLine) -> dict[str, Any]:
@@ -174,8 +180,12 @@ def own_line(line: OwnLine) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def outbox_shape(box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLine], safe: BackedUp) -> dict[str, Any]:
+def outbox_shape(
+    box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLine], safe: BackedUp, lost: Sequence[OwnFile]
+) -> dict[str, Any]:
     """`outbox --json`."""
+    here = {"waiting": box.files_waiting - len(lost), "bytes": box.file_bytes - sum(file.size for file in lost)}
+    gone = [{"name": file.name, "sha256": file.sha256, "job": file.number or None} for file in lost]
     return {
         "unsent": box.unsent,
         "sending": box.sending,
@@ -183,7 +193,7 @@ def outbox_shape(box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLi
         "settled": box.settled,
         "backed_up": {"entries": safe.entries, "of": safe.of},
         "refused": [{"id": entry.id, "reason": entry.reason} for entry in box.refused],
-        "files": {"waiting": box.files_waiting, "bytes": box.file_bytes, "jobs": [_files_shape(job) for job in files]},
+        "files": {**here, "gone": gone, "jobs": [_files_shape(job) for job in files]},
         "safe_to_leave": box.safe_to_leave,
         "entries": [own_line(line) for line in entries],
     }

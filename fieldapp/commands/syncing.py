@@ -1,8 +1,10 @@
-"""Sending and receiving: `sync` runs one whole exchange, `outbox` says what is only here."""
+"""Sending and receiving: `sync` runs one whole exchange, `outbox` says what is only here, and gives up files that are lost."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import FAILED, OK, Command
@@ -10,7 +12,7 @@ from fieldapp.commands.output import Output
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceView
-    from fieldapp.store.queries.own import OwnLine
+    from fieldapp.store.queries.own import OwnFile, OwnLine
 
 SHOWN_AS_TEXT = 50
 """A person reads the first page; a script gets every entry."""
@@ -18,6 +20,7 @@ SHOWN_AS_TEXT = 50
 
 def _sync(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import writing
+    from fieldapp.services.lost_files import lost_files, with_names
     from fieldapp.settings import device_settings
     from fieldapp.store.queries.scope import doubted_words, scope_trouble
     from fieldapp.sync.once import sync_once
@@ -25,28 +28,48 @@ def _sync(arguments: argparse.Namespace, out: Output) -> int:
     settings = device_settings(arguments.home)
     with writing("fieldapp sync", arguments.home) as device:
         report = sync_once(device, settings)
-        left = not device.replica.counts().safe_to_leave
+        lost, counts = lost_files(device.home, device.reader), device.replica.counts()
+        left = bool(counts.unsent or counts.files_waiting > len(lost))
         trouble = scope_trouble(device.reader)
-    whole = report.problem is None
+        problem = with_names(device.reader, report.problem) if report.problem is not None else None
+    whole = problem is None
     if arguments.json:
-        out.json({"online": report.online, "sent": report.sent, "received": report.received, "problem": report.problem})
+        out.json({"online": report.online, "sent": report.sent, "received": report.received, "problem": problem})
     elif whole:
         out.line(f"Everything is exchanged: {report.sent} sent, {report.received} received.")
         if trouble.doubted:
             out.line(f"  note: {doubted_words(trouble.doubted)}")
     else:
         out.line(f"Not everything is exchanged: {report.sent} sent, {report.received} received.")
-        out.complain("not-exchanged", report.problem or "", _what_is_safe(report.connection, left))
+        out.complain("not-exchanged", problem or "", _what_is_safe(report.connection, left, lost))
     return OK if whole else FAILED
 
 
-def _what_is_safe(connection: str, left: bool) -> str:
-    """What became of what was recorded. `left`: some of it is only here."""
+def _what_is_safe(connection: str, left: bool, lost: Sequence[OwnFile]) -> str:
+    """What became of what was recorded. `left`: some of it is only here. `lost`: these files are nowhere."""
     if connection == "revoked" and left:
         return "What it could not hand over is safe on this device: show it to the office before anything is deleted."
     if connection == "revoked":
         return "What was not sent has been handed over to the office."
+    if lost:
+        rest = " Everything else is safe on this device and is sent next time." if left else ""
+        return f"{_lost_words(lost)} {_give_up_words(lost)}.{rest}"
     return "What was recorded is safe on this device and is sent next time."
+
+
+def _lost_words(lost: Sequence[OwnFile]) -> str:
+    from fieldapp.services.lost_files import lost_names
+
+    are, had, it = ("is", "has", "it") if len(lost) == 1 else ("are", "have", "them")
+    return (
+        f"{lost_names(lost)} {are} gone from this device's folder, or damaged there, and {had} not reached the server. What was "
+        f"recorded about {it} is safe."
+    )
+
+
+def _give_up_words(lost: Sequence[OwnFile]) -> str:
+    again = "Attach the same file again, or take a new one and give this one up"
+    return f"{again}: fieldapp outbox give-up {shlex.quote(lost[0].name or lost[0].sha256[:12])}"
 
 
 def _outbox_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,20 +78,24 @@ def _outbox_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
+    from fieldapp.services.lost_files import lost_files
     from fieldapp.store.queries.outbox import backed_up, outbox
     from fieldapp.store.queries.own import job_files
 
     with reading(arguments.home) as device:
-        box, files_of = outbox(device.reader), job_files(device.reader)
-        safe = backed_up(device.reader)
+        box, safe, lost = outbox(device.reader), backed_up(device.reader), lost_files(device.home, device.reader)
+        files_of = job_files(device.reader, lost=frozenset(file.sha256 for file in lost))
+        waiting, size = box.files_waiting - len(lost), box.file_bytes - sum(file.size for file in lost)
         entries = _own_entries(device, arguments.all)
         if arguments.json:
             from fieldapp.commands.shapes import outbox_shape
 
-            out.json(outbox_shape(box, files_of, entries, safe))
+            out.json(outbox_shape(box, files_of, entries, safe, lost))
             return OK
-        files = f"{box.files_waiting} files ({box.file_bytes:,} bytes)" if box.files_waiting else "no files"
+        files = f"{waiting} files ({size:,} bytes)" if waiting else "no files"
         out.line(f"Only on this device   {box.unsent} entries, {files}")
+        if lost:
+            out.line(f"Gone                  {_lost_words(lost)}")
         for job in files_of:
             out.line(f"Files                 {job.number}: {job.words}")
         out.line(f"Received              {box.received} (the server has them; what became of them is not known yet)")
@@ -79,7 +106,38 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
         for entry in box.refused:
             out.line(f"Does not stand        {entry.type} ({entry.outcome or 'refused'}): {entry.reason}")
         _list_own(device, out, entries)
-        out.line(f"Safe to leave         {'yes' if box.safe_to_leave else 'no: run fieldapp sync'}")
+        out.line(f"Safe to leave         {_verdict(box.safe_to_leave, box.unsent + waiting, lost)}")
+    return OK
+
+
+def _verdict(safe: bool, only_here: int, lost: Sequence[OwnFile]) -> str:
+    if safe:
+        return "yes"
+    if not lost:
+        return "no: run fieldapp sync"
+    what = "a file is gone" if len(lost) == 1 else f"{len(lost)} files are gone"
+    return f"no: {'run fieldapp sync; ' if only_here else ''}{what}. {_give_up_words(lost)}"
+
+
+def _give_up_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="its name as the outbox says it, or how its hash begins")
+
+
+def _give_up(arguments: argparse.Namespace, out: Output) -> int:
+    from fieldapp.bootstrap import writing
+    from fieldapp.services.lost_files import give_up
+
+    def note(file: OwnFile) -> str:
+        return f"The file {file.name} was lost on the device that recorded it. It never reached the server."
+
+    with writing("fieldapp outbox give-up", arguments.home) as device:
+        done = give_up(device.home, device.replica, device.reader, device.work, arguments.file, note)
+    file = done.file
+    if arguments.json:
+        out.json({"name": file.name, "sha256": file.sha256, "job": file.number or None, "saved": list(done.entries)})
+        return OK
+    said = f"; the log of {file.number} says so" if done.entries else ""
+    out.line(f"Saved: {file.name} is not waited for any more{said}. Found again, it can be attached as before.")
     return OK
 
 
@@ -128,5 +186,11 @@ COMMANDS = {
         _outbox_arguments,
         description="Show what is only on this device, what the server and its verified backup have, what does not stand and what "
         "was decided on it",
+    ),
+    "outbox give-up": Command(
+        _give_up,
+        "fieldapp outbox give-up photo2.jpg",
+        _give_up_arguments,
+        description="Wait no longer for a file that is gone from this device and never reached the server; the job's log says so",
     ),
 }

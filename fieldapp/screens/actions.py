@@ -82,6 +82,7 @@ _ALL = (
     # Sync centre
     Action("sync_now", "s", L("sync now"), L("Try to reach the server now."), L("Sync")),
     Action("export_unsent", "x", L("export"), L("Write what is only on this device to a file."), L("Sync")),
+    Action("give_up_file", "g", L("give up"), L("Wait no longer for a file that is gone from this device."), L("Sync")),
     Action("diagnose", "d", L("diagnosis"), L("Copy a diagnosis of the connection, in plain words."), L("Sync")),
     # Office
     Action("assign", "a", L("assign"), L("Give the job to a technician."), L("Office")),

@@ -105,7 +105,11 @@ _TEMPLATES = (
         "this program, and tell the office if it stays so."
     ),
     later("Every recorded file is there."),
-    later("{count} recorded files are gone from {path}: {names}."),
+    later("Everything that is here is at the server too."),
+    later(
+        "{count} recorded files are gone from {path}, or damaged there, before the server had them: {names}. What was recorded "
+        "about them is safe. Attach them again; what cannot be found: fieldapp outbox give-up NAME."
+    ),
     later("Not compared with the server's yet."),
     later("Agrees with the server's."),
     later("{seconds} s behind the server's."),

@@ -72,9 +72,11 @@ BY_CODE = {
     "extra-missing": later(
         "A part of the program is not installed on this device. Nothing recorded is lost; ask whoever looks after it."
     ),
+    "file-ambiguous": later("Several missing files have this name."),
     "file-damaged": later("A stored file is damaged on this disk. Nothing recorded is lost."),
     "file-exists": later("There is a file of that name already. Nothing was written; give another name."),
     "file-missing": later("The file is not on this device yet."),
+    "file-not-lost": later("No such file is missing on this device any more."),
     "file-too-large": later("The file is too large. It was not attached."),
     "file-unknown": later("The server does not have the file."),
     "file-empty": later("The file is empty. It was not attached; take the photo or save the file again."),

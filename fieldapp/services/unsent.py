@@ -22,6 +22,7 @@ from fieldapp.store.device import DeviceReplica
 from fieldapp.store.exported import Damaged, Piece, file_lines, read_export
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal, journal_line, sync_folder
+from fieldapp.store.queries.own import GONE, file_state
 from fieldapp.store.queries.reader import Reader
 
 _UNSENT = """
@@ -169,6 +170,12 @@ def import_unsent(home: Home, replica: DeviceReplica, source: Path) -> Imported:
     finally:
         files.close()
     found = replica.take_over(entries, lambda name: (home.files / name).is_file(), arrived)
+    reader = Reader(home.database_file)
+    try:
+        for name in sorted(name for name in arrived if file_state(reader, name) == GONE):
+            replica.mark_file(name, "here")  # given up here, and found elsewhere
+    finally:
+        reader.close()
     lacking = dict(found.lacking) | {name: names.get(name, name) for name in files.broken}
     return Imported(found.taken, found.known, len(arrived), found.refused, tuple(lacking.values()), tuple(damaged))
 

@@ -24,6 +24,7 @@ from fieldapp.services.moves import FIELD_VERBS, TOLD, check_move, mentions
 from fieldapp.store.device import DeviceReplica
 from fieldapp.store.queries.documents import Documents
 from fieldapp.store.queries.jobs import JobLine, find_job
+from fieldapp.store.queries.own import GONE, file_state
 from fieldapp.store.queries.reader import Reader
 from fieldapp.store.rows import Draft, Saved
 
@@ -160,9 +161,18 @@ class Work:
         job, procedures, key = self._step(number, step) if step else (self._job(number), {}, "")
         self._check_field()
         file = self._keep(path)
-        plan = plan_attach(
-            job.view, procedures, key, file, now_ms=self._now, zone=self._zone(job.view), language=self._language
-        )  # fmt: skip
+        state = file_state(self._reader, file.sha256)
+        if state == GONE:  # given up, and found after all
+            self._replica.mark_file(file.sha256, "here")
+        try:
+            plan = plan_attach(
+                job.view, procedures, key, file, now_ms=self._now, zone=self._zone(job.view), language=self._language
+            )  # fmt: skip
+        except Problem as problem:
+            if problem.code != "already-attached" or state not in (GONE, "here"):
+                raise
+            again = "Nothing more was recorded. If it was missing on this device, it is here again and is sent with the next sync."
+            raise Problem(problem.code, problem.message, again) from problem
         return self._carry_out(job, plan, (file,))
 
     def _carry_out(self, job: JobLine, plan: Plan, files: tuple[FileRef, ...] = ()) -> Recorded:

@@ -245,7 +245,8 @@ class ChangeRow(Base, table=True):
 
 class FileRow(Base, table=True):
     """A file by content hash. `state` on a device: `here` (only on this device), `sent`, `wanted` (named, not here yet),
-    `away` (an own one that left with its job: at the server alone)."""
+    `away` (an own one that left with its job: at the server alone), `gone` (an own one whose bytes were lost before the server had
+    them, and whose person gave it up)."""
 
     __tablename__ = "files"
     sha256: str = Field(primary_key=True)

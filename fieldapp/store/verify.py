@@ -329,10 +329,10 @@ def _files(conn: Connection, folder: Path) -> Iterator[Finding]:
         try:
             right = path.stat().st_size == size and _hash_of(path) == sha
         except OSError as error:
-            yield Finding("file", sha, f"{name} is only on this device and cannot be read ({error.strerror})")
+            yield Finding("file", sha, f"{name} has not reached the server and cannot be read here ({error.strerror})")
         else:
             if not right:
-                yield Finding("file", sha, f"{name} is only on this device and is not what was recorded: the hash differs")
+                yield Finding("file", sha, f"{name} has not reached the server and is not what was recorded: the hash differs")
 
 
 def _server_files(conn: Connection, content: Content) -> Iterator[Finding]:

@@ -1,7 +1,13 @@
-"""What `fieldapp outbox` says of own work: how far a verified backup goes."""
+"""What `fieldapp outbox` says of own work: how far a verified backup goes, and what became of files that are lost."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
@@ -28,3 +34,87 @@ def test_how_far_a_verified_backup_goes_is_said(server: LiveServer, technician: 
         conn.execute(update(DeviceEpochRow).where(mine).values(safe_seq=3))
     technician("sync").good()
     assert "In a verified backup  3 of 3 entries\n" in technician("outbox").good().out
+
+
+@pytest.fixture
+def photos(technician: Device, tmp_path: Path) -> Path:
+    """Two photos of one job, the bytes of the second gone before the server had them."""
+    technician("do", JOB, "accept").good()
+    for number in (1, 2):
+        photo = tmp_path / f"photo{number}.jpg"
+        photo.write_bytes(b"\xff\xd8\xff" + bytes([number]) * 500)
+        technician("attach", JOB, "-", str(photo)).good()
+    (technician.home / "files" / hashlib.sha256(photo.read_bytes()).hexdigest()).unlink()
+    return tmp_path
+
+
+def test_a_file_that_is_gone_is_named_with_what_is_safe_and_what_to_do(
+    photos: Path, server: LiveServer, technician: Device
+) -> None:
+    said = technician("outbox").good().out
+    assert "1 files (503 bytes)" in said
+    assert f"photo2.jpg of {JOB} is gone from this device's folder" in said
+    assert "What was recorded about it is safe." in said
+    assert "0 of 2 files arrived at the server; only here: photo1.jpg; lost before that: photo2.jpg" in said
+    assert "Safe to leave         no: run fieldapp sync; a file is gone." in said
+    sync = technician("sync").refused("the file photo2.jpg cannot be read here")
+    assert "photo2.jpg of" in sync.err
+    assert "is sent next time" not in sync.err
+    assert "fieldapp outbox give-up photo2.jpg" in sync.err
+    assert re.search(r"[0-9a-f]{64}", sync.err) is None
+    box = documented("outbox", technician("outbox", "--json").json)
+    assert (box["files"]["waiting"], box["files"]["bytes"], box["safe_to_leave"]) == (0, 0, False)
+    assert [(gone["name"], gone["job"]) for gone in box["files"]["gone"]] == [("photo2.jpg", JOB)]
+    assert [(one["missing"], one["gone"]) for one in box["files"]["jobs"]] == [([], ["photo2.jpg"])]
+    assert "lost before that: photo2.jpg" in technician("job", JOB).good().out
+    assert "fieldapp outbox give-up NAME" in technician("doctor", "--offline").refused("photo2.jpg").out
+    assert "Safe to leave         no: a file is gone." in technician("outbox").good().out
+
+
+def test_attached_again_it_is_sent(photos: Path, server: LiveServer, technician: Device) -> None:
+    refused = technician("attach", JOB, "-", str(photos / "photo2.jpg")).refused("attached to this job already")
+    assert "it is here again and is sent" in refused.err
+    technician("sync").good()
+    box = technician("outbox", "--json").json
+    assert (box["files"]["gone"], box["safe_to_leave"]) == ([], True)
+    assert server.services.files.missing() == []
+
+
+def test_given_up_the_log_says_so_and_it_is_waited_for_no_longer(photos: Path, server: LiveServer, technician: Device) -> None:
+    technician("outbox", "give-up", "photo1.jpg").refused("No file called 'photo1.jpg' is missing")
+    done = documented("outbox give-up", technician("outbox", "give-up", "photo2.jpg", "--json").json)
+    assert (done["name"], done["job"]) == ("photo2.jpg", JOB)
+    (remark,) = [line for line in technician("log", JOB, "--json").json if line["id"] in done["saved"]]
+    assert "photo2.jpg was lost on the device" in remark["body"]["text"]
+    technician("sync").good()
+    box = technician("outbox", "--json").json
+    assert (box["files"]["gone"], box["safe_to_leave"]) == ([], True)
+    assert "1 of 2 files arrived at the server; lost before that: photo2.jpg" in technician("job", JOB).good().out
+    technician("outbox", "give-up", "photo2.jpg").refused("is missing on this device")
+    technician("attach", JOB, "-", str(photos / "photo2.jpg")).refused("attached to this job already")
+    assert technician("outbox", "--json").json["files"]["waiting"] == 1
+    technician("sync").good()
+    assert server.services.files.missing() == []
+
+
+def test_files_of_one_name_are_told_apart(photos: Path, technician: Device, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "photo2.jpg"
+    other.parent.mkdir()
+    other.write_bytes(b"\xff\xd8\xff another")
+    technician("attach", JOB, "-", str(other)).good()
+    (technician.home / "files" / hashlib.sha256(other.read_bytes()).hexdigest()).write_bytes(b"cut off")
+    said = technician("outbox", "give-up", "photo2.jpg").refused("2 missing files are called 'photo2.jpg'")
+    beginning = hashlib.sha256(other.read_bytes()).hexdigest()[:12]
+    assert beginning in said.err
+    technician("outbox", "give-up", beginning).good()
+    assert [gone["name"] for gone in technician("outbox", "--json").json["files"]["gone"]] == ["photo2.jpg"]
+
+
+def test_what_was_given_up_and_is_brought_from_elsewhere_is_sent(photos: Path, technician: Device, tmp_path: Path) -> None:
+    shutil.copytree(technician.home, tmp_path / "other-laptop")
+    other = Device(tmp_path / "other-laptop")
+    other("attach", JOB, "-", str(photos / "photo2.jpg")).refused("already")
+    other("export", "unsent", "--to", str(tmp_path / "stick.jsonl")).good()
+    technician("outbox", "give-up", "photo2.jpg").good()
+    technician("import", str(tmp_path / "stick.jsonl")).good()
+    assert technician("outbox", "--json").json["files"]["waiting"] == 2

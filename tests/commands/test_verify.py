@@ -95,7 +95,7 @@ def test_damage_of_a_device_is_named(technician: Device, tmp_path: Path) -> None
     database = technician.home / "data" / "fieldapp.db"
     (file,) = one(database, "SELECT sha256 FROM files WHERE state = 'here'")
     (technician.home / "files" / file).unlink()
-    technician("verify").refused("photo.jpg is only on this device and cannot be read")
+    technician("verify").refused("photo.jpg has not reached the server and cannot be read here")
     entry, epoch = one(database, "SELECT entry_id, epoch FROM own_entries WHERE seq = 2")
     change(database, f"UPDATE own_entries SET hash = 'x' WHERE entry_id = '{entry}'")
     technician("verify").refused(f"epoch {epoch}:2, entry {entry}: the chain of its line of writing does not lead to it")

@@ -12,6 +12,7 @@ from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.problem import Problem
 from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
+from fieldapp.screens.asking import ConfirmScreen
 from fieldapp.screens.technician.diagnosis import DiagnosisScreen
 from fieldapp.screens.technician.export import ExportScreen
 from fieldapp.screens.technician.inputs.base import Field
@@ -120,6 +121,37 @@ async def test_how_far_the_verified_backup_goes_is_said(field_home: HomeOf) -> N
         assert "In a verified backup: 2 of 5 records." in " ".join(text_of(app, "#connection").split())
         set_lanes(home, _2="unsent")  # a restored server asks for it once more
         assert backed_up(app.session.reader) == BackedUp(1, 5)
+
+
+async def test_a_file_that_is_gone_is_not_waited_for_for_ever(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    record(home, 0, photo=True)
+    (file,) = home.home.files.glob("[0-9a-f]*")
+    file.unlink()
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot)
+        set_lanes(home, _1="settled/applied")
+        screen.reload()
+        assert text_of(app, "#safe") == "! Safe to leave: no, pump.png is gone from this device: attach it again"
+        assert not app.screen.query_one("#safe").has_class("-yes")
+        await pilot.press("home")
+        await until(pilot, lambda: "✗ gone from this device" in shown(app))
+        assert "only here" not in shown(app)
+        assert "What was recorded about it is safe." in _about(app)
+        assert "0 of 1 files of job J-1053 are at the server." in _about(app)
+        assert screen.check_action("export_unsent", ()) is None
+        app._heard(SyncStatus("online", since=1, files=(f"the file {file.name} cannot be read here (No such file or directory)",)))
+        await until(pilot, lambda: "Connected." in text_of(app, "#connection"))
+        assert file.name[:12] not in shown(app)
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen and "unsent 1" in text_of(app, "#lanes"), "given up")
+        await until(pilot, lambda: "1 fact is only on this device" in text_of(app, "#safe"))
+        assert "gone from this device" not in shown(app)
+        assert "It never reached the server." in _about(app)
+        assert screen.check_action("give_up_file", ()) is False
 
 
 async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:

@@ -24,6 +24,7 @@ from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Stories
 from fieldapp.screens.technician.own_list import Heading, OwnList
 from fieldapp.screens.values import day_time, size_words
+from fieldapp.services.lost_files import lost_files, with_names
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import backed_up, setting
@@ -46,6 +47,10 @@ SENTENCES = {
     "other_server": later("The server does not know this device. Everything is saved here; ask the office for a new code."),
 }
 """How the connection stands: what happened, what is safe, what to do."""
+GONE_WORDS = later(
+    "Gone from this device's folder, or damaged there, before the server had it. What was recorded about it is safe. Attach the "
+    "same file again, or take a new one and give this one up."
+)
 BAR = 16
 """Columns of a file's progress bar."""
 
@@ -54,7 +59,7 @@ class SyncCentreScreen(FieldScreen):
     """Safe to leave on top; the lanes with their counts; the entries in them; what the one under the cursor is about."""
 
     TITLE_TEXT = later("Sync centre")
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "sync_now", "export_unsent", "diagnose", "search")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("open", "sync_now", "export_unsent", "give_up_file", "diagnose", "search")]
     CSS_PATH = "sync_centre.tcss"
 
     def __init__(self) -> None:
@@ -62,6 +67,7 @@ class SyncCentreScreen(FieldScreen):
         self._stories = Stories(lambda: self.field.session)
         self._places: dict[Section, list[Place]] = {section: [] for section in SECTIONS}
         self._files: list[OwnFile] = []
+        self._lost: frozenset[str] = frozenset()
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="safe", markup=False)
@@ -88,6 +94,7 @@ class SyncCentreScreen(FieldScreen):
         reader, status = self.field.session.reader, self.field.sync_status
         self._places = own_places(reader, status.sending if status else None)
         self._files = own_files(reader)
+        self._lost = frozenset(file.sha256 for file in lost_files(self.field.session.home, reader))
         self._stories.clear()
         self._list.set_empty(_("Nothing was recorded on this device yet.\nWhat you record shows here, with how far it has come."))
         self._list.show(OwnList(reader, self._places, self._files))
@@ -99,15 +106,16 @@ class SyncCentreScreen(FieldScreen):
 
     def _only_here(self) -> tuple[int, int, int]:
         """Facts, photos and other files that are only on this device."""
-        here = [file for file in self._files if file.state == "here"]
+        here = [file for file in self._files if file.state == "here" and file.sha256 not in self._lost]
         photos = sum(1 for file in here if file.media.startswith("image/"))
         return len(self._places["unsent"]) + len(self._places["sending"]), photos, len(here) - photos
 
     def _show_safe(self) -> None:
         facts, photos, others = self._only_here()
         box = self.query_one("#safe", Static)
-        box.set_class(facts + photos + others == 0, "-yes")
-        if facts + photos + others == 0:
+        only_here = facts + photos + others
+        box.set_class(not (only_here or self._lost), "-yes")
+        if not (only_here or self._lost):
             box.update(
                 Content.assemble(
                     (f"✓ {_('Safe to leave: yes')}", "bold"), "  ", _("Everything recorded here is at the server too.")
@@ -115,8 +123,10 @@ class SyncCentreScreen(FieldScreen):
             )
             return
         verdict = f"! {_('Safe to leave: no')}"
-        why = only_here_words(facts, photos, others)
-        box.update(Content(_("{verdict}, {why}").format(verdict=verdict, why=why)).stylize("bold", 0, len(verdict)))
+        lost = lost_words([file.name for file in self._files if file.sha256 in self._lost])
+        why = _("; ").join(part for part in (only_here_words(facts, photos, others) if only_here else "", lost) if part)
+        text = safe_text(_("{verdict}, {why}").format(verdict=verdict, why=why))
+        box.update(text.stylize("bold", 0, len(verdict)))
 
     def _show_connection(self) -> None:
         status = self.field.sync_status
@@ -175,12 +185,18 @@ class SyncCentreScreen(FieldScreen):
         return Content.assemble((f"  {glyph} ", colour), number, " ", what, " ", (when, "$text-muted"), " ")
 
     def _draw_file(self, file: OwnFile, width: int) -> Content:
+        if file.sha256 in self._lost:
+            right = Content.styled(f"✗ {_('gone from this device')} ", "$text-error")
+            return self._file_name(file, width - right.cell_length) + right
         done, parts, words = self._progress(file)
         filled = BAR * done // parts
         right = Content.assemble(("█" * filled, "$text-primary"), ("░" * (BAR - filled), "$text-muted"), f" {words} ")
         right = right.pad_left(max(0, BAR + 20 - right.cell_length))
-        left = Content.assemble("    ", safe_text(file.name or file.sha256[:12]), (f"  {size_words(file.size)}", "$text-muted"))
-        return left.truncate(max(8, width - right.cell_length), ellipsis=True, pad=True) + right
+        return self._file_name(file, width - right.cell_length) + right
+
+    def _file_name(self, file: OwnFile, width: int) -> Content:
+        name = Content.assemble("    ", safe_text(file.name or file.sha256[:12]), (f"  {size_words(file.size)}", "$text-muted"))
+        return name.truncate(max(8, width), ellipsis=True, pad=True)
 
     def _progress(self, file: OwnFile) -> tuple[int, int, str]:
         """(bytes done, bytes in all, words)."""
@@ -206,10 +222,12 @@ class SyncCentreScreen(FieldScreen):
     def _about(self, row: object, width: int) -> list[Content]:
         if isinstance(row, OwnFile):
             status = self.field.sync_status
-            waits = [safe_text(cause_words(words), "$text-warning") for words in (status.files if status else ())]
-            words = _("Facts go first, then files, the small ones before the large ones.")
+            reader, lost = self.field.session.reader, row.sha256 in self._lost
+            causes = () if lost or status is None else status.files
+            waits = [safe_text(cause_words(with_names(reader, words)), "$text-warning") for words in causes]
+            words = _(GONE_WORDS) if lost else _("Facts go first, then files, the small ones before the large ones.")
             lines = [*hanging(safe_text(row.name, "bold"), width, 2), *hanging(Content(words), width, 0)]
-            for of_job in job_files(self.field.session.reader, row.job) if row.job else ():
+            for of_job in job_files(reader, row.job, lost=self._lost) if row.job else ():
                 arrived = _("{arrived} of {count} files of job {number} are at the server.")
                 told = arrived.format(arrived=of_job.arrived, count=of_job.total, number=of_job.number)
                 lines += hanging(safe_text(told), width, 0)
@@ -247,6 +265,29 @@ class SyncCentreScreen(FieldScreen):
 
         self.app.push_screen(ExportScreen.for_device(self.field, time.localtime()))
 
+    def action_give_up_file(self) -> None:
+        """Wait no longer for the lost file under the cursor; its job's log says so."""
+        from fieldapp.screens.asking import ConfirmScreen
+        from fieldapp.services.lost_files import give_up
+
+        row = self._list.row
+        if not isinstance(row, OwnFile):
+            return
+        sha256, name = row.sha256, row.name
+        remark = _("The file {name} was lost on the device that recorded it. It never reached the server.").format(name=name)
+        told = _("{name} is not waited for any more. Saved.").format(name=name)
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self.field.record(
+                    lambda made: give_up(made.home, made.replica, made.reader, made.work, sha256, lambda file: remark),
+                    then=lambda done: self.reload(), told=told,
+                )  # fmt: skip
+
+        text = _("It is not waited for any more, and the log of its job says so. Found again, it can be attached as before.")
+        title = _("Give up {name}").format(name=name)
+        self.app.push_screen(ConfirmScreen(title, text, _("give up")), answered)
+
     def action_diagnose(self) -> None:
         from fieldapp.screens.technician.diagnosis import DiagnosisScreen
 
@@ -264,6 +305,9 @@ class SyncCentreScreen(FieldScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "export_unsent" and self.is_mounted and not any(self._only_here()):
             return None
+        if action == "give_up_file":
+            row = self._list.row if self.is_mounted else None
+            return isinstance(row, OwnFile) and row.sha256 in self._lost
         if action == "open" and self.is_mounted:
             row = self._list.row
             return True if isinstance(row, OwnLine) and row.number else None
@@ -289,6 +333,13 @@ def only_here_words(facts: int, photos: int, files: int) -> str:
     ]
     what = _(" and ").join(parts) if len(parts) < 3 else _("{a}, {b} and {c}").format(a=parts[0], b=parts[1], c=parts[2])
     return plural("{what} is only on this device", "{what} are only on this device", facts + photos + files).format(what=what)
+
+
+def lost_words(names: list[str]) -> str:
+    """`photo2.jpg is gone from this device: attach it again`. Foreign text is in it: show it through `safe_text`."""
+    if len(names) == 1:
+        return _("{name} is gone from this device: attach it again").format(name=names[0])
+    return _("{count} files are gone from this device: attach them again").format(count=len(names)) if names else ""
 
 
 def doubted_words(count: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Sequence
 from typing import Literal
 
 import msgspec
@@ -34,8 +34,13 @@ class OwnLine(msgspec.Struct, frozen=True):
     decision: Decided | None = None
 
 
+GONE = "gone"
+"""State of a file that was lost before the server had it, and that nobody waits for any more (services/lost_files.py)."""
+
+
 class OwnFile(msgspec.Struct, frozen=True):
-    """A file that is only here (`here`), to be fetched (`wanted`) or at both ends (`sent`). job: the stream of its entry."""
+    """A file that is only here (`here`), to be fetched (`wanted`) or at both ends (`sent`). job: the stream of its entry; number:
+    of that job, '' where it is not here."""
 
     sha256: str
     name: str
@@ -43,21 +48,25 @@ class OwnFile(msgspec.Struct, frozen=True):
     size: int
     state: str
     job: str = ""
+    number: str = ""
 
 
 class JobFiles(msgspec.Struct, frozen=True):
-    """Own files of a job: how many the server has, how many there are, and the names of those that are only here."""
+    """Own files of a job: how many the server has, how many there are, the names of those that are only here, and of those that
+    were lost before the server had them."""
 
     stream: str
     number: str
     arrived: int
     total: int
     missing: tuple[str, ...]
+    gone: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         missing = f"; only here: {', '.join(self.missing)}" if self.missing else ""
-        return f"{self.arrived} of {self.total} {'file' if self.total == 1 else 'files'} arrived at the server{missing}"
+        gone = f"; lost before that: {', '.join(self.gone)}" if self.gone else ""
+        return f"{self.arrived} of {self.total} {'file' if self.total == 1 else 'files'} arrived at the server{missing}{gone}"
 
 
 _TOLD = 50
@@ -117,25 +126,45 @@ def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list
 
 def own_files(reader: Reader) -> list[OwnFile]:
     """Files that have still to go or to come, the small ones first: the order in which they do."""
-    query = "SELECT sha256, name, media, size, state, job FROM files WHERE state IN ('here', 'wanted') ORDER BY state, size"
+    query = (
+        "SELECT f.sha256, f.name, f.media, f.size, f.state, f.job, coalesce(j.number, '') FROM files f "
+        "LEFT JOIN jobs j ON j.stream = f.job WHERE f.state IN ('here', 'wanted') ORDER BY f.state, f.size"
+    )
     return [OwnFile(*row) for row in reader.rows(query)]
 
 
-def job_files(reader: Reader, stream: str = "") -> list[JobFiles]:
-    """Files recorded here, by job: of one job, or of every job of which some have not arrived at the server yet."""
+def file_state(reader: Reader, sha256: str) -> str:
+    """How a file stands, '' for one that nothing here names."""
+    row = reader.row("SELECT state FROM files WHERE sha256 = ?", (sha256,))
+    return str(row["state"]) if row else ""
+
+
+def file_names(reader: Reader, hashes: Collection[str]) -> dict[str, str]:
+    """Names of files by their hash."""
+    rows = reader.rows(f"SELECT sha256, name FROM files WHERE sha256 IN ({', '.join('?' for _ in hashes)})", tuple(hashes))
+    return {row["sha256"]: row["name"] for row in rows}
+
+
+def job_files(reader: Reader, stream: str = "", *, lost: Container[str] = ()) -> list[JobFiles]:
+    """Files recorded here, by job: of one job, or of every job of which some have not arrived at the server yet.
+
+    Args:
+        lost: hashes of those that are not on this device any more, whatever the database says (services/lost_files.py).
+    """
     rows = reader.rows(
-        "SELECT f.job AS stream, j.number, f.name, f.state FROM files f LEFT JOIN jobs j ON j.stream = f.job "
-        "WHERE f.job != '' AND f.state IN ('here', 'sent', 'away') AND (f.job = :stream OR (:stream = '' AND f.job IN "
+        "SELECT f.job AS stream, j.number, f.sha256, f.name, f.state FROM files f LEFT JOIN jobs j ON j.stream = f.job "
+        "WHERE f.job != '' AND f.state IN ('here', 'sent', 'away', 'gone') AND (f.job = :stream OR (:stream = '' AND f.job IN "
         "(SELECT job FROM files WHERE state = 'here'))) ORDER BY f.job, f.size",
         {"stream": stream},
     )
     found: dict[str, list[tuple[str, str, str]]] = {}
     for row in rows:
-        found.setdefault(row["stream"], []).append((row["number"] or "", row["name"], row["state"]))
+        state = GONE if row["state"] == "here" and row["sha256"] in lost else row["state"]
+        found.setdefault(row["stream"], []).append((row["number"] or "", row["name"], state))
     return [
         JobFiles(
-            name, files[0][0] or name, sum(state != "here" for *_, state in files), len(files),
-            tuple(file for _, file, state in files if state == "here"),
+            name, files[0][0] or name, sum(state not in ("here", GONE) for *_, state in files), len(files),
+            tuple(file for _, file, state in files if state == "here"), tuple(file for _, file, state in files if state == GONE),
         )
         for name, files in found.items()
     ]  # fmt: skip
