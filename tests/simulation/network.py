@@ -6,6 +6,7 @@ What comes back is judged by the same code as in the field: bytes and headers in
 from __future__ import annotations
 
 import gzip
+import hashlib
 import random
 from pathlib import Path
 
@@ -115,6 +116,18 @@ def corrupted(reply: Reply, chance: random.Random) -> Reply:
     body = bytearray(reply.body)
     body[chance.randrange(10, len(body))] ^= 1 << chance.randrange(8)
     return Reply(reply.status, reply.headers, bytes(body))
+
+
+def spoiled(call: Call, chance: random.Random) -> Call:
+    """A request of which a byte was turned on the way, or that ended early. A part of a file goes as it is, JSON compressed."""
+    cut, plain = chance.random() < 0.5, call.name == "part"
+    body = bytearray(call.body if plain else gzip.compress(call.body, 1, mtime=0))
+    if cut:
+        del body[chance.randrange(len(body)) :]
+    else:
+        body[chance.randrange(0 if plain else 10, len(body))] ^= 1 << chance.randrange(8)
+    digest = "" if plain else hashlib.sha256(call.body).hexdigest()
+    return msgspec.structs.replace(call, body=bytes(body), cut=cut, digest=digest)
 
 
 def stale(call: Call, page: Reply | None) -> Reply:

@@ -27,6 +27,7 @@ class Plan(msgspec.Struct, frozen=True):
     double: float = 0.0
     truncate: float = 0.0
     corrupt: float = 0.0
+    spoil: float = 0.0
     portal: float = 0.0
     proxy: float = 0.0
     proxy_limit: int = 0
@@ -92,6 +93,7 @@ def draw_plan(seed: int) -> Plan:
         double=some("double", 0.3),
         truncate=some("truncate", 0.2, 0.25),
         corrupt=some("corrupt", 0.2, 0.25),
+        spoil=some("spoil", 0.2, 0.25),
         portal=some("portal", 0.2, 0.25),
         proxy=some("proxy", 0.3, 0.2),
         proxy_limit=limit.choice((1_500, 3_000, 6_000)) if limit.random() < 0.12 else 0,

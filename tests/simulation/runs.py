@@ -41,8 +41,10 @@ def run(seeds: Iterable[int], budget: float = 0, trace: bool = False) -> Tally:
             if stopped():
                 break
             world = World(seed, disks)
+            told = ""
             try:
                 outcome = world.run()
+                told = f"trace {outcome.trace}"
                 tally.saved, tally.requests = tally.saved + outcome.saved, tally.requests + outcome.requests
                 tally.faults.update(outcome.faults)
             except Exception as error:
@@ -54,7 +56,7 @@ def run(seeds: Iterable[int], budget: float = 0, trace: bool = False) -> Tally:
                 disks = Disks()  # whatever it left half-read
             if trace:
                 print(world.plan)
-                print("\n".join(world.trace))
+                print("\n".join((*world.trace, told)))
             tally.done += 1
             if budget and time.monotonic() - began > budget:
                 break

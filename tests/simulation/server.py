@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from starlette.requests import Request
+from starlette.types import Message
 
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.problem import Problem
 from fieldapp.server.accounts import Accounts
 from fieldapp.server.answers import Refused, problem_answer
-from fieldapp.server.bodies import decoded
+from fieldapp.server.bodies import decoded, json_bytes
 from fieldapp.server.feed import Feed
 from fieldapp.server.file_storage import FolderStorage
 from fieldapp.server.files import Files
@@ -22,6 +24,7 @@ from fieldapp.server.reach import Session
 from fieldapp.server.receiving import read_run, writer
 from fieldapp.store.server import ServerReplica
 from fieldapp.sync.protocol import (
+    DIGEST_HEADER,
     MEDIA_TYPE,
     NONCE_HEADER,
     PROBLEM_TYPE,
@@ -48,6 +51,10 @@ class Call(msgspec.Struct, frozen=True):
     sha256: str = ""
     part: str = ""
     range: str = ""
+    cut: bool = False
+    """The connection ended before the body did."""
+    digest: str = ""
+    """What the device said of a body that was spoiled on its way, and that comes as it is, compressed."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -59,6 +66,27 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 Served = Callable[[Session, PullRequest, object], None]
+
+
+def _as_it_came(call: Call) -> bytes:
+    """A body of JSON as the server reads it from the network.
+
+    Raises:
+        Refused: as for `json_bytes`.
+    """
+    pieces = [{"type": "http.request", "body": call.body, "more_body": call.cut}, {"type": "http.disconnect"}]
+
+    async def receive() -> Message:
+        return pieces.pop(0)
+
+    headers = {"content-type": MEDIA_TYPE, "content-encoding": "gzip", DIGEST_HEADER.lower(): call.digest}
+    sent = [(name.encode(), text.encode()) for name, text in headers.items()]
+    reading = json_bytes(Request({"type": "http", "method": "POST", "headers": sent}, receive))
+    try:
+        reading.send(None)
+    except StopIteration as read:
+        return bytes(read.value)
+    raise AssertionError("nothing of this waits")
 
 
 class SimServer:
@@ -151,6 +179,8 @@ class SimServer:
         return Reply(status, headers, value if isinstance(value, bytes) else _encoder.encode(value))
 
     def _answer(self, call: Call) -> tuple[object, int, dict[str, str]]:
+        if call.digest:
+            call = msgspec.structs.replace(call, body=_as_it_came(call))
         if call.name == "token":
             return self.accounts.renew(decoded(call.body, TokenRequest)), 200, {}
         who = self.accounts.session(call.token, revoked_too=call.name == "quarantine")
@@ -173,7 +203,7 @@ class SimServer:
             case "parts":
                 return self.files.state(call.sha256), 200, {}
             case "part":
-                return self.files.put_part(call.sha256, call.part, call.body, call.range), 200, {}
+                return self.files.put_part(call.sha256, call.part, call.body, call.range, cut_off=call.cut), 200, {}
             case "complete":
                 return self.files.complete(call.sha256), 200, {}
             case "fetch":

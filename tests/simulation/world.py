@@ -105,6 +105,8 @@ class World:
         self.devices: dict[str, SimDevice] = {}
         self._timers: dict[tuple[str, Lane], int] = {}
         self._flying: dict[tuple[str, Lane], set[int]] = {}
+        self._newest: dict[tuple[str, Lane], int] = {}
+        """The latest request of each that has arrived at the server."""
         self._more: dict[str, bool] = {}
         self._good: dict[tuple[str, Lane], bool] = {}
         self._last: dict[tuple[str, Lane], m.Request] = {}
@@ -311,6 +313,7 @@ class World:
         self.note(f"{name} boots")
         for lane in LANES:
             self._flying[name, lane], self._seen[name, lane], self._good[name, lane] = set(), set(), True
+            self._newest[name, lane] = 0
         self._on_device(name, self.devices[name].boot)
 
     def _work(self, name: str) -> None:
@@ -521,6 +524,12 @@ class World:
         if self._happens(self.plan.server_power):
             self._server_cut_in = self.chance.randrange(1, 3)
         self.server.moved = False
+        if abs(number) < self._newest[name, lane]:
+            self.faults["reordered"] += 1
+        self._newest[name, lane] = max(abs(number), self._newest[name, lane])
+        if call.body and self._happens(self.plan.spoil):
+            call = net.spoiled(call, self.chance)
+            self.fault("request cut off" if call.cut else "request corrupted")
         reply: Reply | None = None
         try:
             reply = self.server.answer(call)
