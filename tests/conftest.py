@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.databases import fresh_postgres, postgres, postgres_url, server_template, server_url
 
@@ -29,3 +30,12 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest goes first, so that no process is left alone with it at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many seeds of the simulation a run had time for."""
+    passed = terminalreporter.getreports("passed")
+    counted = [(count, report.duration) for report in passed for name, count in report.user_properties if name == "seeds"]
+    if counted:
+        seeds, seconds = sum(count for count, _ in counted), sum(took for _, took in counted)
+        terminalreporter.write_line(f"simulation: {seeds} seeds in {seconds:.0f} s of one core")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,11 +24,12 @@ def disks() -> Iterator[Disks]:
 
 
 @pytest.mark.parametrize("start", range(0, SEEDS, CHUNK), ids=lambda start: f"seeds {start} to {start + CHUNK - 1} of {SEEDS}")
-def test_seeds(disks: Disks, start: int) -> None:
+def test_seeds(disks: Disks, start: int, record_property: Callable[[str, object], None]) -> None:
     for seed in range(start, start + CHUNK):
         outcome = World(seed, disks).run()
         assert outcome.saved
         assert outcome.requests
+    record_property("seeds", CHUNK)
 
 
 def test_a_seed_replays_exactly(disks: Disks) -> None:
