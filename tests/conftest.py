@@ -6,7 +6,6 @@ import os
 import sys
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 from tests.databases import fresh_postgres, postgres, postgres_url, server_template, server_url
 
