@@ -126,3 +126,18 @@ EXAMPLES: tuple[Body, ...] = (
 )  # fmt: skip
 
 BY_NAME = {type(body).NAME: body for body in EXAMPLES}
+
+
+def made_before(name: str) -> tuple[str, ...]:
+    """The entries that lead to where this one has something to do."""
+    assigned = ("job.assigned",)
+    accepted = (*assigned, "job.accepted")
+    at_work = (*accepted, "job.started")
+    return {
+        "job.accepted": assigned, "job.declined": assigned, "job.travel_started": accepted, "job.arrived": accepted,
+        "job.started": accepted, "job.paused": at_work, "job.resumed": (*at_work, "job.paused"), "job.completed": at_work,
+        "job.cannot_complete": at_work, "job.left": (*at_work, "job.completed"), "job.approved": (*at_work, "job.completed"),
+        "job.sent_back": (*at_work, "job.completed"), "question.answered": ("question.asked",),
+        "suggestion.decided": ("suggestion.made",), "action.done": ("action.opened",), "action.verified": ("action.opened",),
+        "action.customer_told": ("action.opened",),
+    }.get(name, ())  # fmt: skip

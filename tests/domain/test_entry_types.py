@@ -18,7 +18,7 @@ from fieldapp.domain.entry_types.steps import StepRecorded
 from fieldapp.domain.fold import State, digest, empty_state, fold, read_state, state_bytes
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import EVERYONE
-from tests.domain.examples import BY_NAME, EXAMPLES
+from tests.domain.examples import BY_NAME, EXAMPLES, made_before
 from tests.domain.lives import Life
 
 NAMES = sorted(ENTRY_TYPES)
@@ -91,21 +91,6 @@ def test_it_leaves_its_mark_on_a_job_that_waits_for_it(name: str) -> None:
         body = msgspec.structs.replace(body, **{field: made.facts[-1].id})
     after = fold(waiting, made.add(body))
     assert msgspec.structs.replace(after, entries=0) != msgspec.structs.replace(waiting, entries=0)
-
-
-def made_before(name: str) -> tuple[str, ...]:
-    """The entries that lead to where this one has something to do."""
-    assigned = ("job.assigned",)
-    accepted = (*assigned, "job.accepted")
-    at_work = (*accepted, "job.started")
-    return {
-        "job.accepted": assigned, "job.declined": assigned, "job.travel_started": accepted, "job.arrived": accepted,
-        "job.started": accepted, "job.paused": at_work, "job.resumed": (*at_work, "job.paused"), "job.completed": at_work,
-        "job.cannot_complete": at_work, "job.left": (*at_work, "job.completed"), "job.approved": (*at_work, "job.completed"),
-        "job.sent_back": (*at_work, "job.completed"), "question.answered": ("question.asked",),
-        "suggestion.decided": ("suggestion.made",), "action.done": ("action.opened",), "action.verified": ("action.opened",),
-        "action.customer_told": ("action.opened",),
-    }.get(name, ())  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)

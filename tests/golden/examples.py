@@ -1,7 +1,8 @@
 """The examples of docs/protocol.md come from the corpus: `python -m tests.golden.examples` writes them, a test compares them.
 
 A fence says what it shows: ```json EXCHANGE PATH, where the path leads into the exchange (`request`, `answer.rows.0`), or
-```text hashes EXCHANGE for the hashes of a push, worked out.
+```text hashes EXCHANGE for the hashes of a push, worked out, or
+```text export LINE for a line of the exported file.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from fieldapp.sync.protocol import PushRequest
-from tests.golden.corpus import Exchange, exchanges
+from tests.golden.corpus import PROTOCOL1, Exchange, exchanges
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 _FENCE = re.compile(r"^```(json|text) ([^\n]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,12 +31,14 @@ def filled(text: str, corpus: Iterable[Exchange]) -> str:
         KeyError: an example of something that the corpus does not hold.
     """
     by_name = {exchange.name: exchange for exchange in corpus}
-    makers: dict[str, Callable[[Exchange, str], str]] = {"json": _json, "text": _hashes}
 
     def example(found: re.Match[str]) -> str:
-        words = found[2].split()
-        name, path = (words[1], "") if found[1] == "text" else (words[0], words[1])
-        return f"```{found[1]} {found[2]}\n{makers[found[1]](by_name[name], path)}\n```"
+        first, second = found[2].split()
+        if found[1] == "json":
+            text = _json(by_name[first], second)
+        else:
+            text = _hashes(by_name[second]) if first == "hashes" else _exported(int(second))
+        return f"```{found[1]} {found[2]}\n{text}\n```"
 
     return _FENCE.sub(example, text)
 
@@ -67,7 +70,12 @@ def _written(value: Any, indent: str) -> str:
     return f"{opening}\n{inner}" + f",\n{inner}".join(parts) + f"\n{indent}{closing}"
 
 
-def _hashes(exchange: Exchange, _: str) -> str:
+def _exported(line: int) -> str:
+    """A line of the export, by its number from 1."""
+    return (PROTOCOL1 / "export.jsonl").read_text(encoding="utf-8").splitlines()[line - 1]
+
+
+def _hashes(exchange: Exchange) -> str:
     """Every step from the bytes of the entries of a push to the hash of its receipt."""
     push = msgspec.convert(exchange.request, PushRequest)
     chain, lines = push.prev_hash, []

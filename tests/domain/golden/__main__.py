@@ -1,4 +1,4 @@
-"""Writes what is drawn from the code and kept beside it: the golden corpus and docs/lifecycle.md."""
+"""Writes what is drawn from the code and kept beside it: the golden corpus, docs/lifecycle.md and docs/entries.md."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.lifecycle_document import lifecycle_document
+from tests.domain.entries_document import entries_document
 from tests.domain.golden.corpus import FOLDER, fold_all, load, write
 from tests.domain.golden.stories import STORIES
 
@@ -28,8 +29,9 @@ def refresh(folder: Path = FOLDER) -> list[str]:
 
 
 def main() -> int:
-    page = FOLDER.parents[2] / "docs" / "lifecycle.md"
-    page.write_text(lifecycle_document(), encoding="utf-8")
+    docs = FOLDER.parents[2] / "docs"
+    for name, drawn in (("lifecycle.md", lifecycle_document()), ("entries.md", entries_document())):
+        (docs / name).write_text(drawn, encoding="utf-8")
     refused = refresh()
     if refused:
         sys.stderr.write(
