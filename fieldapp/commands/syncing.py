@@ -169,7 +169,7 @@ def _list_own(device: DeviceView, out: Output, entries: list[OwnLine]) -> None:
         state = f"{line.section} ({shape['outcome']})" if shape["outcome"] not in (None, "applied") else line.section
         about = " ".join(part for part in (f"{shape['reason']}." if shape["reason"] else "", shape["done"]) if part)
         what = f"{shape['type']} {shape['what']}"[:50]
-        rows.append([state, local_text(line.saved, zone), shape["job"] or line.stream, what, about])
+        rows.append([state, local_text(line.saved, zone), line.job, what, about])
     out.table(("LANE", "SAVED", "JOB", "WHAT", "WHAT BECAME OF IT"), rows)
     if len(entries) > len(shown):
         out.aside(f"{len(shown)} of {len(entries)} records shown; --json has them all.")

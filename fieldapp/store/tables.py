@@ -243,6 +243,14 @@ class ChangeRow(Base, table=True):
     stream: str
 
 
+class LeftJobRow(Base, table=True):
+    """The number of a job that has left while own work on it is still listed here; written by a trigger."""
+
+    __tablename__ = "left_jobs"
+    stream: str = Field(primary_key=True)
+    number: str
+
+
 class FileRow(Base, table=True):
     """A file by content hash. `state` on a device: `here` (only on this device), `sent`, `wanted` (named, not here yet),
     `away` (an own one that left with its job: at the server alone), `gone` (an own one whose bytes were lost before the server had
@@ -416,7 +424,7 @@ class ErasureRow(Base, table=True):
 
 
 SHARED = ("entries", "log_rows", "stream_rows", "stream_states", "jobs", "documents", "files", "settings")
-DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts", "changes")
+DEVICE = (*SHARED, "own_entries", "epochs", "cursors", "scope", "doubts", "disagreements", "drafts", "changes", "left_jobs")
 SERVER = (
     *SHARED, "log_heads", "memberships", "needs", "devices", "enrol_codes", "tokens", "device_epochs", "positions",
     "quarantine", "file_streams", "awaited_files", "erasures",

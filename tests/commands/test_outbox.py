@@ -1,18 +1,21 @@
-"""What `fieldapp outbox` says of own work: how far a verified backup goes, and what became of files that are lost."""
+"""What `fieldapp outbox` says of own work: how far a verified backup goes, what became of files that are lost,
+and which job is meant where it has left."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from fieldapp.store.home import Home
 from fieldapp.store.tables import DeviceEpochRow
-from tests.commands.runs import Device
+from tests.commands.runs import TECHNICIAN, Device
 from tests.commands.test_shapes import documented
 from tests.commands.work import JOB
 from tests.live_server import LiveServer
@@ -118,3 +121,29 @@ def test_what_was_given_up_and_is_brought_from_elsewhere_is_sent(photos: Path, t
     technician("outbox", "give-up", "photo2.jpg").good()
     technician("import", str(tmp_path / "stick.jsonl")).good()
     assert technician("outbox", "--json").json["files"]["waiting"] == 2
+
+
+def test_a_job_that_was_given_to_somebody_else_is_still_called_by_its_number(
+    server: LiveServer, technician: Device, supervisor: Device
+) -> None:
+    wish = ("--customer", "weser", "--site", "weser-b", "--service", "CH-CALL", "--person", TECHNICIAN)
+    number = str(supervisor("job-new", *wish, "--json").json["number"])
+    supervisor("sync").good()
+    technician("sync").good()
+    technician("note", number, "the key is at the gate").good()
+    supervisor("assign", number, "tech-emre").good()
+    for device in (supervisor, technician, technician):
+        device("sync").good()
+    technician("job", number).refused("There is no job")
+    (line,) = technician("outbox", "--json").json["entries"]
+    assert (line["job"], line["outcome"]) == (number, "late")
+    said = technician("outbox").good().out
+    assert number in said
+    assert "job:" not in said
+    with sqlite3.connect(Home(technician.home).database_file) as connection:  # as a database made anew after a damage has it
+        (stream,) = connection.execute("DELETE FROM left_jobs RETURNING stream").fetchone()
+    connection.close()
+    assert technician("outbox", "--json").json["entries"][0]["job"] is None
+    said = technician("outbox").good().out
+    assert f"job …{stream[-8:]}" in said
+    assert "job:" not in said

@@ -180,7 +180,7 @@ class SyncCentreScreen(FieldScreen):
         assert isinstance(row, OwnLine)
         glyph, _word, colour = LANE[row.section]
         when = day_time(row.saved)
-        number = safe_text(row.number or row.stream).truncate(9, ellipsis=True, pad=True)
+        number = safe_text(row.short).truncate(9, ellipsis=True, pad=True)
         what = self._stories[row.stream].what(row.line).truncate(max(8, width - 16 - len(when)), ellipsis=True, pad=True)
         return Content.assemble((f"  {glyph} ", colour), number, " ", what, " ", (when, "$text-muted"), " ")
 
@@ -239,6 +239,8 @@ class SyncCentreScreen(FieldScreen):
         lines = hanging(self._stories[row.stream].what(row.line), width, 2)
         if job is not None:
             lines += labelled(_("Job"), safe_text(f"{job.number} {say(job.title, language())}"), width)
+        elif row.stream.startswith("job:"):
+            lines += labelled(_("Job"), safe_text(_("{job}, not on this device").format(job=row.short)), width)
         outcome = row.line.outcome or ""
         if row.decision is not None:
             told = decision_told(row.decision, name_of_person(session.documents, row.decision.person))
@@ -299,7 +301,7 @@ class SyncCentreScreen(FieldScreen):
         from fieldapp.screens.search import job_screen
 
         row = self._list.row
-        if isinstance(row, OwnLine) and row.number:
+        if isinstance(row, OwnLine) and row.number and row.here:
             self.app.push_screen(job_screen(self, row.stream))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -310,7 +312,7 @@ class SyncCentreScreen(FieldScreen):
             return isinstance(row, OwnFile) and row.sha256 in self._lost
         if action == "open" and self.is_mounted:
             row = self._list.row
-            return True if isinstance(row, OwnLine) and row.number else None
+            return True if isinstance(row, OwnLine) and row.number and row.here else None
         return super().check_action(action, parameters)
 
 

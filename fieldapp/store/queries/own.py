@@ -22,8 +22,9 @@ Sending = tuple[str, int, int]
 
 
 class OwnLine(msgspec.Struct, frozen=True):
-    """One own entry: where it stands, what it says, the number of its job ('' where it is none). `saved`: milliseconds UTC.
-    decision: what a person decided on it; then `line` has the reason for which it did not stand before."""
+    """One own entry: where it stands, what it says, the number of its job ('' where it is none, or is not known here any more).
+    here: the job is on this device. `saved`: milliseconds UTC. decision: what a person decided on it; then `line` has the reason
+    for which it did not stand before."""
 
     place: Place
     section: Section
@@ -32,6 +33,17 @@ class OwnLine(msgspec.Struct, frozen=True):
     number: str
     saved: int
     decision: Decided | None = None
+    here: bool = True
+
+    @property
+    def job(self) -> str:
+        """What the entry is about, for people: the job's number; of a job or another stream without one as much as is known."""
+        return self.number or stream_words(self.stream)
+
+    @property
+    def short(self) -> str:
+        """The same where there is room for a number only."""
+        return self.number or _ending(self.stream.partition(":")[2])
 
 
 GONE = "gone"
@@ -69,6 +81,7 @@ class JobFiles(msgspec.Struct, frozen=True):
         return f"{self.arrived} of {self.total} {'file' if self.total == 1 else 'files'} arrived at the server{missing}{gone}"
 
 
+_ENDING = 8
 _TOLD = 50
 """Settled entries that are told about at most."""
 _PLACES = """
@@ -81,11 +94,23 @@ SELECT epoch, seq, CASE
 FROM own_entries ORDER BY saved_at DESC, epoch, seq DESC
 """
 _LINES = """
-SELECT o.epoch, o.seq, o.lane, o.outcome, o.reason, o.received_at, o.saved_at, o.stream, e.raw, e.body, j.number,
+SELECT o.epoch, o.seq, o.lane, o.outcome, o.reason, o.received_at, o.saved_at, o.stream, e.raw, e.body,
+    coalesce(j.number, g.number, '') AS number, j.stream IS NOT NULL AS here,
     (SELECT l.reason FROM log_rows l WHERE l.entry_id = o.entry_id AND l.kind = 'entry') AS first
 FROM own_entries o JOIN entries e ON e.id = o.entry_id LEFT JOIN jobs j ON j.stream = o.stream
+LEFT JOIN left_jobs g ON g.stream = o.stream
 WHERE (o.epoch, o.seq) IN (VALUES {marks})
 """
+
+
+def stream_words(stream: str) -> str:
+    """A stream of which no number is known, as people tell one from another: the kind of thing, and how its id ends."""
+    kind, _, name = stream.partition(":")
+    return f"{kind} {_ending(name)}".strip()
+
+
+def _ending(name: str) -> str:
+    return f"…{name[-_ENDING:]}" if len(name) > 2 * _ENDING else name
 
 
 def own_places(reader: Reader, sending: Sending | None = None) -> dict[Section, list[Place]]:
@@ -120,7 +145,7 @@ def own_lines(reader: Reader, section: Section, places: Sequence[Place]) -> list
         reason = row["reason"] if said is None else row["first"] or ""
         line = LogLine(entry, None, row["received_at"], outcome, reason, row["lane"])
         place = (row["epoch"], row["seq"])
-        found[place] = OwnLine(place, section, line, row["stream"], row["number"] or "", row["saved_at"], said)
+        found[place] = OwnLine(place, section, line, row["stream"], row["number"], row["saved_at"], said, bool(row["here"]))
     return [found[place] for place in places if place in found]
 
 
@@ -152,7 +177,8 @@ def job_files(reader: Reader, stream: str = "", *, lost: Container[str] = ()) ->
         lost: hashes of those that are not on this device any more, whatever the database says (services/lost_files.py).
     """
     rows = reader.rows(
-        "SELECT f.job AS stream, j.number, f.sha256, f.name, f.state FROM files f LEFT JOIN jobs j ON j.stream = f.job "
+        "SELECT f.job AS stream, coalesce(j.number, g.number) AS number, f.sha256, f.name, f.state FROM files f "
+        "LEFT JOIN jobs j ON j.stream = f.job LEFT JOIN left_jobs g ON g.stream = f.job "
         "WHERE f.job != '' AND f.state IN ('here', 'sent', 'away', 'gone') AND (f.job = :stream OR (:stream = '' AND f.job IN "
         "(SELECT job FROM files WHERE state = 'here'))) ORDER BY f.job, f.size",
         {"stream": stream},
@@ -163,7 +189,7 @@ def job_files(reader: Reader, stream: str = "", *, lost: Container[str] = ()) ->
         found.setdefault(row["stream"], []).append((row["number"] or "", row["name"], state))
     return [
         JobFiles(
-            name, files[0][0] or name, sum(state not in ("here", GONE) for *_, state in files), len(files),
+            name, files[0][0] or stream_words(name), sum(state not in ("here", GONE) for *_, state in files), len(files),
             tuple(file for _, file, state in files if state == "here"), tuple(file for _, file, state in files if state == GONE),
         )
         for name, files in found.items()
