@@ -1,4 +1,5 @@
-"""What a server does by the clock, with nobody asking: jobs that were closed long ago leave the devices.
+"""What a server does by the clock, with nobody asking: jobs that were closed long ago leave the devices, and once a day every file
+that should be here is looked for.
 
 A clock that is a year ahead would take every closed job away at once. So time that passed while nobody looked is not believed on
 the day it is first seen: where the clock is further on, or further back, than a running server can explain, nothing leaves for a
@@ -11,6 +12,7 @@ import logging
 import threading
 
 from fieldapp.domain.problem import Problem
+from fieldapp.server.lost_files import want_lost_files
 from fieldapp.server.services import ServerServices
 from fieldapp.store.tables import SettingRow
 
@@ -25,6 +27,9 @@ WAIT_MS = 86_400_000
 """So long nothing leaves after that."""
 SEEN, DOUBTED = "upkeep_seen", "upkeep_doubted"
 """Settings: the time of the last look, and since when the clock is doubted (0: it is not)."""
+FILES_LOOKED = "upkeep_files"
+"""Setting: when files were looked for last."""
+FILES_EVERY_MS = 86_400_000
 
 
 class Upkeep:
@@ -48,6 +53,19 @@ class Upkeep:
         """Do what is due now."""
         if self._is_believed(self._services.clock()):
             self._services.hints.publish(self._services.replica.let_old_jobs_go())
+        self._look_for_files(self._services.clock())
+
+    def _look_for_files(self, now: int) -> None:
+        """Once a day, whichever process comes first. What the storage has lost is asked for."""
+        db = self._services.db
+        with db.write() as conn:
+            found = db.rows(conn, "SELECT value FROM settings WHERE name = ?", (FILES_LOOKED,))
+            if found and 0 <= now - int(found[0][0]) < FILES_EVERY_MS:
+                return
+            db.upsert(conn, SettingRow, [{"name": FILES_LOOKED, "value": str(now)}])
+        lost = want_lost_files(db, self._services.storage)
+        if lost:
+            log.warning("%d files are gone from the storage; they are asked of the devices that recorded them: %s", len(lost), lost)
 
     def _is_believed(self, now: int) -> bool:
         """Whether the clock went on as clocks do since the last look, or a day has passed since it leapt."""

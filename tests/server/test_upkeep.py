@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from fieldapp.domain.entry import Envelope, Moment, encode, write_entry
+from fieldapp.domain.entry import Envelope, FileRef, Moment, encode, write_entry
 from fieldapp.domain.entry_types import lifecycle
+from fieldapp.domain.entry_types.steps import NoteAdded
+from fieldapp.domain.problem import Problem
 from fieldapp.server.services import ServerServices
 from fieldapp.server.upkeep import Upkeep
 from fieldapp.sync.protocol import StreamRemoved
 from tests.server.conftest import Clock
-from tests.server.office import LOG, Office
+from tests.server.office import LOG, Office, entry_of
 from tests.server.test_feed import Reader
 
 DAY_MS, HOUR_MS = 86_400_000, 3_600_000
@@ -85,3 +89,50 @@ def test_the_90_days_are_the_servers(office: Office, services: ServerServices, c
     clock.now += 2 * DAY_MS
     assert set(services.replica.let_old_jobs_go()) == {LOG}
     assert StreamRemoved(LOG, closed) in reader.pull().removed
+
+
+def with_photos(office: Office, services: ServerServices, count: int) -> tuple[Reader, list[str]]:
+    """A device whose photos have arrived; their hashes."""
+    stream, names = office.job(1, "tech-1"), []
+    who = office.enrol("tech-1")
+    for number in range(count):
+        photo = b"photo %d" % number
+        names.append(hashlib.sha256(photo).hexdigest())
+        named = FileRef(names[-1], len(photo), "a.jpg", "image/jpeg")
+        office.push(who, entry_of(who, stream, NoteAdded(f"note {number}"), files=(named,)))
+        services.files.put_part(names[-1], "0", photo)
+        services.files.complete(names[-1])
+    reader = Reader(office, who)
+    reader.drain()
+    return reader, names
+
+
+def test_a_file_that_the_storage_lost_is_asked_of_the_device_that_recorded_it(
+    office: Office, services: ServerServices, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, names = with_photos(office, services, 3)
+    upkeep = Upkeep(services)
+    upkeep.round()
+    assert reader.pull().wanted == ()
+    services.storage.path(names[1]).unlink()  # type: ignore[attr-defined]
+    upkeep.round()
+    assert reader.pull().wanted == (), "it was looked today already"
+    clock.now += DAY_MS
+    upkeep.round()
+    assert reader.pull().wanted == (names[1],)
+    assert Reader(office, office.enrol("tech-2")).pull().wanted == (), "it is asked of nobody else"
+    assert names[1] in caplog.text
+    assert [missing.missing for missing in services.files.missing()] == [("a.jpg",)]
+    services.files.put_part(names[1], "0", b"photo 1")
+    services.files.complete(names[1])
+    assert reader.pull().wanted == ()
+
+
+def test_a_storage_that_is_away_loses_nothing(office: Office, services: ServerServices, caplog: pytest.LogCaptureFixture) -> None:
+    reader, names = with_photos(office, services, 8)
+    for name in names[:6]:
+        services.storage.path(name).unlink()  # type: ignore[attr-defined]
+    with pytest.raises(Problem) as caught:
+        Upkeep(services).round()
+    assert caught.value.code == "storage-doubted"
+    assert reader.pull().wanted == ()
