@@ -6,6 +6,7 @@ The first frame needs Textual, the domain and plain sqlite3 only; what writes an
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
@@ -26,7 +27,7 @@ from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
-from fieldapp.screens.base import EVERYWHERE, FieldScreen
+from fieldapp.screens.base import EVERYWHERE, FieldModal, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
 from fieldapp.screens.key_path import Followed, KeyPath
 from fieldapp.screens.leaving import Leaving
@@ -44,8 +45,11 @@ if TYPE_CHECKING:
     from fieldapp.sync.status import SyncStatus
 
 ResultT = TypeVar("ResultT")
+AnswerT = TypeVar("AnswerT")
 WARM_S = 0.1
 """Between the first frame and the import of what writes: both together would make the frame wait."""
+TOLD_S = 10.0
+"""What went wrong can be read so long."""
 _TECHNICIAN_SCREENS = ("technician.job", "technician.step_runner", "technician.complete_check", "customer.handover")
 _OFFICE_SCREENS = ("office.review_job", "office.review", "office.entry", "office.desk")
 _BOTH = ("technician.sync_centre", "search", "help")
@@ -60,6 +64,16 @@ def _screen_commands() -> type[Provider]:
     from fieldapp.screens.palette import ScreenCommands
 
     return ScreenCommands
+
+
+def _noted(error: Exception) -> Problem:
+    """A mistake of the program: the traceback goes into the home's log."""
+    logging.getLogger(__name__).error("what was entered could not be recorded", exc_info=error)
+    return Problem(
+        "unexpected",
+        "Something unexpected went wrong. What was entered is not saved, and still there.",
+        "What was reported as saved before is safe; the log file has the details.",
+    )
 
 
 class FieldApp(App[None]):
@@ -94,6 +108,7 @@ class FieldApp(App[None]):
         self.sync_line = SyncLine(synced=int(contact) if contact.isdigit() else None)
         self._make_loop, self._network, self.ask_desk = loop, network, ask_desk
         self._tidying = Tidying()
+        self._told: tuple[str, float] | None = None
         self.begun = False
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
@@ -176,6 +191,15 @@ class FieldApp(App[None]):
 
     # --- Writing and hearing of changes -------------------------------------------------------------------------------------------
 
+    def ask(self, window: FieldModal[AnswerT], record: Callable[[AnswerT], object]) -> None:
+        """Show a window whose answer is recorded. It stays until that is saved: nothing typed in it is lost by a full disk.
+
+        Args:
+            record: calls `record(..., asked=window)` with what was answered. Going back calls nothing.
+        """
+        window.records = record
+        self.push_screen(window)
+
     @work(group="write", exit_on_error=False)
     async def record(
         self,
@@ -183,20 +207,33 @@ class FieldApp(App[None]):
         then: Callable[[ResultT], object] | None = None,
         told: str = "",
         refused: Callable[[Problem], object] | None = None,
+        asked: FieldModal[Any] | None = None,
     ) -> None:
         """Write something; then say so and show it. What is refused is told and changes nothing.
 
         Args:
             action: runs in the writing thread. then: called with its result, on the screen's thread. told: said when it is saved.
-            refused: called after a refusal was told.
+            refused: called after a refusal was told. asked: the window whose answer this is; it closes when it is saved.
         """
+
+        def write(services: DeviceServices) -> ResultT:
+            done = action(services)
+            if asked is not None:
+                asked.forget_draft(services)
+            return done
+
         try:
-            result = await self.session.write(action)
-        except Problem as problem:
+            result = await self.session.write(write)
+        except Exception as error:  # whatever it was: what was typed stays, and the person hears of it
+            problem = error if isinstance(error, Problem) else _noted(error)
             self.tell(problem)
+            if asked is not None:
+                asked.not_saved()
             if refused is not None:
                 refused(problem)
             return
+        if asked is not None:
+            asked.saved()
         saved = getattr(result, "saved", result)
         self.streams_changed(getattr(saved, "streams", frozenset()))
         if told:
@@ -207,6 +244,8 @@ class FieldApp(App[None]):
             outcome = then(result)
             if isinstance(outcome, Awaitable):
                 await outcome
+        if asked is not None:
+            self.call_after_refresh(self.keys.release)  # what was typed meanwhile is for what is there now
 
     def keep(self, action: Callable[[DeviceServices], object]) -> None:
         """Write something that no screen shows and nobody waits for, such as a draft. Only what goes wrong is told."""
@@ -215,7 +254,7 @@ class FieldApp(App[None]):
         def done(future: Future[object]) -> None:
             problem = future.exception()
             if isinstance(problem, Problem):
-                loop.call_soon_threadsafe(self.tell, problem)
+                loop.call_soon_threadsafe(self._tell_again, problem)
 
         self.session.later(action).add_done_callback(done)
 
@@ -339,7 +378,13 @@ class FieldApp(App[None]):
         from fieldapp.screens.problem_words import problem_words  # costs the first frame some milliseconds
 
         text = safe_text(problem_words(problem))
-        self.notify(text.plain, severity="error", timeout=10, markup=False)
+        self.notify(text.plain, severity="error", timeout=TOLD_S, markup=False)
+        self._told = (problem.code, time.monotonic())
+
+    def _tell_again(self, problem: Problem) -> None:
+        """Say it, unless it is still to be read: a draft is written with every few letters."""
+        if self._told is None or self._told[0] != problem.code or time.monotonic() - self._told[1] > TOLD_S:
+            self.tell(problem)
 
     def who(self) -> tuple[str, str]:
         """Person and branch, for the header."""

@@ -25,6 +25,7 @@ from fieldapp.screens.technician.inputs.long_text import Sheet
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.technician.drafting import DraftKeeper
 
 
@@ -43,6 +44,8 @@ class NoteScreen(FieldModal[str]):
     def __init__(self, question: str, drafts: DraftKeeper | None = None, name: str = "", hint: str = "") -> None:
         super().__init__()
         self._question, self._drafts, self._field_name, self._hint = question, drafts, name, hint
+        self._forget: Callable[[DeviceServices], None] = lambda services: None
+        self._waiting: tuple[str, int, str] | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
@@ -68,13 +71,22 @@ class NoteScreen(FieldModal[str]):
             self.query_one("#hint", Static).update(_("Nothing is written yet. Esc goes back."))
             return
         if self._drafts is not None:
-            self._drafts.forget(self._field_name, 0)
-        self.dismiss(text)
+            self._waiting = self._drafts.drop()
+            self._forget = self._drafts.forgetting(self._field_name, 0)
+        self.answer(text)
+
+    def forget_draft(self, services: DeviceServices) -> None:
+        self._forget(services)
+
+    def not_saved(self) -> None:
+        super().not_saved()
+        if self._drafts is not None and self._waiting is not None:
+            self._drafts.typed(*self._waiting)
 
     def action_back(self) -> None:
         if self._drafts is not None:
             self._drafts.flush()
-        self.dismiss(None)
+        super().action_back()
 
 
 class ConfirmScreen(FieldModal[bool]):
@@ -156,7 +168,7 @@ class AskScreen(FieldModal[tuple[str, ...]]):
             return
         texts = [self._checked(number) for number in range(len(fields))]
         if all(text is not None for text in texts):
-            self.dismiss(tuple(text for text in texts if text is not None))
+            self.answer(tuple(text for text in texts if text is not None))
 
     def _checked(self, place: int) -> str | None:
         question, field = self._questions[place], list(self.query(Field))[place]

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.screen import ModalScreen, Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
 from fieldapp.domain.safe import plain_text
+from fieldapp.language import _
 from fieldapp.screens.actions import bindings
 from fieldapp.widgets.footer import KeyFooter
 from fieldapp.widgets.header import StatusHeader
 
 if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.app import FieldApp
 
 ResultT = TypeVar("ResultT")
+SAVING_S = 15.0
+"""Keys wait so long for an answer to be saved: longer than another program is waited for that has the home."""
+SLOW_S = 0.5
+"""What is not saved by then is said to be under way."""
 EVERYWHERE = ("help", "language", "theme", "network")
 
 
@@ -114,7 +121,11 @@ class FieldScreen(Screen[None]):
 
 
 class FieldModal(ModalScreen[ResultT]):
-    """A small window with a typed result; None means that the person went back."""
+    """A small window with a typed result; None means that the person went back.
+
+    Where the result is recorded (`FieldApp.ask`) the window stays until that is saved: what is refused, on a full disk say, is
+    still there as it was typed, and is tried again with the same key.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("back")]
     DEFAULT_CSS = """
@@ -125,9 +136,63 @@ class FieldModal(ModalScreen[ResultT]):
     }
     """
 
+    records: Callable[[ResultT], object] | None = None
+    """Records the answer; whoever does so says how it went: `saved` or `not_saved`. Set by `FieldApp.ask`."""
+    _answered: tuple[ResultT] | None = None
+    _is_saved = False
+    _slow: Timer | None = None
+    _subtitle = ""
+
     @property
     def field(self) -> FieldApp:
         return cast("FieldApp", self.app)
 
+    def answer(self, answer: ResultT) -> None:
+        """The person has answered: the window closes, at once or when the answer is recorded. One answer is taken at a time."""
+        if self.records is None:
+            self.dismiss(answer)
+        elif self._answered is None:
+            self._answered = (answer,)
+            self.field.keys.hold(SAVING_S)
+            self._slow = self.set_timer(SLOW_S, self._say_saving)
+            self.records(answer)
+
+    def saved(self) -> None:
+        """The answer is on the disk: the window closes, now or when it is in front again."""
+        self._no_longer_saving()
+        self._is_saved = True
+        self._close_saved()
+
+    def not_saved(self) -> None:
+        """The answer was refused. Keys that came meanwhile were meant for what would have come next: they are no part of it."""
+        self._no_longer_saving()
+        self._answered = None
+        self.field.keys.forget()
+        self.field.keys.release()
+
+    def forget_draft(self, services: DeviceServices) -> None:
+        """Called in the writing thread, behind the answer: what was kept of it while it was typed is not needed any more."""
+
+    def on_screen_resume(self) -> None:
+        self._close_saved()
+
     def action_back(self) -> None:
-        self.dismiss(None)
+        if self._answered is None:
+            self.dismiss(None)
+
+    def _close_saved(self) -> None:
+        if self._is_saved and self._answered is not None and self.app.screen is self:
+            self.dismiss(self._answered[0])
+
+    def _say_saving(self) -> None:
+        for window in self.query(".window"):
+            self._subtitle, window.border_subtitle = str(window.border_subtitle or ""), _("Saving ...")
+
+    def _no_longer_saving(self) -> None:
+        if self._slow is not None:
+            self._slow.stop()
+            self._slow = None
+        if self._subtitle:
+            for window in self.query(".window"):
+                window.border_subtitle = self._subtitle
+            self._subtitle = ""

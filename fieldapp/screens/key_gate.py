@@ -1,7 +1,7 @@
 """What is typed while a screen is changing goes to the place it was meant for, and a scanner's burst never fires actions.
 
 Keys are looked at before anything else sees them, one at a time: what comes while one is on its way (key_path.py) waits in order.
-While a step is being recorded they wait for the next step's field.
+While a step is being recorded they wait for the next step's field; while an answer is, for what comes after its window.
 After the scanner's prefix, or after `/` where nothing is typed, they are taken for a code until Enter or a pause longer than any
 scanner's.
 """
@@ -21,7 +21,7 @@ BURST_KEYS = 3
 _REPEATED = frozenset("jk")
 """Held down, these move the cursor."""
 HELD_S = 2.0
-"""Keys are never held longer, whatever happens."""
+"""Keys are held no longer, unless whoever holds them says so."""
 _ENDS = frozenset({"enter", "tab", "ctrl+j"})
 """What a scanner sends after a code."""
 _LET_THROUGH = frozenset({"ctrl+q", "ctrl+c"})
@@ -153,16 +153,18 @@ class KeyGate:
         if keys:
             self._send(keys)
 
-    def hold(self) -> None:
-        """Keep what is typed from now on until `release`."""
+    def hold(self, longest: float = HELD_S) -> None:
+        """Keep what is typed from now on until `release`, or so many seconds."""
         if self._held is None:
             self._held = []
             self._turn += 1
             turn = self._turn
-            self._after(HELD_S, lambda: self.release() if turn == self._turn else None)
+            self._after(longest, lambda: self.release() if turn == self._turn else None)
 
     def release(self) -> None:
         """Hand on what was typed meanwhile."""
+        if self._held is None:
+            return
         held, self._held = self._held, None
         self._turn += 1
         if held:

@@ -145,9 +145,9 @@ class ReasonScreen(ListAndLine[tuple[str, str]]):
         row = self.query_one(WindowList).row if self._reasons else Reason("", "")
         assert isinstance(row, Reason)
         if row.code:
-            self.dismiss((row.code, said))
+            self.answer((row.code, said))
         elif said:
-            self.dismiss((said, ""))
+            self.answer((said, ""))
         else:
             self.query_one(Field).focus()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from fieldapp.language import _, language, set_language
@@ -29,21 +30,17 @@ class Locking:
         """Lock and show the customer's first page; a PIN is chosen before that where there is none."""
         pages = self._pages
         if not has_pin(pages.field.session.reader):
-            pages.app.push_screen(NewPinScreen(), self._first_pin)
+            self._ask_pin(then=lambda _done: self.lock_up())
             return
         self.locked = True
         pages.show_text()
 
     def action_new_pin(self) -> None:
-        self._pages.app.push_screen(NewPinScreen(), self._pin_chosen)
+        self._ask_pin(told=_("The PIN is saved."))
 
-    def _pin_chosen(self, pin: str | None) -> None:
-        if pin is not None:
-            self._pages.field.record(lambda services: set_pin(services.replica, pin), told=_("The PIN is saved."))
-
-    def _first_pin(self, pin: str | None) -> None:
-        if pin is not None:
-            self._pages.field.record(lambda services: set_pin(services.replica, pin), then=lambda _done: self.lock_up())
+    def _ask_pin(self, then: Callable[[object], object] | None = None, told: str = "") -> None:
+        asked, field = NewPinScreen(), self._pages.field
+        field.ask(asked, lambda pin: field.record(lambda services: set_pin(services.replica, pin), then, told, asked=asked))
 
     def action_unlock(self) -> None:
         set_language(self.staff_language)

@@ -114,7 +114,7 @@ class NewPinScreen(FieldModal[str]):
     def _second(self, event: Input.Submitted) -> None:
         first = self.query_one("#first", Input)
         if len(first.value.strip()) >= SHORTEST and first.value == event.value:
-            self.dismiss(first.value.strip())
+            self.answer(first.value.strip())
         else:
             self._say(_("The two are not the same."))
             event.input.value = ""

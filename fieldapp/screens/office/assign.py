@@ -105,4 +105,4 @@ class AssignScreen(FieldModal[str]):
     @on(WindowList.Chosen)
     def _chosen(self, event: WindowList.Chosen) -> None:
         assert isinstance(event.row, Candidate)
-        self.dismiss(event.row.person.id)
+        self.answer(event.row.person.id)

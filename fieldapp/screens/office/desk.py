@@ -186,13 +186,8 @@ class DeskScreen(FieldScreen):
         name = row.id
         title = self._rows.stories[row.stream].step_title(step_of(row))
 
-        def answered(texts: tuple[str, ...] | None) -> None:
-            if texts is not None:
-                value, why = texts
-                self._record(lambda services: services.desk.merge(name, value, why))
-
         questions = [Question(_("The value that stands from now on")), Question(_("Why"), _("whoever recorded it reads this"))]
-        self.app.push_screen(AskScreen(title, questions), answered)
+        self._decide(AskScreen(title, questions), lambda services, texts: services.desk.merge(name, *texts))
 
     def _ask_reason(self, title: str, decide: Callable[[DeviceServices, str, str], DeskDecision], *, needed: bool = True) -> None:
         row = self._list.row
@@ -200,15 +195,16 @@ class DeskScreen(FieldScreen):
             return
         name = row.id
 
-        def answered(texts: tuple[str, ...] | None) -> None:
-            if texts is not None:
-                self._record(lambda services: decide(services, name, texts[0]))
+        asked = AskScreen(title, [Question(_("Why"), _("whoever recorded it reads this"), needed=needed)])
+        self._decide(asked, lambda services, texts: decide(services, name, texts[0]))
 
-        self.app.push_screen(AskScreen(title, [Question(_("Why"), _("whoever recorded it reads this"), needed=needed)]), answered)
-
-    def _record(self, decide: Callable[[DeviceServices], DeskDecision]) -> None:
+    def _decide(self, asked: AskScreen, decide: Callable[[DeviceServices, tuple[str, ...]], DeskDecision]) -> None:
         told = _("Saved. Whoever recorded it hears of it with the next exchange.")
-        self.field.record(decide, told=told, then=lambda done: self.reload())
+
+        def answered(texts: tuple[str, ...]) -> None:
+            self.field.record(lambda services: decide(services, texts), told=told, then=lambda done: self.reload(), asked=asked)
+
+        self.field.ask(asked, answered)
 
     def _log_of_bytes(self) -> str:
         row = self._list.row

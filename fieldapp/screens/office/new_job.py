@@ -242,7 +242,7 @@ class NewJobScreen(FieldModal[NewJob]):
         if wish.when and not window_words(wish.when, self._zone).plain.startswith("✓"):
             self._input("when").focus()
             return
-        self.dismiss(NewJob(wish, self._taken_id("person")))
+        self.answer(NewJob(wish, self._taken_id("person")))
 
 
 def _choice(name: str, words: Words, lang: str, more: str = "") -> Choice:

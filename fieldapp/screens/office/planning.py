@@ -29,9 +29,10 @@ class PlansJobs:
             return
         number = job.number
 
-        def chosen(person: str | None) -> None:
-            if person is not None:
-                screen.field.record(lambda services: services.office.assign(number, person), then=told)
+        asked = AssignScreen(job)
+
+        def chosen(person: str) -> None:
+            screen.field.record(lambda services: services.office.assign(number, person), then=told, asked=asked)
 
         def told(done: Assigned) -> None:
             words = _("{number} is given to {name}. Saved.").format(number=done.number, name=done.person.name)
@@ -40,7 +41,7 @@ class PlansJobs:
                 words = sentences(words, taken.format(name=done.before))
             _say(screen, words, done.warnings)
 
-        screen.app.push_screen(AssignScreen(job), chosen)
+        screen.field.ask(asked, chosen)
 
     def action_reschedule(self) -> None:
         from fieldapp.screens.office.reschedule import RescheduleScreen
@@ -50,13 +51,14 @@ class PlansJobs:
             return
         number = job.number
 
-        def chosen(answer: tuple[str, str] | None) -> None:
-            if answer is not None:
-                when, reason = answer
-                told = _("{number} has another time window. Saved.").format(number=number)
-                screen.field.record(lambda services: services.office.reschedule(number, when, reason=reason), told=told)
+        asked = RescheduleScreen(job)
 
-        screen.app.push_screen(RescheduleScreen(job), chosen)
+        def chosen(answer: tuple[str, str]) -> None:
+            when, reason = answer
+            told = _("{number} has another time window. Saved.").format(number=number)
+            screen.field.record(lambda services: services.office.reschedule(number, when, reason=reason), told=told, asked=asked)
+
+        screen.field.ask(asked, chosen)
 
     def action_cancel_job(self) -> None:
         from fieldapp.screens.office.device_words import device_words
@@ -67,22 +69,22 @@ class PlansJobs:
             return
         number = job.number
 
-        def given(answer: tuple[str, str] | None) -> None:
-            if answer is not None:
-                reason = ": ".join(part for part in answer if part)
-                told = _("{number} is cancelled. Saved.").format(number=number)
-                screen.field.record(lambda services: services.office.cancel(number, reason), told=told)
+        asked = ReasonScreen.for_move(screen.field, job, "cancel", device_words(screen.field, job))
 
-        screen.app.push_screen(ReasonScreen.for_move(screen.field, job, "cancel", device_words(screen.field, job)), given)
+        def given(answer: tuple[str, str]) -> None:
+            reason = ": ".join(part for part in answer if part)
+            told = _("{number} is cancelled. Saved.").format(number=number)
+            screen.field.record(lambda services: services.office.cancel(number, reason), told=told, asked=asked)
+
+        screen.field.ask(asked, given)
 
     def action_new_job(self) -> None:
         from fieldapp.screens.office.new_job import NewJob, NewJobScreen
 
-        screen = cast("FieldScreen", self)
+        screen, asked = cast("FieldScreen", self), NewJobScreen()
 
-        def filled(wanted: NewJob | None) -> None:
-            if wanted is not None:
-                screen.field.record(lambda services: services.office.create(wanted.wish, person=wanted.person), then=told)
+        def filled(wanted: NewJob) -> None:
+            screen.field.record(lambda services: services.office.create(wanted.wish, person=wanted.person), then=told, asked=asked)
 
         def told(made: Created) -> None:
             words = _("{number} is created. Saved.").format(number=made.number)
@@ -90,7 +92,7 @@ class PlansJobs:
                 words = _("{number} is created and given to {name}. Saved.").format(number=made.number, name=made.person)
             _say(screen, words, made.warnings)
 
-        screen.app.push_screen(NewJobScreen(), filled)
+        screen.field.ask(asked, filled)
 
 
 def _say(screen: FieldScreen, words: str, warnings: tuple[str, ...]) -> None:

@@ -77,7 +77,7 @@ class RescheduleScreen(FieldModal[tuple[str, str]]):
     @on(Input.Submitted, "#reason")
     def _reason_given(self, event: Input.Submitted) -> None:
         if self._valid():
-            self.dismiss((self.query_one("#when", Input).value, event.value.strip()))
+            self.answer((self.query_one("#when", Input).value, event.value.strip()))
         else:
             self.query_one("#when", Input).focus()
 

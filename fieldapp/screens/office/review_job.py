@@ -259,13 +259,14 @@ class ReviewJobScreen(FieldScreen):
             return
         from fieldapp.screens.office.open_points import ApproveAnywayScreen
 
-        def given(note: str | None) -> None:
-            if note is not None:
-                self.field.record(
-                    lambda services: services.office.approve(number, note=note, anyway=True), then=self._left, told=told
-                )
+        asked = ApproveAnywayScreen(number, points, self._drafts)
 
-        self.app.push_screen(ApproveAnywayScreen(number, points, self._drafts), given)
+        def given(note: str) -> None:
+            self.field.record(
+                lambda services: services.office.approve(number, note=note, anyway=True), then=self._left, told=told, asked=asked
+            )
+
+        self.field.ask(asked, given)
 
     def _approve(self, number: str, told: str) -> None:
         self.field.record(lambda services: services.office.approve(number), then=self._left, told=told)
@@ -282,16 +283,19 @@ class ReviewJobScreen(FieldScreen):
             return
         number, told = job.number, _("{number} is sent back. Saved.").format(number=job.number)
 
-        def given(note: str | None) -> None:
-            if note is not None:
-                self.field.record(lambda services: services.office.send_back(number, keys, note), then=self._left, told=told)
-
         titles = [self._story.step_title(key) for key in keys]
         shown = "\n".join(safe_text(f"· {title}").plain for title in titles[:8])
         more = "\n" + _("and {count} more").format(count=len(titles) - 8) if len(titles) > 8 else ""
         hint = shown + more + "\n" + _("The technician reads the note on each of these steps. Enter sends them back.")
         title = plural("What is to be done again? {count} step", "What is to be done again? {count} steps", len(keys))
-        self.app.push_screen(NoteScreen(title.format(count=len(keys)), self._drafts, "send-back", hint), given)
+        asked = NoteScreen(title.format(count=len(keys)), self._drafts, "send-back", hint)
+
+        def given(note: str) -> None:
+            self.field.record(
+                lambda services: services.office.send_back(number, keys, note), then=self._left, told=told, asked=asked
+            )
+
+        self.field.ask(asked, given)
 
     def _left(self, _done: object) -> None:
         """Decided: back to the list it was opened from."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from fieldapp.bootstrap import DeviceServices
     from fieldapp.domain.recording import LeftOut
+    from fieldapp.screens.technician.file_picker import FilePickerScreen
     from fieldapp.screens.technician.step_runner import StepRunnerScreen
     from fieldapp.services.work import Recorded
 
@@ -42,24 +43,24 @@ class AroundStep:
 
     def _leave_out(self, verdict: LeftOut) -> None:
         runner = self._runner
-        if runner.place is not None:
-            asked = ReasonScreen.for_step(runner.field, runner.place.step.reasons, verdict)
-            runner.app.push_screen(asked, partial(self._left_out, runner.place, verdict))
-
-    def _left_out(self, place: StepPlace, verdict: LeftOut, answer: tuple[str, str] | None) -> None:
-        runner = self._runner
-        if answer is None or runner.steps is None:
+        place = runner.place
+        if place is None or runner.steps is None:
             return
-        number, version, stream = runner.steps.job.number, place.procedure.version, runner.stream
-        reason, note = answer
+        number, forget = runner.steps.job.number, runner.drafts.forgetting(place.key, place.procedure.version)
+        asked = ReasonScreen.for_step(runner.field, place.step.reasons, verdict)
 
-        def write(services: DeviceServices) -> Recorded:
-            recorded = services.work.leave_out(number, place.key, verdict, reason, note=note)
-            services.drafts.forget(stream, place.key, version)
-            return recorded
+        def given(answer: tuple[str, str]) -> None:
+            reason, note = answer
 
-        runner.drafts.drop()
-        runner.write(write, lambda problem: None)
+            def write(services: DeviceServices) -> Recorded:
+                recorded = services.work.leave_out(number, place.key, verdict, reason, note=note)
+                forget(services)
+                return recorded
+
+            waiting = runner.drafts.drop()
+            runner.write(write, lambda problem: runner.drafts.typed(*waiting) if waiting else None, asked)
+
+        runner.field.ask(asked, given)
 
     # --- Remarks, questions, suggestions ----------------------------------------------------------------------------------------
 
@@ -88,12 +89,13 @@ class AroundStep:
             return
         number = runner.steps.job.number
 
-        def given(text: str | None) -> None:
-            if text is not None:
-                runner.field.record(lambda services: write(services.work, number, place.key, text), told=told)
-
         runner.drafts.flush()
-        runner.app.push_screen(NoteScreen(title, runner.drafts, f"{name}:{place.key}", hint), given)
+        asked = NoteScreen(title, runner.drafts, f"{name}:{place.key}", hint)
+
+        def given(text: str) -> None:
+            runner.field.record(lambda services: write(services.work, number, place.key, text), told=told, asked=asked)
+
+        runner.field.ask(asked, given)
 
     # --- Files ------------------------------------------------------------------------------------------------------------------
 
@@ -104,36 +106,16 @@ class AroundStep:
         if place is not None and runner.steps is not None:
             attached = place.state.files if place.state else ()
             runner.drafts.flush()
-            picker = FilePickerScreen(runner.field.session.home.inbox, say(place.step.title, language()), attached)
-            runner.app.push_screen(picker, partial(self._picked, place))
+            photos = place.step.criterion is not None and bool(place.step.criterion.photos)
+            inbox, title = runner.field.session.home.inbox, say(place.step.title, language())
+            picker = FilePickerScreen(inbox, title, attached, photos=photos)
+            runner.field.ask(picker, partial(self._attach_file, runner.steps.job.number, place.key, picker))
 
-    def _picked(self, place: StepPlace, path: Path | None) -> None:
-        """What is attached stays: something else than a photo where photos are asked for is asked about first."""
-        from fieldapp.screens.technician.file_picker import is_picture
-
-        runner = self._runner
-        if path is None or runner.steps is None:
-            return
-        if place.step.criterion is None or not place.step.criterion.photos or is_picture(path):
-            self._attach_file(place, path)
-            return
-        text = Content.assemble(
-            safe_text(path.name, "bold"),
-            "\n\n",
-            _("This is no photo, and the step asks for one. What is attached stays in the log."),
-        )
-        runner.app.push_screen(
-            ConfirmScreen(_("Attach a photo or file"), text, _("attach")),
-            lambda yes: self._attach_file(place, path) if yes else None,
-        )
-
-    def _attach_file(self, place: StepPlace, path: Path) -> None:
-        runner = self._runner
-        if runner.steps is None:
-            return
-        number = runner.steps.job.number
+    def _attach_file(self, number: str, key: str, picker: FilePickerScreen, path: Path) -> None:
         told = _("Attached and saved here: {name}").format(name=safe_text(path.name).plain)
-        runner.field.record(lambda services: services.work.attach(number, place.key, path), then=self._attached, told=told)
+        self._runner.field.record(
+            lambda services: services.work.attach(number, key, path), then=self._attached, told=told, asked=picker
+        )
 
     def _attached(self, recorded: Recorded) -> None:
         if recorded.plan is not None and recorded.plan.bodies:

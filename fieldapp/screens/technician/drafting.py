@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
+from fieldapp.domain.problem import Problem
 from fieldapp.store.queries.drafts import draft_of
 
 if TYPE_CHECKING:
@@ -58,6 +60,20 @@ class DraftKeeper:
             self._timer = None
         waiting, self._waiting = self._waiting, None
         return waiting
+
+    def forgetting(self, step: str, version: int) -> Callable[[DeviceServices], None]:
+        """For the writing thread, right behind what was recorded: the field has no draft any more."""
+        job, typed = self._job, self._app.session.typed
+
+        def forget(services: DeviceServices) -> None:
+            try:
+                services.drafts.forget(job, step, version)
+            except Problem:
+                typed[job, step, version] = ""  # it is recorded: what the disk still has of it must not be taken for unsaved
+            else:
+                typed.pop((job, step, version), None)
+
+        return forget
 
     def forget(self, step: str, version: int) -> None:
         """The field has no draft any more."""

@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from fieldapp.domain.job import Attached
 from fieldapp.language import _, plural
+from fieldapp.screens.asking import ConfirmScreen
 from fieldapp.screens.list_and_line import ListAndLine
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Found, listed_in
@@ -28,6 +29,7 @@ class FilePickerScreen(ListAndLine[Path]):
 
     Args:
         inbox: folder that is looked at first. title: what it is for. attached: what is attached already.
+        photos: photos are asked for. What is attached stays: something else is asked about first.
     """
 
     DEFAULT_CSS = """
@@ -37,8 +39,9 @@ class FilePickerScreen(ListAndLine[Path]):
     FilePickerScreen .wrong { height: auto; color: $text-error; }
     """
 
-    def __init__(self, inbox: Path, title: str, attached: Sequence[Attached] = ()) -> None:
+    def __init__(self, inbox: Path, title: str, attached: Sequence[Attached] = (), *, photos: bool = False) -> None:
         super().__init__()
+        self._photos = photos
         self._folder, self._title, self._attached = inbox, title, tuple(attached)
         self._inbox = inbox
         self._shown: list[Found] = []
@@ -105,7 +108,7 @@ class FilePickerScreen(ListAndLine[Path]):
         if isinstance(event.row, Found) and event.row.is_folder:
             self._look_into(event.row.path)
         elif isinstance(event.row, Found):
-            self.dismiss(event.row.path)
+            self._chose(event.row.path)
 
     def action_record(self) -> None:
         """Enter in the line: the file typed there is attached, a folder is looked into."""
@@ -118,7 +121,7 @@ class FilePickerScreen(ListAndLine[Path]):
         except (OSError, ValueError):
             there = folder = False
         if there:
-            self.dismiss(path)
+            self._chose(path)
         elif folder:
             self.query_one(".wrong", Static).update("")
             self.query_one(Field).value = ""
@@ -126,6 +129,19 @@ class FilePickerScreen(ListAndLine[Path]):
             self.query_one(WindowList).focus()
         else:
             self.query_one(".wrong", Static).update(Content.assemble(_("There is no file here: "), safe_text(shown_path(path))))
+
+    def _chose(self, path: Path) -> None:
+        if not self._photos or is_picture(path):
+            self.answer(path)
+            return
+        text = Content.assemble(
+            safe_text(path.name, "bold"),
+            "\n\n",
+            _("This is no photo, and the step asks for one. What is attached stays in the log."),
+        )
+        self.app.push_screen(
+            ConfirmScreen(_("Attach a photo or file"), text, _("attach")), lambda yes: self.answer(path) if yes else None
+        )
 
     def _meant(self, typed: str) -> Path:
         """The path that a text stands for. A file dropped onto a terminal comes with `\\ ` for a space."""

@@ -219,27 +219,30 @@ class JobScreen(MovesJobs, FieldScreen):
         if job is None or not callable(write):
             return
 
-        def given(text: str | None) -> None:
-            if text is not None:
-                self.field.record(lambda services: write(services.work, job.number, text), told=told)
+        asked = NoteScreen(title, self.drafts, f"{name}:")
 
-        self.app.push_screen(NoteScreen(title, self.drafts, f"{name}:"), given)
+        def given(text: str) -> None:
+            self.field.record(lambda services: write(services.work, job.number, text), told=told, asked=asked)
+
+        self.field.ask(asked, given)
 
     def action_commitment(self) -> None:
         job = self.job()
         if job is None:
             return
 
-        def given(answer: tuple[str, ...] | None) -> None:
-            if answer is not None:
-                text, due = answer
-                self.field.record(
-                    lambda services: services.work.commitment(job.number, text, due),
-                    told=_("Promised until {date}. Saved.").format(date=due),
-                )
-
         questions = [Question(_("What is promised")), Question(_("By when"), _("2026-11-20"), check=parse_date)]
-        self.app.push_screen(AskScreen(_("A promise to the customer"), questions), given)
+        asked = AskScreen(_("A promise to the customer"), questions)
+
+        def given(answer: tuple[str, ...]) -> None:
+            text, due = answer
+            self.field.record(
+                lambda services: services.work.commitment(job.number, text, due),
+                told=_("Promised until {date}. Saved.").format(date=due),
+                asked=asked,
+            )
+
+        self.field.ask(asked, given)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         job, role = self.job(), self.field.session.identity.role

@@ -67,12 +67,13 @@ class MovesJobs:
             return
         from fieldapp.screens.reasons import ReasonScreen
 
-        def given(answer: tuple[str, str] | None) -> None:
-            if answer is not None:
-                reason, note = answer
-                screen.field.record(lambda services: services.work.move(number, verb, reason=reason, note=note), told=told)
+        asked = ReasonScreen.for_move(screen.field, job, action)
 
-        screen.app.push_screen(ReasonScreen.for_move(screen.field, job, action), given)
+        def given(answer: tuple[str, str]) -> None:
+            reason, note = answer
+            screen.field.record(lambda services: services.work.move(number, verb, reason=reason, note=note), told=told, asked=asked)
+
+        screen.field.ask(asked, given)
 
     def action_accept(self) -> None:
         self.move("accept")

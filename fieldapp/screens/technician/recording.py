@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from fieldapp.domain.problem import Problem
@@ -49,33 +48,41 @@ class RecordsSteps:
             runner.show_verdict()
         elif result is not None:
             runner.drafts.flush()
-            runner.app.push_screen(ReasonScreen.for_amend(runner.field), partial(self._amend, place, made))
+            asked = ReasonScreen.for_amend(runner.field)
+            runner.field.ask(asked, lambda answer: self._write(place, made, *answer, asked=asked))
         else:
             self._write(place, made)
 
-    def _amend(self, place: StepPlace, made: StepInput, answer: tuple[str, str] | None) -> None:
-        if answer is not None:
-            self._write(place, made, *answer)
-
-    def _write(self, place: StepPlace, made: StepInput, reason: str = "", note: str = "") -> None:
+    def _write(
+        self, place: StepPlace, made: StepInput, reason: str = "", note: str = "", asked: ReasonScreen | None = None
+    ) -> None:
         runner = self._open
         assert runner.steps is not None
-        stream, number, version, typed = runner.stream, runner.steps.job.number, place.procedure.version, made.text
+        number, version, typed = runner.steps.job.number, place.procedure.version, made.text
+        forget = runner.drafts.forgetting(place.key, version)
         shown = made.asked.shown if place.step.type == "signature" else ""
 
         def action(services: DeviceServices) -> Recorded:
             recorded = services.work.record(number, place.key, typed, reason=reason, note=note, shown=shown)
-            services.drafts.forget(stream, place.key, version)
+            forget(services)
             return recorded
 
         def refused(problem: Problem) -> None:
             runner.drafts.typed(place.key, version, typed)
 
         runner.drafts.drop()
-        self.write(action, refused)
+        self.write(action, refused, asked)
 
-    def write(self, action: Callable[[DeviceServices], Recorded], refused: Callable[[Problem], object]) -> None:
-        """Record something about the open step and go on; what is typed meanwhile is meant for the next one."""
+    def write(
+        self,
+        action: Callable[[DeviceServices], Recorded],
+        refused: Callable[[Problem], object],
+        asked: ReasonScreen | None = None,
+    ) -> None:
+        """Record something about the open step and go on; what is typed meanwhile is meant for the next one.
+
+        asked: the window that gave the reason.
+        """
         runner = self._open
 
         def not_recorded(problem: Problem) -> None:
@@ -85,7 +92,7 @@ class RecordsSteps:
 
         runner.recording = True
         runner.field.keys.hold()
-        runner.field.record(action, then=self._recorded, refused=not_recorded)
+        runner.field.record(action, then=self._recorded, refused=not_recorded, asked=asked)
 
     async def _recorded(self, recorded: Recorded) -> None:
         """Say what follows from a result, and go on."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from textual.widgets import Input
 
 from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
@@ -203,6 +204,11 @@ async def test_a_value_that_cannot_be_recorded_is_told_and_decides_nothing(desk:
         await press_text(pilot, "why")
         await pilot.press("enter")
         await until(pilot, lambda: "much" in "".join(note.message for note in app._notifications), "the refusal")
+        asked = app.screen
+        assert isinstance(asked, AskScreen)
+        assert [field.value for field in asked.query(Input)] == ["much", "why"]  # to be corrected, or left
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, DeskScreen), "the desk")
         assert all(not item.decided for item in items(app))
 
 
@@ -216,7 +222,7 @@ async def test_put_aside_and_let_stand(desk: BranchOnDisk) -> None:
         await on(pilot, "held")
         await pilot.press("r", "enter")  # its job is not here: it cannot stand
         await until(pilot, lambda: "has not arrived yet" in "".join(note.message for note in app._notifications), "the refusal")
-        await pilot.press("x")
+        await pilot.press("escape", "x")
         await press_text(pilot, "no such job")
         await pilot.press("enter")
         await until(pilot, lambda: sum(bool(item.decided) for item in items(app)) == 2, "put aside")

@@ -1,15 +1,26 @@
-"""A disk that fills up under the app: the screen says so, what was typed stays, and recording works again when there is room."""
+"""A disk that fills up under the app: the screen says so, what was typed stays, and recording works again when there is room.
+
+So it is in every window that asks for something: it is gone when its answer is on the disk, no earlier.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from textual.widgets import TextArea
+from textual.widgets import Input, TextArea
 
 from fieldapp.bootstrap import DeviceServices
+from fieldapp.screens.asking import AskScreen, NoteScreen
+from fieldapp.screens.base import FieldModal
+from fieldapp.screens.office.new_job import NewJobScreen
+from fieldapp.screens.reasons import ReasonScreen
 from fieldapp.screens.technician.inputs import StepInput
+from fieldapp.screens.technician.job import JobScreen
+from fieldapp.store.queries.drafts import draft_of
+from fieldapp.widgets.window_list import WindowList
 from tests.screens.conftest import FieldHome
-from tests.screens.technician.driving import at_work
+from tests.screens.technician.driving import Technician, at_work
 
 HomeOf = Callable[[str], FieldHome]
 QUARTER = "job:j-1052"
@@ -45,3 +56,119 @@ async def test_on_a_full_disk_typed_text_stays_until_there_is_room(field_home: H
         await technician.app.session.write(lambda services: pages(services, None))
         await technician.keys("enter")
         await technician.until(lambda: technician.value(STEP) == text)
+
+
+LONG = ("Compressor rattles at start. " * 60).strip()
+WORDS = ("The compressor rattles, and the customer wants the office to call before anybody comes again. " * 9).strip()
+
+
+async def refused_then_saved(technician: Technician, window: type[FieldModal[Any]]) -> list[str]:
+    """Press Enter on a full disk; then make room and press it again, which closes the window. Gives what stood in it in between."""
+
+    def refusals() -> int:
+        return sum("disk is full" in note.message for note in technician.app._notifications)
+
+    before = refusals()
+    await technician.keys("enter")
+    await technician.until(lambda: refusals() > before)
+    asked = technician.app.screen
+    assert isinstance(asked, window), f"{asked} is in front"
+    kept = [field.text if isinstance(field, TextArea) else field.value for field in asked.query("Input, TextArea")]  # type: ignore[attr-defined]
+    await technician.app.session.write(lambda services: pages(services, None))
+    await technician.keys("enter")
+    await technician.until(lambda: technician.app.screen is not asked)
+    return kept
+
+
+def put(technician: Technician, *texts: str) -> None:
+    """Into the fields of the window in front, as if pasted."""
+    for field, text in zip(technician.app.screen.query(Input), texts, strict=True):
+        field.value = text
+        field.focus()
+
+
+async def test_a_note_refused_by_a_full_disk_stays_until_it_is_saved(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("plus")
+        technician.app.screen.query_one(TextArea).insert(LONG)
+        await technician.app.session.write(fill)
+        assert await refused_then_saved(technician, NoteScreen) == [LONG]
+        assert [note.text for note in technician.job.notes].count(LONG) == 1
+        await technician.keys("plus")
+        assert technician.app.screen.query_one(TextArea).text == ""
+
+
+async def test_the_draft_of_a_refused_note_outlives_the_app(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    async with at_work(home, QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("plus")
+        technician.app.screen.query_one(TextArea).insert(LONG)
+        await technician.until(lambda: draft_of(technician.app.session.reader, QUARTER, "note:", 0) == LONG)
+        await technician.app.session.write(fill)
+        await technician.keys("enter")
+        await technician.until(lambda: "disk is full" in technician.notices)
+        await technician.keys("escape")
+        left = home.killed()
+        await technician.app.session.write(lambda services: pages(services, None))
+        await technician.keys("plus")
+        assert technician.app.screen.query_one(TextArea).text == LONG
+    async with at_work(left, QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("plus")
+        assert technician.app.screen.query_one(TextArea).text == LONG
+
+
+async def test_a_reason_refused_by_a_full_disk_stays_until_it_is_saved(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("z")
+        await technician.app.session.write(fill)
+        technician.app.screen.query_one(WindowList).go_to("")
+        put(technician, WORDS)
+        assert await refused_then_saved(technician, ReasonScreen) == [WORDS]
+        assert technician.job.status == "cannot_complete"
+
+
+async def test_why_a_step_is_left_out_stays_until_it_is_saved(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, "CHILLER-Q/room_ppm") as technician:
+        await technician.keys("f4")
+        await technician.app.session.write(fill)
+        put(technician, WORDS)
+        assert await refused_then_saved(technician, ReasonScreen) == [WORDS]
+        result = technician.state("CHILLER-Q/room_ppm").result
+        assert result is not None
+        assert result.verdict == "not_done"
+        assert technician.at != "CHILLER-Q/room_ppm"  # and on it goes
+
+
+async def test_a_promise_refused_by_a_full_disk_stays_until_it_is_saved(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("m")
+        await technician.app.session.write(fill)
+        put(technician, WORDS, "2026-12-02")
+        assert await refused_then_saved(technician, AskScreen) == [WORDS, "2026-12-02"]
+        assert WORDS in [promise.text for promise in technician.job.commitments]
+
+
+async def test_a_new_job_refused_by_a_full_disk_stays_filled_in_until_it_is_saved(field_home: HomeOf) -> None:
+    async with at_work(field_home("sup-petra"), "", runner=False) as office:
+        count = "SELECT count(*) AS n FROM jobs"
+        before = office.app.session.reader.rows(count)[0]["n"]
+        await office.keys("n")
+        for part in ("weser", "house b", "call", "", "2026-12-02 08:00/10:00", "behrens"):
+            await office.types(part)
+            await office.keys("enter")
+        office.app.screen.query_one("#description", Input).value = LONG
+        await office.app.session.write(fill)
+        kept = await refused_then_saved(office, NewJobScreen)
+        assert (kept[4], kept[6]) == ("2026-12-02 08:00/10:00", LONG)
+        assert all(kept[place] for place in (0, 1, 2, 5))
+        assert office.app.session.reader.rows(count)[0]["n"] == before + 1

@@ -315,13 +315,13 @@ async def test_an_empty_file_is_refused_and_another_thing_than_a_photo_asked_abo
     async with at_work(home, QUARTER) as technician:
         key = next(place.key for place in technician.runner.steps.visible if place.step.type == "file")  # type: ignore[union-attr]
         await technician.to(key)
-        for keys in (("escape",), ("enter",)):
+        for keys in (("escape", "escape"), ("enter",)):
             await technician.keys("f6")
             await technician.types("empty.jpg")
             await technician.keys("enter")
             assert "empty.jpg is empty" in technician.notices
             assert technician.state(key).files == ()
-            await technician.keys("f6")
+            await technician.keys("ctrl+u")
             await technician.types("list.txt")
             await technician.keys("enter")
             assert "This is no photo" in technician.screen

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from textual import events
+from textual.widgets import TextArea
 
 from fieldapp.screens.asking import ConfirmScreen, NoteScreen
 from fieldapp.screens.technician.complete_check import CompleteCheckScreen
+from fieldapp.screens.technician.job import JobScreen
 from tests.screens.conftest import FieldHome
 from tests.screens.technician.driving import Technician, at_work
 from tests.screens.until import until
@@ -55,3 +58,23 @@ async def test_a_note_without_words_says_that_nothing_is_written(field_home: Hom
         await technician.keys("enter")
         assert isinstance(technician.app.screen, NoteScreen)
         assert "Nothing is written yet" in technician.screen
+
+
+async def test_while_an_answer_is_being_saved_keys_wait_for_what_comes_after_its_window(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("plus")
+        asked = technician.app.screen
+        asked.query_one(TextArea).insert("Ring at the gate")
+        go_on = threading.Event()
+        writing = technician.app.session.later(lambda services: go_on.wait(20))  # a disk that takes its time
+        try:
+            ahead(technician, "enter", "escape")
+            await technician.until(lambda: "Saving ..." in technician.screen)
+            assert technician.app.screen is asked  # nothing is called saved, and nothing is given up
+        finally:
+            go_on.set()
+        await technician.until(lambda: writing.done() and asked not in technician.app.screen_stack)
+        await technician.until(lambda: not isinstance(technician.app.screen, JobScreen))  # Escape came to the job
+        assert [note.text for note in technician.job.notes].count("Ring at the gate") == 1
