@@ -197,6 +197,7 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
 
     with opened(arguments) as services:
         done = erase_customer(services, arguments.customer, arguments.reason)
+        kept = _before_restore(services.settings.database_url)
     if arguments.json:
         out.json({"customer": done.customer, "jobs": done.jobs, "entries": done.entries, "files": done.files})
     elif not done.entries:
@@ -204,7 +205,17 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
     else:
         out.line(f"Erased for {done.customer}: the content of {done.entries:,} entries on {done.jobs} jobs, {done.files} files.")
         out.line("  Devices erase it with their next exchange. Backups made before still hold it: docs/erasure.md says what to do.")
+    if kept is not None and not arguments.json:
+        out.line(f"  NOTE  {kept} may hold it still: the database from before a restore. Delete it when you need it no more.")
     return OK
+
+
+def _before_restore(database_url: str) -> Path | None:
+    """The database that a restore put aside, where there is one."""
+    if not database_url.startswith("sqlite:///"):
+        return None
+    kept = Path(f"{database_url.removeprefix('sqlite:///')}.before-restore")
+    return kept if kept.exists() else None
 
 
 def _file_arguments(parser: argparse.ArgumentParser) -> None:
@@ -300,6 +311,10 @@ def _restore(arguments: argparse.Namespace, out: Output) -> int:
         out.line("  Devices notice it, and offer again what the backup does not hold.")
         out.line("  What was decided on this machine since the backup is undone: look at `fieldapp admin device list` and revoke")
         out.line("  again what was revoked later; people and devices added later are added again.")
+        kept = _before_restore(settings.database_url)
+        if kept is not None:
+            out.line(f"  The database from before is kept as {kept}. It holds what is erased from now on as well:")
+            out.line("  delete it when the restored server is well.")
     return OK
 
 

@@ -57,12 +57,18 @@ class Manifest(msgspec.Struct, frozen=True):
 
 
 class ArchiveWriter:
-    """Writes members one after the other; `finish` seals the archive. Until then the file has another name."""
+    """Writes members one after the other; `seal` and `publish` finish the archive. Until then the file has another name. It holds
+    everything the server has, so nobody but the user who runs the server may read it, where the file system knows of users."""
 
     def __init__(self, target: Path) -> None:
         self._target = target
         self.path = target.with_name(f".{target.name}.part")
-        self._zip = zipfile.ZipFile(self.path, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
+        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+        self._file = os.fdopen(handle, "w+b")
+        if hasattr(os, "fchmod"):  # one that a killed backup left has the mode of its own day
+            with contextlib.suppress(OSError):  # a stick without users
+                os.fchmod(handle, 0o600)
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_DEFLATED, compresslevel=3)
         self._members: dict[str, Member] = {}
 
     def add(self, name: str, chunks: Iterable[bytes], *, packed: bool = True) -> str:
@@ -85,8 +91,9 @@ class ArchiveWriter:
         self._zip.writestr("manifest.json", raw)
         self._zip.comment = hashlib.sha256(raw).hexdigest().encode("ascii")
         self._zip.close()
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
         return manifest
 
     def publish(self) -> None:
@@ -97,6 +104,8 @@ class ArchiveWriter:
     def discard(self) -> None:
         with contextlib.suppress(OSError):  # on a full disk even closing has something to write
             self._zip.close()
+        with contextlib.suppress(OSError):
+            self._file.close()
         self.path.unlink(missing_ok=True)
 
 

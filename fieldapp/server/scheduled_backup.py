@@ -22,6 +22,10 @@ from fieldapp.store.file_lock import held_file
 
 log = logging.getLogger(__name__)
 
+NO_BACKUPS = (
+    "This server makes no backups by itself: a disk that fails takes with it what only the server has, and devices keep everything "
+    "they sent. Set server.backup_dir to a folder on another disk, or see to `fieldapp admin backup` by a clock of your own."
+)
 LOOK_S = 60.0
 """How often it is looked whether a backup is due."""
 AGAIN_S = 600.0
@@ -46,11 +50,10 @@ class ScheduledBackups:
 
     def start(self) -> None:
         """Make them in a thread of its own, until `stop`."""
-        if self._settings.backup_dir is None:
-            return
         if warning := where_words(self._settings):
             log.warning("%s", warning)
-        self._thread.start()
+        if self._settings.backup_dir is not None:
+            self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> None:
         """End soon. A backup that is being made is left behind unfinished: it has no name yet, and counts for nothing."""
@@ -68,7 +71,8 @@ class ScheduledBackups:
         return not made or now - made[-1] >= self._settings.backup_hours * _HOUR_MS
 
     def round(self) -> Backup | None:
-        """Make a backup if one is due, and let the oldest go. None where none was due, or another process is at it.
+        """Make a backup if one is due, and let the oldest go. None where none was due, or another process is at it. The log says
+        each time where the backup lies on the server's own disk: another disk that was there at the start may have been lost since.
 
         Raises:
             Problem: those of `backup`; `backup-failed` where the folder cannot be used.
@@ -89,6 +93,9 @@ class ScheduledBackups:
         except OSError as error:
             hint = "Nothing of the server was changed; see to the folder and its disk."
             raise Problem("backup-failed", f"Backups cannot be written to {folder} ({error.strerror}).", hint) from error
+        log.info("backed up and verified: %s", made.path)
+        if made.warning:
+            log.warning("%s", made.warning)
         return made
 
     def _run(self) -> None:
@@ -96,8 +103,7 @@ class ScheduledBackups:
         while not self._stop.wait(wait):
             wait = LOOK_S
             try:
-                if made := self.round():
-                    log.info("backed up and verified: %s", made.path)
+                self.round()
             except Problem as problem:
                 log.error("the backup did not work and is tried again: %s", problem)
                 wait = AGAIN_S
@@ -107,9 +113,11 @@ class ScheduledBackups:
 
 
 def where_words(settings: ServerSettings) -> str:
-    """What there is to say about where the backups of these settings go, '' where nothing."""
+    """What there is to say about where the backups of these settings go, or that there are none; '' where nothing."""
     folder = settings.backup_dir
-    if folder is None or on_another_disk(settings.database_url, settings.files_dir, folder):
+    if folder is None:
+        return NO_BACKUPS
+    if on_another_disk(settings.database_url, settings.files_dir, folder):
         return ""
     return same_disk(folder)
 

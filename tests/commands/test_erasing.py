@@ -38,4 +38,8 @@ def test_a_customer_is_forgotten_by_command(server: LiveServer, supervisor: Devi
         shown = supervisor("job", job["number"], "--json").json
         assert all(step["value"] is None for part in shown["procedures"] for step in part["steps"])
     supervisor("doctor").good()
-    assert "Nothing is left to erase" in admin("admin", "erase", customer).good().out
+    again = admin("admin", "erase", customer).good().out
+    assert "Nothing is left to erase" in again
+    assert "before-restore" not in again
+    (tmp_path / "server" / "server.db.before-restore").write_bytes(b"")
+    assert "server.db.before-restore may hold it still" in admin("admin", "erase", customer).good().out

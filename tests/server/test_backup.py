@@ -29,7 +29,7 @@ from fieldapp.server.file_storage import FolderStorage
 from fieldapp.server.receiving import writer
 from fieldapp.server.relay import PostgresRelay
 from fieldapp.server.restore import restore
-from fieldapp.server.scheduled_backup import ScheduledBackups
+from fieldapp.server.scheduled_backup import NO_BACKUPS, ScheduledBackups
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
 from fieldapp.store.tables import SERVER, Base, DeviceEpochRow
@@ -502,6 +502,39 @@ def test_a_server_without_a_folder_for_backups_makes_none(busy: ServerServices) 
     backups_of = ScheduledBackups(busy)
     assert not backups_of.due()
     assert backups_of.round() is None
+
+
+def test_a_lost_disk_is_said_with_each_backup_that_falls_onto_the_servers_own(
+    scheduled: ServerServices, clock: Clock, other_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "fieldapp.server.scheduled_backup")
+    (other_disk / "disk").mkdir()
+    folder = other_disk / "backups"
+    folder.symlink_to(other_disk / "disk")
+    backups_of = ScheduledBackups(scheduled)
+    assert backups_of.round() is not None
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    folder.unlink()
+    (tmp_path / "empty").mkdir()
+    folder.symlink_to(tmp_path / "empty")  # where a disk was mounted there is a folder of the server's own disk
+    clock.now += 6 * 3_600_000
+    assert backups_of.round() is not None
+    assert [record.levelname for record in caplog.records] == ["INFO", "INFO", "WARNING"]
+    assert "on the same disk as the server's data" in caplog.records[-1].getMessage()
+
+
+def test_nobody_else_may_read_a_backup(busy: ServerServices, tmp_path: Path) -> None:
+    left_over = tmp_path / ".one.zip.part"
+    left_over.write_bytes(b"half of one")
+    left_over.chmod(0o644)
+    assert saved(busy, tmp_path / "one.zip").stat().st_mode & 0o777 == 0o600
+
+
+def test_that_there_are_no_backups_is_said_at_the_start(busy: ServerServices, caplog: pytest.LogCaptureFixture) -> None:
+    backups_of = ScheduledBackups(busy)
+    backups_of.start()
+    backups_of.stop()
+    assert [record.getMessage() for record in caplog.records] == [NO_BACKUPS]
 
 
 def test_a_folder_that_cannot_be_used_is_said(scheduled: ServerServices, other_disk: Path) -> None:

@@ -59,6 +59,21 @@ def test_it_serves_until_told_to_stop_and_says_nothing_on_the_screen(
     assert (tmp_path / "server").stat().st_mode & 0o077 == 0
 
 
+def test_it_says_at_the_start_that_it_makes_no_backups(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "fieldapp", "serve", "--server-home", str(tmp_path / "server"), "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8") as started:
+        assert started.stdout is not None
+        said = ""
+        while "ctrl+c" not in said:
+            line = started.stdout.readline()
+            assert line, said
+            said += line
+        started.terminate()
+    (note,) = [line for line in said.splitlines() if "NOTE" in line]
+    assert "makes no backups by itself" in note
+    assert "server.backup_dir" in note
+
+
 def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
