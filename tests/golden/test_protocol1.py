@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -51,94 +49,23 @@ from fieldapp.sync.transport import Transport
 from tests.golden.__main__ import main
 from tests.golden.corpus import PROTOCOL1, Exchange, exchanges, restore
 from tests.golden.recording import record
-from tests.live_server import LiveServer
+from tests.golden.replay import Clock, agrees, ask, faults_of, fold_of, server_of, whole
 from tests.server.office import START
 from tests.sync.homes import SETTINGS, a_replica
 from tests.sync.strangers import Reply, stranger
 
 EXCHANGES = exchanges()
 BY_NAME = {exchange.name: exchange for exchange in EXCHANGES}
-CHANCE = {"device", "code", "token", "secret"}
-"""What an enrolment draws by lot."""
-OF_THE_FOLD = {"fold", "digests"}
-"""What changes with the version of the fold, by its own rules."""
-
-
-def agrees(recorded: Any, today: Any, where: str = "answer", left_out: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Where today's answer is not the recorded one. What it says in addition, an old device does not read."""
-    if isinstance(recorded, dict) and isinstance(today, dict):
-        for name in recorded.keys() - left_out:
-            if name not in today:
-                yield f"{where}.{name} is missing"
-            else:
-                yield from agrees(recorded[name], today[name], f"{where}.{name}", left_out)
-    elif isinstance(recorded, list) and isinstance(today, list):
-        if len(recorded) != len(today):
-            yield f"{where} has {len(today)} elements, not {len(recorded)}"
-        for number, (one, other) in enumerate(zip(recorded, today, strict=False)):
-            yield from agrees(one, other, f"{where}[{number}]", left_out)
-    elif recorded != today:
-        yield f"{where} is {today!r}, not {recorded!r}"
 
 
 # --- The server of today, asked by a device of that day --------------------------------------------------------------------------
 
 
-class Clock:
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def __call__(self) -> int:
-        return self.now
-
-
-def server_of(dump: str, folder: Path, clock: Clock) -> LiveServer:
-    from fieldapp.server.settings import ServerSettings
-
-    restore(PROTOCOL1 / dump, folder / "server.db")
-    return LiveServer(ServerSettings(home=folder, port=0, reserve_bytes=0), clock)
-
-
-def ask(client: httpx.Client, exchange: Exchange) -> tuple[int, httpx.Headers, bytes]:
-    headers = {**exchange.headers, "Accept-Encoding": "identity"}
-    with client.stream(exchange.method, exchange.path, content=exchange.content, headers=headers) as response:
-        if not exchange.lines:
-            return response.status_code, response.headers, response.read()
-        lines = response.iter_lines()
-        return response.status_code, response.headers, b"".join(next(lines).encode() + b"\n" for _ in range(exchange.lines))
-
-
 def test_todays_server_answers_every_recorded_request_as_it_was_answered(tmp_path: Path) -> None:
     clock = Clock(START)
-    left_out = frozenset() if EXCHANGES and _fold_of_corpus() == FOLD_VERSION else frozenset(OF_THE_FOLD)
-    faults: list[str] = []
     with server_of("server.sql.gz", tmp_path, clock) as server, httpx.Client(base_url=server.url, trust_env=False) as client:
-        for exchange in EXCHANGES:
-            clock.now = exchange.at
-            status, headers, body = ask(client, exchange)
-            if status != exchange.status:
-                faults.append(f"{exchange.name}: {status}, not {exchange.status}: {body[:300]!r}")
-                continue
-            faults += [
-                f"{exchange.name}: header {name} is {headers.get(name)!r}, not {value!r}"
-                for name, value in exchange.answer_headers.items()
-                if headers.get(name) != value
-            ]
-            if exchange.answer is None:
-                assert body == exchange.answered, exchange.name
-                continue
-            more = frozenset(CHANCE) if exchange.name.startswith("enrol") else frozenset()
-            more |= {"id", "last_seen"} if exchange.name == "desk" else set()  # drawn by lot; written now and then
-            if exchange.status >= 400:
-                more |= {"title", "detail", "hint"}  # words for people may become better
-            found = agrees(exchange.answer, json.loads(body), left_out=left_out | more)
-            faults += [f"{exchange.name}: {fault}" for fault in found]
+        assert list(faults_of(client, EXCHANGES, clock.set)) == []
         assert verify_server(server.services.db) == ()
-    assert faults == []
-
-
-def _fold_of_corpus() -> int:
-    return int(BY_NAME["pull-first"].answer["fold"])
 
 
 def test_entries_of_every_type_are_received(tmp_path: Path) -> None:
@@ -230,15 +157,6 @@ def test_todays_device_understands_every_recorded_answer(exchange: Exchange, tmp
     assert list(agrees(exchange.answer, whole(answer.body))) == []
 
 
-def whole(value: Any) -> Any:
-    """What was understood, defaults spelled out."""
-    if isinstance(value, msgspec.Struct):
-        return {name: whole(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, tuple | list):
-        return [whole(part) for part in value]
-    return {name: whole(part) for name, part in value.items()} if isinstance(value, dict) else value
-
-
 def test_a_device_of_today_fed_with_the_recorded_pages_folds_them_as_then(tmp_path: Path) -> None:
     digests: dict[str, str] = {}
     with a_replica(tmp_path) as (replica, db):
@@ -247,10 +165,10 @@ def test_a_device_of_today_fed_with_the_recorded_pages_folds_them_as_then(tmp_pa
                 page = msgspec.convert(exchange.answer, PullAnswer)
                 replica.receive(to_page(page))
                 digests |= {one.stream: one.digest for one in page.digests}
-        assert digests or _fold_of_corpus() != FOLD_VERSION
+        assert digests or fold_of(EXCHANGES) != FOLD_VERSION
         with db.read() as conn:
             states = dict(conn.exec_driver_sql("SELECT stream, digest FROM stream_states").all())
-    if _fold_of_corpus() == FOLD_VERSION:
+    if fold_of(EXCHANGES) == FOLD_VERSION:
         assert {stream: states[stream] for stream in digests} == digests
     assert "job:j-1" in states
 
