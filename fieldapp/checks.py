@@ -19,6 +19,7 @@ from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
 from fieldapp.store.mending import PUT_ASIDE
 from fieldapp.store.queries.outbox import outbox, setting
+from fieldapp.store.queries.own import given_up_files
 from fieldapp.store.queries.reader import Reader
 from fieldapp.store.queries.scope import doubted_words, scope_trouble
 from fieldapp.store.sealing import WORDS
@@ -105,7 +106,8 @@ def _content(home: Home, reader: Reader) -> Iterator[Check]:
     waiting = box.files_waiting - len(lost)
     words = f"{box.unsent} entries and {waiting} files are only on this device."
     if not (box.unsent or waiting):
-        words = "Everything recorded here is at the server too." if not lost else "Everything that is here is at the server too."
+        whole = not (lost or given_up_files(reader))
+        words = "Everything recorded here is at the server too." if whole else "Everything that is here is at the server too."
     yield Check("outbox", True, words)
     if box.refused:
         yield Check("decisions", True, f"{len(box.refused)} records do not stand by themselves; the office decides on them.")

@@ -180,12 +180,21 @@ def own_line(line: OwnLine) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _lost_file(file: OwnFile) -> dict[str, Any]:
+    return {"name": file.name, "sha256": file.sha256, "job": file.number or None}
+
+
 def outbox_shape(
-    box: Outbox, files: Sequence[JobFiles], entries: Sequence[OwnLine], safe: BackedUp, lost: Sequence[OwnFile]
+    box: Outbox,
+    files: Sequence[JobFiles],
+    entries: Sequence[OwnLine],
+    safe: BackedUp,
+    lost: Sequence[OwnFile],
+    given_up: Sequence[OwnFile],
 ) -> dict[str, Any]:
     """`outbox --json`."""
     here = {"waiting": box.files_waiting - len(lost), "bytes": box.file_bytes - sum(file.size for file in lost)}
-    gone = [{"name": file.name, "sha256": file.sha256, "job": file.number or None} for file in lost]
+    gone = {"gone": [_lost_file(file) for file in lost], "given_up": [_lost_file(file) for file in given_up]}
     return {
         "unsent": box.unsent,
         "sending": box.sending,
@@ -193,7 +202,7 @@ def outbox_shape(
         "settled": box.settled,
         "backed_up": {"entries": safe.entries, "of": safe.of},
         "refused": [{"id": entry.id, "reason": entry.reason} for entry in box.refused],
-        "files": {**here, "gone": gone, "jobs": [_files_shape(job) for job in files]},
+        "files": {**here, **gone, "jobs": [_files_shape(job) for job in files]},
         "safe_to_leave": box.safe_to_leave,
         "entries": [own_line(line) for line in entries],
     }

@@ -78,24 +78,26 @@ def _outbox_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
-    from fieldapp.services.lost_files import lost_files
+    from fieldapp.services.lost_files import lost_files, lost_names
     from fieldapp.store.queries.outbox import backed_up, outbox
-    from fieldapp.store.queries.own import job_files
+    from fieldapp.store.queries.own import given_up_files, job_files
 
     with reading(arguments.home) as device:
         box, safe, lost = outbox(device.reader), backed_up(device.reader), lost_files(device.home, device.reader)
         files_of = job_files(device.reader, lost=frozenset(file.sha256 for file in lost))
         waiting, size = box.files_waiting - len(lost), box.file_bytes - sum(file.size for file in lost)
-        entries = _own_entries(device, arguments.all)
+        entries, given_up = _own_entries(device, arguments.all), given_up_files(device.reader)
         if arguments.json:
             from fieldapp.commands.shapes import outbox_shape
 
-            out.json(outbox_shape(box, files_of, entries, safe, lost))
+            out.json(outbox_shape(box, files_of, entries, safe, lost, given_up))
             return OK
         files = f"{waiting} files ({size:,} bytes)" if waiting else "no files"
         out.line(f"Only on this device   {box.unsent} entries, {files}")
         if lost:
             out.line(f"Gone                  {_lost_words(lost)}")
+        if given_up:
+            out.line(f"Given up              {lost_names(given_up)} (lost here, and never at the server)")
         for job in files_of:
             out.line(f"Files                 {job.number}: {job.words}")
         out.line(f"Received              {box.received} (the server has them; what became of them is not known yet)")

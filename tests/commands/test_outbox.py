@@ -93,6 +93,9 @@ def test_given_up_the_log_says_so_and_it_is_waited_for_no_longer(photos: Path, s
     box = technician("outbox", "--json").json
     assert (box["files"]["gone"], box["safe_to_leave"]) == ([], True)
     assert "1 of 2 files arrived at the server; lost before that: photo2.jpg" in technician("job", JOB).good().out
+    assert [gone["name"] for gone in box["files"]["given_up"]] == ["photo2.jpg"]
+    assert f"Given up              photo2.jpg of {JOB} (lost here" in technician("outbox").good().out
+    assert "Everything that is here is at the server too." in technician("doctor", "--offline").good().out
     technician("outbox", "give-up", "photo2.jpg").refused("is missing on this device")
     technician("attach", JOB, "-", str(photos / "photo2.jpg")).refused("attached to this job already")
     assert technician("outbox", "--json").json["files"]["waiting"] == 1

@@ -121,8 +121,8 @@ NEVER_ON_A_SCREEN = {
         not-a-table spreadsheet-damaged spreadsheet-encrypted spreadsheet-links spreadsheet-macros spreadsheet-sheets
         spreadsheet-too-large table-too-large""",
     "whoever runs the server": """backup-exists backup-failed backup-newer backup-unreadable bad-name database-in-use
-        database-not-empty history-damaged metrics-closed plain-http-refused port-taken role-unknown tls-incomplete worker-failed
-        workers-need-postgresql""",
+        database-not-empty history-damaged metrics-closed plain-http-refused port-taken role-unknown storage-doubted tls-incomplete
+        worker-failed workers-need-postgresql""",
     "device and server among themselves": """bad-encoding bad-request cursor-diverged damaged-in-transit fork gap log-unknown
         part-missing parts-missing push-too-large request-cut-off request-too-large token-expired token-missing token-unknown
         too-many-listeners unknown-encoding unreadable-entry wrong-media-type wrong-part wrong-range""",

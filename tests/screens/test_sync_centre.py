@@ -152,6 +152,9 @@ async def test_a_file_that_is_gone_is_not_waited_for_for_ever(field_home: HomeOf
         assert "gone from this device" not in shown(app)
         assert "It never reached the server." in _about(app)
         assert screen.check_action("give_up_file", ()) is False
+        set_lanes(home, _2="settled/applied")
+        screen.reload()
+        assert text_of(app, "#safe") == "✓ Safe to leave: yes  Everything is at the server but 1 lost file."
 
 
 async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:

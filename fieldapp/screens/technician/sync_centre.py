@@ -28,7 +28,17 @@ from fieldapp.services.lost_files import lost_files, with_names
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.lists import view_of_job
 from fieldapp.store.queries.outbox import backed_up, setting
-from fieldapp.store.queries.own import SECTIONS, OwnFile, OwnLine, Place, Section, job_files, own_files, own_places
+from fieldapp.store.queries.own import (
+    SECTIONS,
+    OwnFile,
+    OwnLine,
+    Place,
+    Section,
+    given_up_files,
+    job_files,
+    own_files,
+    own_places,
+)
 from fieldapp.store.queries.scope import scope_trouble
 from fieldapp.widgets.header import CONNECTIONS
 from fieldapp.widgets.paragraphs import Paragraphs
@@ -116,17 +126,22 @@ class SyncCentreScreen(FieldScreen):
         only_here = facts + photos + others
         box.set_class(not (only_here or self._lost), "-yes")
         if not (only_here or self._lost):
-            box.update(
-                Content.assemble(
-                    (f"✓ {_('Safe to leave: yes')}", "bold"), "  ", _("Everything recorded here is at the server too.")
+            count = len(given_up_files(self.field.session.reader))
+            words = _("Everything recorded here is at the server too.")
+            if count:
+                text = plural(
+                    "Everything is at the server but {count} lost file.",
+                    "Everything is at the server but {count} lost files.",
+                    count,
                 )
-            )
+                words = text.format(count=count)
+            box.update(Content.assemble((f"✓ {_('Safe to leave: yes')}", "bold"), "  ", words))
             return
         verdict = f"! {_('Safe to leave: no')}"
         lost = lost_words([file.name for file in self._files if file.sha256 in self._lost])
         why = _("; ").join(part for part in (only_here_words(facts, photos, others) if only_here else "", lost) if part)
-        text = safe_text(_("{verdict}, {why}").format(verdict=verdict, why=why))
-        box.update(text.stylize("bold", 0, len(verdict)))
+        said = safe_text(_("{verdict}, {why}").format(verdict=verdict, why=why))
+        box.update(said.stylize("bold", 0, len(verdict)))
 
     def _show_connection(self) -> None:
         status = self.field.sync_status

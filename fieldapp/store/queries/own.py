@@ -158,6 +158,15 @@ def own_files(reader: Reader) -> list[OwnFile]:
     return [OwnFile(*row) for row in reader.rows(query)]
 
 
+def given_up_files(reader: Reader) -> list[OwnFile]:
+    """Files that were lost and given up, as long as their job is on this device."""
+    query = (
+        "SELECT f.sha256, f.name, f.media, f.size, f.state, f.job, j.number FROM files f JOIN jobs j ON j.stream = f.job "
+        "WHERE f.state = ? ORDER BY j.number, f.name"
+    )
+    return [OwnFile(*row) for row in reader.rows(query, (GONE,))]
+
+
 def file_state(reader: Reader, sha256: str) -> str:
     """How a file stands, '' for one that nothing here names."""
     row = reader.row("SELECT state FROM files WHERE sha256 = ?", (sha256,))
