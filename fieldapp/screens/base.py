@@ -18,6 +18,7 @@ from fieldapp.language import _
 from fieldapp.screens.actions import bindings
 from fieldapp.widgets.footer import KeyFooter
 from fieldapp.widgets.header import StatusHeader
+from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
@@ -194,5 +195,5 @@ class FieldModal(ModalScreen[ResultT]):
             self._slow = None
         if self._subtitle:
             for window in self.query(".window"):
-                window.border_subtitle = self._subtitle
+                window.border_subtitle = safe_text(self._subtitle)
             self._subtitle = ""

@@ -44,7 +44,10 @@ _WHAT_NOW = {
     "held": later("It is tried again by itself when something arrives in its job."),
     "late": later("Nothing to decide: it is listed until the job is approved or cancelled, for 14 days at most."),
     "device": later("What it has not sent nobody else can know. Call its person."),
-    "file": later("It comes by itself when the device that has it is online. Call its person if it stays away."),
+    "file": later(
+        "It comes by itself when the device that has it is online. If it stays away, see in the job's log whether it was lost, and "
+        "call its person."
+    ),
 }
 _DECIDED = {
     "released": later("let stand"), "dismissed": later("put aside"), "take": later("the second one stands"),
