@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fieldapp.store.database import Database
     from fieldapp.store.device import DeviceReplica
     from fieldapp.store.drafts import Drafts
-    from fieldapp.store.mending import Draft
+    from fieldapp.store.mending import Draft, Mended
 
 
 class DeviceView:
@@ -79,8 +79,8 @@ class DeviceServices(DeviceView):
         self.database = database
         self.started = Started()
         """What the start found."""
-        self.mended = ""
-        """What became of a database that was missing or damaged, in words; '' where all was well."""
+        self.made_anew: Mended | None = None
+        """What became of a database that was missing or damaged; None where all was well."""
         self.journal = Journal(home.journal_file)
         self.replica: DeviceReplica = DeviceReplica(database, self.journal, identity, self.clock, ids, home.save_identity)
         self.work: Work = Work(self.replica, self.reader, self.documents, _keep_file(home))
@@ -93,6 +93,15 @@ class DeviceServices(DeviceView):
         """Typed text that was saved from a damaged database."""
         for draft in drafts:
             self.drafts.save(draft.job, draft.step, draft.version, draft.text, draft.at)
+
+    @property
+    def notices(self) -> tuple[Problem, ...]:
+        """What the start found and the person has to know."""
+        from fieldapp.store.mending import lost_lines
+
+        made_anew = None if self.made_anew is None else self.made_anew.told(self.started.recovered)
+        lost = lost_lines(self.home, self.reader) if self.started.damaged else None
+        return tuple(notice for notice in (made_anew, lost) if notice is not None)
 
     def seal(self) -> bool:
         """The office took this device out of service: close it for good once nothing is only here any more. Its data goes when
@@ -121,7 +130,7 @@ def reading(home: str | None = None) -> Iterator[DeviceView]:
         Problem: `not-enrolled`, `identity-damaged`, and those of Reader.
     """
     place, identity = enrolled(home)
-    bring_up_to_date(place)
+    say(bring_up_to_date(place))
     device = DeviceView(place, identity)
     try:
         yield device
@@ -138,43 +147,52 @@ def writing(what: str, home: str | None = None) -> Iterator[DeviceServices]:
     """
     place, _ = enrolled(home)
     with open_device(place, what) as device:
-        if device.mended:
-            sys.stderr.write(f"{device.mended}\n")
+        say(device.notices)
         yield device
 
 
+def say(notices: Iterable[Problem]) -> None:
+    """What a start found, to whoever gave the command."""
+    for notice in notices:
+        sys.stderr.write(f"{notice}\n")
+
+
 @contextmanager
-def open_device(home: Home, what: str) -> Iterator[DeviceServices]:
+def open_device(home: Home, what: str, *, every_page: bool = False) -> Iterator[DeviceServices]:
     """Work on a device: the only writer of its home while it lasts. Tables are brought up to date, database and journal agree. A
-    database that is missing or damaged is made anew; `mended` of the services says so then.
+    database that is missing or damaged is made anew; `made_anew` and `notices` of the services say so then.
 
     Args:
         what: the command or program, named to whoever has to wait for it.
+        every_page: read all of the database first, since damage may lie where no start comes across it.
 
     Raises:
-        Problem: `identity-damaged`, `home-locked`, and those of the database and its migrations.
+        Problem: `identity-damaged`, `home-locked`, `database-no-file`, and those of the database and its migrations.
     """
     import time
 
-    from fieldapp.store.mending import Mended, put_aside, was_lost
+    from fieldapp.store.mending import Mended, check_place, is_damaged, put_aside, was_lost
 
     with home.locked(what):
         identity = home.identity()  # under the lock: another writer may have opened a new line of writing meanwhile
         if identity is None:
             raise _not_enrolled(home)
         refuse_sealed(home, identity)
+        check_place(home)
         mended = Mended(None) if was_lost(home, identity) else None
+        if every_page and home.database_file.exists() and is_damaged(home.database_file):
+            mended = put_aside(home, time.strftime("%Y%m%d-%H%M%S"))
         try:
             device = _started(home, identity)
         except Problem as problem:
-            if problem.code != "database-damaged":
+            if problem.code != "database-damaged" or (mended is not None and mended.aside is not None):
                 raise
             mended = put_aside(home, time.strftime("%Y%m%d-%H%M%S"))
             device = _started(home, identity)
-            device.keep_drafts(mended.drafts)
-        if mended is not None:
-            device.mended = mended.words(device.started.recovered)
         try:
+            if mended is not None:
+                device.keep_drafts(mended.drafts)
+            device.made_anew = mended
             yield device
         finally:
             device.close()
@@ -237,25 +255,34 @@ def _not_enrolled(place: Home) -> Problem:
     )
 
 
-def bring_up_to_date(place: Home) -> None:
-    """Looking needs the present tables: a lost database is made anew from the journal, an older one is brought up to date."""
+def bring_up_to_date(place: Home) -> tuple[Problem, ...]:
+    """Looking needs the present tables: a lost database is made anew from the journal, an older one is brought up to date.
+
+    Returns what the person has to know of that.
+
+    Raises:
+        Problem: those of `open_device`.
+    """
     import sqlite3
 
+    from fieldapp.store.mending import check_place
+
+    check_place(place)
     wanted = len(list((Path(__file__).parent / "store" / "migrations" / "device").glob("*.sql")))
     if place.database_file.exists():
         try:
             connection = sqlite3.connect(place.database_file.resolve().as_uri() + "?mode=ro", uri=True)
             try:
                 if connection.execute("PRAGMA user_version").fetchone()[0] >= wanted:
-                    return
+                    return ()
             finally:
                 connection.close()
         except sqlite3.OperationalError:
-            return  # reading will say what is wrong with it
+            return ()  # reading will say what is wrong with it
         except sqlite3.DatabaseError:
             pass  # it is none any more: it is put aside, and a new one is made
-    with writing("bring the database up to date", str(place.path)):
-        pass
+    with open_device(place, "bring the database up to date") as device:
+        return device.notices
 
 
 def put_damaged_aside(home: str | None) -> Path | None:
@@ -264,18 +291,9 @@ def put_damaged_aside(home: str | None) -> Path | None:
     Raises:
         Problem: `not-enrolled`, `home-locked`, and those of `open_device`.
     """
-    import time
-
-    from fieldapp.store.mending import is_damaged, put_aside
-
     place, _ = enrolled(home)
-    with place.locked("fieldapp doctor --repair"):
-        if not place.database_file.exists() or not is_damaged(place.database_file):
-            return None
-        mended = put_aside(place, time.strftime("%Y%m%d-%H%M%S"))
-    with open_device(place, "fieldapp doctor --repair") as device:
-        device.keep_drafts(mended.drafts)
-    return mended.aside
+    with open_device(place, "fieldapp doctor --repair", every_page=True) as device:
+        return device.made_anew.aside if device.made_anew is not None else None
 
 
 def _keep_file(home: Home) -> Keep:

@@ -17,7 +17,7 @@ from fieldapp.services.lost_files import lost_files, lost_names
 from fieldapp.settings import device_settings
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal
-from fieldapp.store.mending import PUT_ASIDE
+from fieldapp.store.mending import PUT_ASIDE, check_place, lost_lines
 from fieldapp.store.queries.outbox import outbox, setting
 from fieldapp.store.queries.own import given_up_files
 from fieldapp.store.queries.reader import Reader
@@ -78,6 +78,12 @@ def _database(home: Home, role: str) -> Iterator[Check]:
         yield Check("database", False, "It is missing. The next command that records makes it anew, with all unsent work.")
         yield _journal(home, None)
         return
+    try:
+        check_place(home)
+    except Problem as problem:
+        yield Check("database", False, str(problem))
+        yield _journal(home, None)
+        return
     reader = Reader(home.database_file)
     try:
         verdict = str(reader.rows("PRAGMA integrity_check(1)")[0][0])
@@ -102,6 +108,9 @@ def _database(home: Home, role: str) -> Iterator[Check]:
 def _content(home: Home, reader: Reader) -> Iterator[Check]:
     box = outbox(reader)
     yield _journal(home, box.unsent)
+    lines = lost_lines(home, reader)
+    if lines is not None:
+        yield Check("journal", False, str(lines))
     lost = lost_files(home, reader)
     waiting = box.files_waiting - len(lost)
     words = f"{box.unsent} entries and {waiting} files are only on this device."

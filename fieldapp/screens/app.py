@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from textual import events, on, work
 from textual.app import App, SystemCommand
@@ -20,6 +20,7 @@ from textual.command import CommandPalette, Provider
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from fieldapp.domain.problem import Problem
 from fieldapp.domain.roles import WHOLE_LOG
@@ -50,6 +51,10 @@ WARM_S = 0.1
 """Between the first frame and the import of what writes: both together would make the frame wait."""
 TOLD_S = 10.0
 """What went wrong can be read so long."""
+NOTICE_S = 30.0
+"""What was mended at the start is read when whoever sits there has found their place."""
+OPEN_AGAIN_S = 10.0
+"""Until what writes is opened again after a refusal."""
 _TECHNICIAN_SCREENS = ("technician.job", "technician.step_runner", "technician.complete_check", "customer.handover")
 _OFFICE_SCREENS = ("office.review_job", "office.review", "office.entry", "office.desk")
 _BOTH = ("technician.sync_centre", "search", "help")
@@ -109,6 +114,9 @@ class FieldApp(App[None]):
         self._make_loop, self._network, self.ask_desk = loop, network, ask_desk
         self._tidying = Tidying()
         self._told: tuple[str, float] | None = None
+        self._opened = self._opening = False
+        self.stopped_by: Problem | None = None
+        """What has ended the app: a database that cannot be read. Whoever opened it mends that and opens it again."""
         self.begun = False
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
@@ -163,20 +171,58 @@ class FieldApp(App[None]):
             return
         if not self.is_headless:
             self._tidying.begin()
+        await self._open_writer()
+        if self.session.identity.role in WHOLE_LOG and not self.session.closed:
+            await asyncio.to_thread(self.session.read_ahead, self.now())
+        if not self.is_headless:
+            self._tidying.begin()
+            self.set_interval(EVERY_S, self._tidying.tick)
+        self.refresh_line()
+
+    async def _open_writer(self, *, again: bool = False) -> None:
+        """Open what writes, and begin to keep in step with the server. What stands in the way now (another program that holds the
+        home, a full disk) need not do so for long: it is told once and tried again; work goes on meanwhile, and whatever is
+        recorded first opens it as well."""
+        if self._opened or self._opening or self.session.closed:
+            return
+        self._opening = True
         try:
             await self.session.open()
             if self._make_loop is not None:
                 make = self._make_loop
                 self._sync_loop = await self.session.write(lambda services: make(services, self._heard))
-            if self.session.identity.role in WHOLE_LOG:
-                await asyncio.to_thread(self.session.read_ahead, self.now())
+            self._opened = True
         except Problem as problem:
-            self.tell(problem)
-            return
-        if not self.is_headless:
-            self._tidying.begin()
-            self.set_interval(EVERY_S, self._tidying.tick)
-        self.refresh_line()
+            if not again:
+                self.tell(problem)
+            self.set_timer(OPEN_AGAIN_S, self._open_again)
+        finally:
+            self._opening = False
+        self._opening_told()
+
+    @work(group="open again")
+    async def _open_again(self) -> None:
+        await self._open_writer(again=True)
+
+    def _opening_told(self) -> None:
+        """Tell what the opening has found and mended; show what is there now."""
+        if self.session.made_anew:
+            self.session.read_anew()
+            self._stale |= {screen for screen in self.screen_stack[:-1] if isinstance(screen, FieldScreen)}
+            if isinstance(self.screen, FieldScreen):
+                self.screen.read_again()
+            self.refresh_line()
+        while self.session.notices:
+            self.tell(self.session.notices.pop(0), seconds=NOTICE_S, severity="warning")
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A database that cannot be read is no mistake of the program: no traceback, and `stopped_by` says what it was."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if isinstance(cause, Problem) and cause.code == "database-damaged":
+            self.stopped_by = self.stopped_by or cause
+        super()._handle_exception(error)
+        if self.stopped_by is not None:
+            self._exit_renderables.clear()
 
     def _import_screens(self) -> None:
         """What would otherwise be imported while somebody waits for a screen to open."""
@@ -234,6 +280,8 @@ class FieldApp(App[None]):
             return
         if asked is not None:
             asked.saved()
+        if not self._opened:
+            self._open_again()
         saved = getattr(result, "saved", result)
         self.streams_changed(getattr(saved, "streams", frozenset()))
         if told:
@@ -373,12 +421,12 @@ class FieldApp(App[None]):
 
     # --- Words to the person ------
 
-    def tell(self, problem: Problem) -> None:
-        """Say what went wrong: what happened, what is safe, what to do."""
+    def tell(self, problem: Problem, seconds: float = TOLD_S, severity: Literal["warning", "error"] = "error") -> None:
+        """Say what went wrong: what happened, what is safe, what to do; for so many seconds."""
         from fieldapp.screens.problem_words import problem_words  # costs the first frame some milliseconds
 
         text = safe_text(problem_words(problem))
-        self.notify(text.plain, severity="error", timeout=TOLD_S, markup=False)
+        self.notify(text.plain, severity=severity, timeout=seconds, markup=False)
         self._told = (problem.code, time.monotonic())
 
     def _tell_again(self, problem: Problem) -> None:

@@ -94,6 +94,10 @@ _TEMPLATES = (
     later("It holds {count} of {of} unsent entries. The next command that records mends that."),
     later("It holds {count} entries."),
     later("Damaged lines: {lines}. The others are good; the database has its own copy."),
+    later(
+        "Damaged lines of the second copy whose entries are not in the database either: {count}, in {path}. All other work is "
+        "safe. Show that file to the office, which may still read them; then remove it."
+    ),
     later("{count} entries and {files} files are only on this device."),
     later("{count} records do not stand by themselves; the office decides on them."),
     later(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import logging
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +32,12 @@ LOG_BYTES, LOG_FILES = 1_000_000, 3
 def launch(opening: Opening) -> int:
     """Show the app until the person leaves it. A home that belongs to nobody yet is enrolled first. Returns the exit code.
 
+    A database of which a page turns out to be damaged is made anew, and the app opened again: once.
+
     Raises:
         Problem: `identity-damaged`, `bad-config`, `home-unusable`, `app-stopped`, and those of the database.
     """
     from fieldapp.bootstrap import refuse_sealed
-    from fieldapp.screens.tidying import put_off
 
     settings = device_settings(str(opening.home))
     set_language(settings.language if settings.language else language_of_environment())
@@ -50,14 +52,55 @@ def launch(opening: Opening) -> int:
         if identity is None:
             return 0  # the person left; nothing was changed
     refuse_sealed(home, identity)
+    chosen = language() if language() != begun else ""
+    try:
+        return _shown(home, identity, opening, settings, chosen)
+    except Problem as problem:
+        notices = made_anew(home, problem)
+    return _shown(home, identity, opening, settings, chosen, notices)
+
+
+def _shown(
+    home: Home, identity: Identity, opening: Opening, settings: DeviceSettings, chosen: str, notices: Sequence[Problem] = ()
+) -> int:
+    from fieldapp.screens.tidying import put_off
+
     put_off()
     try:
-        app = app_for(home, identity, opening, settings)
-        keep_or_speak(app.session, language() if language() != begun else "")
-        app.run()
+        app = app_for(home, identity, opening, settings, notices)
+        try:
+            keep_or_speak(app.session, chosen)
+            app.run()
+        finally:
+            app.session.close()
     finally:
         gc.enable()
     return ended(app)
+
+
+def made_anew(home: Home, stopped: Problem) -> tuple[Problem, ...]:
+    """Make the database anew where a damaged page of it is what has stopped the app. Returns what the person has to know, which is
+    also said below the screen that is gone.
+
+    Raises:
+        Problem: what has stopped the app, where that was no damage; what stands in the way of making the database anew.
+    """
+    if stopped.code not in ("database-damaged", "app-stopped"):
+        raise stopped
+    from fieldapp.bootstrap import open_device
+    from fieldapp.screens.problem_words import problem_words
+    from fieldapp.widgets.safe_text import safe_text
+
+    try:
+        with open_device(home, "fieldapp", every_page=True) as device:
+            notices, mended = device.notices, device.made_anew
+    except Problem as problem:
+        raise (stopped if stopped.code == "app-stopped" else problem) from problem
+    if mended is None and stopped.code == "app-stopped":
+        raise stopped  # a page that could not be read and can be now was put aside meanwhile, by what writes
+    for notice in notices:
+        sys.stderr.write(f"{safe_text(problem_words(notice)).plain}\n")
+    return notices
 
 
 def keep_or_speak(session: Session, chosen: str) -> None:
@@ -76,14 +119,16 @@ def ended(app: FieldApp) -> int:
     """The exit code of an app that has been closed.
 
     Raises:
-        Problem: `device-sealed` where the office has closed it; `app-stopped` where it was not a person who closed it: nobody is
-            left alone with a traceback.
+        Problem: `device-sealed` where the office has closed it; `database-damaged` where it could not be read; `app-stopped` where
+            it was not a person who closed it: nobody is left alone with a traceback.
     """
     identity = app.session.home.identity()
     if identity is not None and identity.sealed:
         from fieldapp.store.sealing import sealed
 
         raise sealed()
+    if app.stopped_by is not None:
+        raise app.stopped_by
     if app.return_code:
         raise Problem(
             "app-stopped",
@@ -94,13 +139,18 @@ def ended(app: FieldApp) -> int:
     return 0
 
 
-def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSettings) -> FieldApp:
-    """The app on an enrolled home, not running yet. A database of an earlier version is brought up to date first."""
+def app_for(
+    home: Home, identity: Identity, opening: Opening, settings: DeviceSettings, notices: Sequence[Problem] = ()
+) -> FieldApp:
+    """The app on an enrolled home, not running yet. A database of an earlier version is brought up to date first.
+
+    notices: what the person is told when the app is there.
+    """
     from fieldapp.bootstrap import bring_up_to_date
     from fieldapp.screens.app import FieldApp
     from fieldapp.screens.session import Session
 
-    bring_up_to_date(home)
+    notices = (*notices, *bring_up_to_date(home))
 
     def loop(services: DeviceServices, publish: Callable[[SyncStatus], None]) -> SyncLoop:
         from fieldapp.sync.once import sync_loop
@@ -108,6 +158,7 @@ def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSe
         return sync_loop(services, settings, publish, opening.url)
 
     session = Session(home, identity)
+    session.notices += notices
 
     def ask() -> Asked:
         from fieldapp.sync.desk import ask_desk
@@ -118,13 +169,17 @@ def app_for(home: Home, identity: Identity, opening: Opening, settings: DeviceSe
         finally:
             reader.close()
 
-    return FieldApp(
-        session,
-        ask_desk=None if opening.offline else ask,
-        loop=None if opening.offline else loop,
-        network=opening.network,
-        scanner_prefix=settings.scanner_prefix,
-    )
+    try:
+        return FieldApp(
+            session,
+            ask_desk=None if opening.offline else ask,
+            loop=None if opening.offline else loop,
+            network=opening.network,
+            scanner_prefix=settings.scanner_prefix,
+        )
+    except BaseException:
+        session.close()
+        raise
 
 
 def log_to(home: Home) -> None:

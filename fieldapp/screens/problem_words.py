@@ -48,8 +48,14 @@ BY_CODE = {
     ),
     "database-failed": later("This could not be saved. Nothing was half-written."),
     "database-foreign": later("The database file is not one of Fieldapp. Nothing was changed."),
+    "database-made-anew": later(
+        "The database was missing or could not be read; a new one was made from the second copy. Jobs come back with the next sync."
+    ),
     "database-missing": later("There is no data on this device yet."),
     "database-newer": later("The data was written by a newer version. Install that one; nothing was changed."),
+    "database-no-file": later(
+        "Something else lies where the database has to be. Nothing was deleted; move it away, then start again."
+    ),
     "desk-ambiguous": later("This can mean several records. Give more of the id."),
     "desk-cannot-stand": later("The record cannot stand as things are. Nothing was recorded; change what is in its way first."),
     "desk-decided": later("This was decided here already; the decision is on its way. Nothing was recorded twice."),
@@ -90,6 +96,10 @@ BY_CODE = {
     ),
     "job-ambiguous": later("Several jobs have that number."),
     "job-unknown": later("There is no such job on this device. Sync fetches new ones."),
+    "journal-damaged": later(
+        "Lines of the second copy are damaged, and what only they held is lost here. "
+        "All other work is safe; show this to the office."
+    ),
     "journal-failed": later("Saved, but the second copy could not be written. Make room on the disk."),
     "no-secure-connection": later("There is no secure connection to the server. Nothing was sent."),
     "not-a-server": later("What answers there is not a Fieldapp server. Check the address."),

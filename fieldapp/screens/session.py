@@ -17,6 +17,7 @@ from fieldapp.store.queries.reader import Reader
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
+    from fieldapp.domain.problem import Problem
     from fieldapp.store.queries.review import ReviewQueue
     from fieldapp.store.queries.search import SearchIndex
 
@@ -42,6 +43,10 @@ class Session:
         """Drafts on their way to the disk, by job, step and version: whoever comes back before they are there finds them too."""
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
         self.closed = False
+        self.notices: list[Problem] = []
+        """What the opening found and nobody has been told yet."""
+        self.made_anew = False
+        """The opening has put another database into the place of the one that was read until then: `read_anew` goes over to it."""
         self._services: DeviceServices | None = None
         self._close: Callable[[], None] = lambda: None
 
@@ -97,7 +102,18 @@ class Session:
             stack = ExitStack()
             self._services = stack.enter_context(open_device(self.home, what="fieldapp"))
             self._close = stack.close
+            self.notices += self._services.notices
+            self.made_anew = self._services.made_anew is not None
         return self._services
+
+    def read_anew(self) -> None:
+        """Read what lies in the database's place now, and nothing from memory."""
+        self.made_anew = False
+        self.reader.close()
+        self.documents = Documents(self.reader, self.home.files)
+        self.__dict__.pop("review", None)
+        if "search" in self.__dict__:
+            self.__dict__.pop("search").close()
 
     def close(self) -> None:
         """Finish what is being written and let the home go; once."""

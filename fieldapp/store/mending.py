@@ -6,6 +6,7 @@ A new one is made from the journal, from what is kept of received entries, and b
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,7 +18,10 @@ from fieldapp.domain.entry import Entry, read_entry
 from fieldapp.domain.problem import Problem
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.journal import Journal, journal_line, sync_folder
+from fieldapp.store.queries.reader import Reader
 
+_NAME = re.compile(rb'"id\\":\\"([0-9a-f-]{36})')
+"""An entry's id, as it stands in a line of the journal."""
 PUT_ASIDE = "damaged-*.db"
 """How databases that were put aside are called, beside the new one."""
 
@@ -38,25 +42,82 @@ class Mended(msgspec.Struct, frozen=True):
     aside: Path | None
     drafts: tuple[Draft, ...] = ()
 
-    def words(self, entries: int) -> str:
+    def told(self, entries: int) -> Problem:
         """What happened, what is safe, what to do. `entries`: how many were taken into the new one."""
         saved = f"{entries} entries were taken from the second copy" if entries else "nothing unsent was in it"
         what = "was missing" if self.aside is None else f"could not be read and lies at {self.aside} now"
-        return f"The database {what}; a new one was made and {saved}. Jobs come back with the next sync: fieldapp sync"
+        return Problem(
+            "database-made-anew",
+            f"The database {what}; a new one was made and {saved}.",
+            "Jobs come back with the next sync: fieldapp sync",
+        )
+
+
+def check_place(home: Home) -> None:
+    """
+    Raises:
+        Problem: `database-no-file` where something else than a file lies at the database's place: no waiting helps.
+    """
+    place = home.database_file
+    if place.exists() and not place.is_file():
+        raise Problem(
+            "database-no-file",
+            f"Something else lies where the database has to be: {place} is no file.",
+            "Nothing was deleted, and unsent work is in the journal folder too. Move it away, then start again: a new database is "
+            "made.",
+        )
 
 
 def was_lost(home: Home, identity: Identity) -> bool:
-    """Whether a home that has been written in has no database any more."""
-    return bool(identity.epochs) and not home.database_file.exists()
+    """Whether a home that has been written in has no database any more, or one of no length."""
+    return bool(identity.epochs) and (not home.database_file.exists() or home.database_file.stat().st_size == 0)
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a database has a page that does not agree with the others. It reads all of it."""
+    """Whether a database has a page that does not agree with the others, or a text that is none. It reads all of it."""
     try:
         with closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)) as connection:
-            return bool(connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",))
-    except sqlite3.DatabaseError as error:
-        return not isinstance(error, sqlite3.OperationalError) or "malformed" in str(error)
+            connection.text_factory = bytes  # what is wrong may be named in bytes that are no text
+            if connection.execute("PRAGMA integrity_check(1)").fetchone() != (b"ok",):
+                return True
+            tables = [name.decode() for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            connection.text_factory = str
+            for table in tables:
+                for _row in connection.execute(f'SELECT * FROM "{table}"'):
+                    pass
+            return False
+    except sqlite3.OperationalError as error:
+        return any(words in str(error) for words in ("malformed", "Could not decode to UTF-8"))
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return True
+
+
+def lost_lines(home: Home, reader: Reader) -> Problem | None:
+    """Lines of the journal that were put aside, as damaged or another person's, and whose entry the database has not either. None
+    where there is no such line: what is whole in the database is written into the journal anew.
+
+    Raises:
+        Problem: those of the reader.
+    """
+    place = Journal(home.journal_file).damaged_file
+    try:
+        rows = set(place.read_bytes().split(b"\n"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Problem(
+            "home-unusable", f"The file {place} cannot be read ({error.strerror}).", "Nothing was changed. See to its rights.",
+        ) from error  # fmt: skip
+    named = [_NAME.search(row) for row in rows if row.strip()]
+    known = "SELECT 1 FROM entries WHERE id = ?"
+    lost = sum(1 for name in named if name is None or reader.row(known, (name[1].decode(),)) is None)
+    if not lost:
+        return None
+    return Problem(
+        "journal-damaged",
+        f"Damaged lines of the second copy whose entries are not in the database either: {lost}, in {place}.",
+        "All other work is safe. Show that file to the office, which may still read them; then remove it.",
+    )
 
 
 def put_aside(home: Home, stamp: str) -> Mended:

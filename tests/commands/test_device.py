@@ -152,6 +152,69 @@ def test_the_doctor_finds_what_is_wrong(technician: Device, tmp_path: Path) -> N
     assert Device(tmp_path / "none")("doctor", "--offline").code == 1
 
 
+def test_a_line_of_the_journal_that_is_lost_is_named_until_somebody_has_looked_at_it(technician: Device) -> None:
+    technician("do", JOB, "accept").good()
+    technician("note", JOB, "said at the gate").good()
+    journal, database = technician.home / "journal" / "unsent.jsonl", technician.home / "data" / "fieldapp.db"
+    aside = technician.home / "journal" / "damaged.jsonl"
+    spoiled = journal.read_bytes().replace(b"job.accepted", b"job.accxpted", 1)
+    journal.write_bytes(spoiled)
+    technician("note", JOB, "another").good()  # and says nothing: the database had it
+    assert aside.exists()
+    assert technician("doctor", "--offline").good()
+    aside.unlink()
+    journal.write_bytes(spoiled)
+    for name in database.parent.glob("fieldapp.db*"):
+        name.unlink()
+    told = technician("jobs")
+    assert (told.code, "The database was missing" in told.err) == (0, True)
+    assert "not in the database either: 1" in told.err
+    assert str(aside) in told.err
+    found = technician("doctor", "--offline")
+    assert found.code == 1
+    assert str(aside) in found.out
+    technician("jobs").good()  # said once; the doctor goes on saying it
+    aside.unlink()
+    assert str(aside) not in technician("doctor", "--offline").out
+
+
+@pytest.mark.parametrize("table", ["jobs", "own_entries"])
+def test_a_damaged_page_is_called_so_by_whoever_reads_it(technician: Device, table: str) -> None:
+    technician("note", JOB, "said at the gate").good()
+    database = technician.home / "data" / "fieldapp.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    raw = bytearray(database.read_bytes())
+    raw[(page - 1) * 4096 : page * 4096] = bytes(4096)
+    database.write_bytes(raw)
+    command = "jobs" if table == "jobs" else "outbox"
+    technician(command).refused("The database cannot be read")
+    assert "lies at" in technician("doctor", "--repair", "--offline").out
+    assert technician("outbox", "--json").json["unsent"] == 1
+
+
+def test_a_database_of_no_length_is_named(technician: Device) -> None:
+    technician("note", JOB, "said at the gate").good()
+    database = technician.home / "data" / "fieldapp.db"
+    for name in database.parent.glob("fieldapp.db*"):
+        name.unlink()
+    database.write_bytes(b"")
+    assert "The database was missing" in technician("jobs").err
+    assert technician("outbox", "--json").json["unsent"] == 1
+
+
+def test_a_folder_at_the_place_of_the_database_is_called_so(technician: Device) -> None:
+    database = technician.home / "data" / "fieldapp.db"
+    for name in database.parent.glob("fieldapp.db*"):
+        name.unlink()
+    database.mkdir()
+    for words in (("jobs",), ("note", JOB, "x")):
+        said = technician(*words).refused("is no file")
+        assert "Try again later" not in said.err
+    assert "is no file" in technician("doctor", "--offline").out
+
+
 def test_repair_folds_the_same_again(technician: Device) -> None:
     technician("do", JOB, "accept").good()
     before = technician("job", JOB, "--json").json["procedures"], technician("log", JOB, "--json").json

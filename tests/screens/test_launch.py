@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.domain.problem import Problem
 from fieldapp.language import language, set_language
 from fieldapp.opening import Opening
+from fieldapp.screens import app as app_module
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.launch import app_for, ended, keep_or_speak
 from fieldapp.screens.session import KEPT_LANGUAGE
@@ -232,3 +236,67 @@ async def test_a_revoked_device_closes_its_app_and_says_why(company: LiveServer,
     with company.services.db.read() as conn:
         query = "SELECT raw FROM quarantine WHERE device = ?"
         assert b"Said at the gate" in b"".join(conn.exec_driver_sql(query, (identity.device,)).scalars())
+
+
+@pytest.fixture
+def soon_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who finds the home held waits a moment only."""
+    monkeypatch.setattr(inspect.unwrap(Home.locked), "__defaults__", (0.2,))
+
+
+async def held_at_the_start(app: FieldApp, pilot: Pilot[None]) -> None:
+    """Another program has the home while the app starts."""
+    await until(pilot, lambda: "in use by `fieldapp sync`" in notices(app), "told who holds the home")
+    assert "not tried yet" in shown(app)
+
+
+def notices(app: FieldApp) -> str:
+    return "\n".join(note.message for note in app._notifications)
+
+
+async def test_a_home_that_was_held_at_the_start_is_synced_when_it_is_free(
+    home: Home, soon_refused: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "OPEN_AGAIN_S", 0.1)
+    with ExitStack() as holding:
+        holding.enter_context(home.locked("fieldapp sync"))
+        app = app_of(home)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await held_at_the_start(app, pilot)
+            holding.close()
+            await until(pilot, lambda: "● online" in shown(app), "by itself")
+    assert notices(app).count("in use by") <= 1
+
+
+async def test_what_is_recorded_first_begins_the_sync_that_was_refused_at_the_start(
+    home: Home, soon_refused: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_module, "OPEN_AGAIN_S", 3600.0)
+    with ExitStack() as holding:
+        holding.enter_context(home.locked("fieldapp sync"))
+        app = app_of(home)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await held_at_the_start(app, pilot)
+            holding.close()
+            app.record(note)
+            reader = app.session.reader
+            await until(pilot, lambda: reader.rows("SELECT 1 FROM own_entries WHERE lane = 'settled'"), "sent and settled")
+            assert "● online" in shown(app)
+
+
+async def test_damage_that_only_the_writer_meets_is_mended_under_the_running_app(home: Home) -> None:
+    with open_device(home, "test") as device:
+        note(device)
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'epochs'").fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    raw = bytearray(home.database_file.read_bytes())
+    raw[(page - 1) * size : page * size] = bytes(size)
+    home.database_file.write_bytes(raw)
+    app = app_of(home, offline=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "could not be read and lies at" in notices(app), "told")
+        await until(pilot, lambda: "1 unsent" in shown(app))
+        await app.session.write(lambda services: services.drafts.save("job:1", "P/s", 1, "half", 5))
+        assert app.session.reader.rows("SELECT text FROM drafts")[0]["text"] == "half", "it reads the new one"

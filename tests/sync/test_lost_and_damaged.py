@@ -70,9 +70,10 @@ def test_a_damaged_database_is_put_aside_and_made_anew(live_server: LiveServer, 
     damage(home.database_file, how)
     before = home.database_file.read_bytes()
     with device_of(live_server, "tech-1", home.path) as device:
-        assert "could not be read and lies at" in device.mended
+        (notice,) = device.notices
+        assert "could not be read and lies at" in notice.message
         (aside,) = home.database_file.parent.glob("damaged-*.db")
-        assert str(aside) in device.mended
+        assert str(aside) in notice.message
         assert aside.read_bytes() == before
         assert device.started.recovered == 3, "unsent from the journal, received from what is kept"
         assert sync_once(device, SETTINGS).problem is None
@@ -81,7 +82,7 @@ def test_a_damaged_database_is_put_aside_and_made_anew(live_server: LiveServer, 
         assert whole(device)
     assert sorted(arrived(live_server)) == sorted(ids)
     with device_of(live_server, "tech-1", home.path) as device:
-        assert device.mended == ""
+        assert device.notices == ()
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_a_missing_database_is_named(live_server: LiveServer, tmp_path: Path, ca
         assert device.replica.counts().unsent == 3
     assert "The database was missing; a new one was made and 3 entries" in capsys.readouterr().err
     with device_of(live_server, "tech-2", tmp_path / "new") as device:
-        assert device.mended == "", "a new home misses nothing"
+        assert device.notices == (), "a new home misses nothing"
 
 
 def test_what_only_the_damaged_database_had_is_saved_from_it(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
@@ -132,7 +133,7 @@ def test_what_only_the_damaged_database_had_is_saved_from_it(live_server: LiveSe
     raw[(page - 1) * size : page * size] = b"\xff" * size
     home.database_file.write_bytes(raw)
     with device_of(live_server, "tech-1", home.path) as device:
-        assert device.mended
+        assert device.made_anew is not None
         assert device.replica.counts().unsent == 3
         assert device.drafts.load("job:1", "p/s1", 1) == "half a sent"
         assert sync_once(device, SETTINGS).problem is None

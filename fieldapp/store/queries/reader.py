@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,15 @@ class Reader:
     def snapshot(self) -> Iterator[None]:
         """Several queries that see the same moment."""
         connection = self._open()
-        connection.execute("BEGIN")
+        try:
+            connection.execute("BEGIN")
+        except sqlite3.Error as error:
+            raise _problem(error) from error
         try:
             yield
         finally:
-            connection.execute("COMMIT")
+            with suppress(sqlite3.Error):  # a damaged page has ended it already: what was said of that is what counts
+                connection.execute("COMMIT")
 
     def close(self) -> None:
         if self._connection is not None:
