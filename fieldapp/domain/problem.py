@@ -24,3 +24,15 @@ class Problem(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+
+class Recorded(Problem):
+    """What was asked for is recorded; something that had to follow was not done. To ask for it again would record it twice.
+
+    Args:
+        problem: what was not done. streams: those whose view changed.
+    """
+
+    def __init__(self, problem: Problem, streams: frozenset[str]) -> None:
+        super().__init__(problem.code, problem.message, problem.hint)
+        self.streams = streams

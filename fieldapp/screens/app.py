@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -22,7 +23,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
-from fieldapp.domain.problem import Problem
+from fieldapp.domain.problem import Problem, Recorded
 from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
@@ -273,6 +274,9 @@ class FieldApp(App[None]):
         except Exception as error:  # whatever it was: what was typed stays, and the person hears of it
             problem = error if isinstance(error, Problem) else _noted(error)
             self.tell(problem)
+            if isinstance(problem, Recorded):
+                await self._recorded(problem, asked)
+                return
             if asked is not None:
                 asked.not_saved()
             if refused is not None:
@@ -294,6 +298,17 @@ class FieldApp(App[None]):
                 await outcome
         if asked is not None:
             self.call_after_refresh(self.keys.release)  # what was typed meanwhile is for what is there now
+
+    async def _recorded(self, problem: Recorded, asked: FieldModal[Any] | None) -> None:
+        """It is recorded, and would be twice if it were answered again; what should have followed is not done."""
+        if asked is not None:
+            with suppress(Exception):
+                await self.session.write(asked.forget_draft)
+            asked.saved()
+            self.call_after_refresh(self.keys.release)
+        self.streams_changed(problem.streams)
+        if self._sync_loop is not None:
+            self._sync_loop.hurry("saved")
 
     def keep(self, action: Callable[[DeviceServices], object]) -> None:
         """Write something that no screen shows and nobody waits for, such as a draft. Only what goes wrong is told."""

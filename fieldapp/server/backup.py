@@ -25,7 +25,7 @@ from fieldapp.server.accounts import INCARNATION
 from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_lines
 from fieldapp.server.archived_history import check_history
 from fieldapp.server.file_storage import FolderStorage, StorageFull
-from fieldapp.server.files import HERE
+from fieldapp.server.files import HERE, WANTED
 from fieldapp.server.restore import build_database
 from fieldapp.server.services import wall_clock
 from fieldapp.store.database import Database
@@ -200,10 +200,17 @@ def _mark_safe(db: Database, target: Path) -> None:
 
 
 def _safe_heads(reader: ArchiveReader) -> dict[str, int]:
-    lacking = {row["sha256"] for row in reader.rows("files") if row["state"] not in (HERE, ERASED)} | set(reader.manifest.missing)
-    waiting = {row["id"] for row in reader.rows("entries") if lacking and lacking & _files_of(row["raw"])}
+    lacking = {row["sha256"]: row["state"] for row in reader.rows("files") if row["state"] != HERE}
+    lacking |= dict.fromkeys(reader.manifest.missing, WANTED)
+
+    def lacks(envelope: bytes, body: bytes | None) -> bool:
+        """Whether a file is missing that is still named: what was erased with its entry is missed by nobody."""
+        return any(lacking.get(sha256, ERASED) != ERASED or (body and sha256 in lacking) for sha256 in _files_of(envelope))
+
+    waiting = {row["id"] for row in reader.rows("entries") if lacks(row["raw"], row["body"])} if lacking else set()
     if lacking:  # bytes that were handed over name files as well, and have their positions under their own name
-        waiting |= {row["id"] for row in reader.rows("quarantine") if lacking & _files_of(row["raw"].partition(b"\n")[0])}
+        parted = [(row["id"], *row["raw"].partition(b"\n")[::2]) for row in reader.rows("quarantine")]
+        waiting |= {name for name, envelope, body in parted if lacks(envelope, body)}
     first: dict[str, int] = {}
     for row in reader.rows("positions") if waiting else ():
         if row["entry_id"] in waiting:

@@ -19,7 +19,7 @@ from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
 from fieldapp.server.people import AUTHOR
 from fieldapp.server.services import ServerServices
-from fieldapp.store.erasing import concerned, in_quarantine
+from fieldapp.store.erasing import ERASED, concerned, in_quarantine
 from fieldapp.store.heads import CLOSED
 from fieldapp.store.tables import JobRow, StreamStateRow
 
@@ -67,7 +67,9 @@ def erase_customer(services: ServerServices, customer: str, reason: str = "") ->
     erasures.append(_entry(log, stream, CustomerErased(customer, reason.strip()), now))
     erased, moved = services.replica.erase(erasures)
     for sha256 in sorted(erased.files):
-        services.storage.remove(sha256)
+        with services.db.write() as conn:  # nobody names it again meanwhile
+            if services.db.rows(conn, "SELECT 1 FROM files WHERE sha256 = ? AND state = ?", (sha256, ERASED)):
+                services.storage.remove(sha256)
     services.db.scrub()
     services.hints.publish(moved)
     return Erasure(customer, len(left), len(erased.entries), len(erased.files))

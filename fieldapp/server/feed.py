@@ -44,7 +44,7 @@ BACKFILLS = 1000
 """Streams looked at in one answer; the device asks again for the others."""
 DIGESTS = 50
 """Digests in one answer."""
-WANTED_FILES = 20
+WANTED_FILES = 8
 """Files asked for in one answer."""
 ROWS = 5000
 """Rows looked at for one answer, whatever the budget."""
@@ -112,7 +112,7 @@ class Feed:
                 backfilled=tuple(page.backfilled),
                 epochs=(standing := _epoch_heads(self._db, conn, who, request)),
                 aside=_aside(self._db, conn, request, standing),
-                wanted=_wanted(self._db, conn, who.device, self._clock()),
+                wanted=_wanted(self._db, conn, who.person, self._clock()),
                 digests=page.digests(),
                 fold=FOLD_VERSION,
                 more=page.more,
@@ -409,15 +409,15 @@ def _aside(db: Database, conn: Connection, request: PullRequest, heads: Sequence
     return {epoch: seqs for epoch, seqs in found.items() if seqs}
 
 
-def _wanted(db: Database, conn: Connection, device: str, now: int) -> tuple[str, ...]:
-    """Files that this device is to send, where it counts them as sent: WANTED_FILES at most, from another place each minute, so
-    that those which nobody can send do not stand before the others."""
+def _wanted(db: Database, conn: Connection, person: str, now: int) -> tuple[str, ...]:
+    """Files that devices of this person have recorded (a home may have been enrolled again), for the one that counts them as sent:
+    WANTED_FILES at most, from another place each minute, so that those which nobody can send do not stand before the others."""
     query = (
-        "SELECT w.sha256 FROM awaited_files w JOIN files f ON f.sha256 = w.sha256 WHERE w.device = ? AND f.state = 'wanted' "
-        "ORDER BY w.sha256 < ?, w.sha256 LIMIT ?"
+        "SELECT DISTINCT w.sha256, w.sha256 < ? AS later FROM awaited_files w JOIN devices d ON d.id = w.device "
+        "JOIN files f ON f.sha256 = w.sha256 WHERE d.person = ? AND f.state = 'wanted' ORDER BY later, w.sha256 LIMIT ?"
     )
     first = f"{now // 60_000 * 2_654_435_761 % 2**32:08x}"  # Knuth's multiplicative hashing: minutes lie far apart
-    return tuple(sha256 for (sha256,) in db.rows(conn, query, (device, first, WANTED_FILES)))
+    return tuple(sha256 for sha256, _ in db.rows(conn, query, (first, person, WANTED_FILES)))
 
 
 def _version(text: str) -> tuple[int, ...]:

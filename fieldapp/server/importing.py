@@ -86,6 +86,9 @@ def _take_files(services: ServerServices, source: Path, named: set[str]) -> tupl
         query = select(col(FileRow.sha256)).where(col(FileRow.sha256).in_(sorted(named)[:10_000]), col(FileRow.state) != ERASED)
         known = set(conn.execute(query).scalars())
     missing = {name for name in known if not services.storage.has(name)}
+    with services.db.write() as conn:
+        for name in sorted(known - missing):
+            arrived(services.db, conn, name)
     if not missing:
         return 0, []
     came, broken = 0, []

@@ -6,15 +6,18 @@ folder comes back by itself. A folder that is not mounted looks like one that ha
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import select
 from sqlmodel import col
 
 from fieldapp.domain.problem import Problem
 from fieldapp.server.file_storage import FileStorage
-from fieldapp.server.files import HERE, WANTED
-from fieldapp.store.database import Database, chunks
-from fieldapp.store.tables import AwaitedFileRow, EntryRow, FileRow, FileStreamRow
+from fieldapp.server.files import HERE, WANTED, arrived
+from fieldapp.store.database import Database
+from fieldapp.store.tables import AwaitedFileRow, EntryRow
 
+_HASH = re.compile(r"[0-9a-f]{64}")
 BELIEVED = 5
 """So many lost files are believed whatever their share."""
 SHARE = 10
@@ -22,7 +25,8 @@ SHARE = 10
 
 
 def want_lost_files(db: Database, storage: FileStorage) -> tuple[str, ...]:
-    """Look for every file that should be here; ask for those that are gone.
+    """Look for every file that should be here; ask for those that are gone. What lies here again, though it was asked for (a folder
+    that is mounted again, a copy that somebody put back), is here.
 
     Returns: the hashes of what is asked for from now on.
 
@@ -30,7 +34,12 @@ def want_lost_files(db: Database, storage: FileStorage) -> tuple[str, ...]:
         Problem: `storage-doubted` where so much is gone that the storage itself is more likely to be away; nothing is changed.
     """
     with db.read() as conn:
-        names = list(conn.execute(select(col(FileRow.sha256)).where(col(FileRow.state) == HERE)).scalars())
+        states = dict(db.rows(conn, "SELECT sha256, state FROM files WHERE state IN (?, ?)", (HERE, WANTED)))
+    found = sorted(name for name, state in states.items() if state == WANTED and storage.has(name))
+    for name in found:
+        with db.write() as conn:
+            arrived(db, conn, name)
+    names = [name for name, state in states.items() if state == HERE]
     lost = sorted(name for name in names if not storage.has(name))
     if len(lost) > BELIEVED and len(lost) * SHARE > len(names):
         raise Problem(
@@ -38,17 +47,19 @@ def want_lost_files(db: Database, storage: FileStorage) -> tuple[str, ...]:
             f"{len(lost):,} of {len(names):,} files are not in the storage: it may not be mounted.",
             "Nothing was changed. Put the folder of files right, or restore it from a backup.",
         )
-    for name in lost:
-        _want(db, name)
+    if lost:
+        _want(db, lost)
     return tuple(lost)
 
 
-def _want(db: Database, sha256: str) -> None:
+def _want(db: Database, lost: list[str]) -> None:
+    sought = frozenset(lost)
+    devices: set[tuple[str, str]] = set()
+    with db.read() as conn:
+        for device, raw in conn.execute(select(col(EntryRow.device), col(EntryRow.raw))):
+            if b'"files"' in raw:
+                devices.update((device, sha256) for sha256 in sought.intersection(_HASH.findall(raw.decode("utf-8", "replace"))))
     with db.write() as conn:
-        db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ? AND state = ?", (WANTED, sha256, HERE))
-        streams = conn.execute(select(col(FileStreamRow.stream)).where(col(FileStreamRow.sha256) == sha256)).scalars().all()
-        devices = set()
-        for part in chunks(sorted(streams)):
-            query = select(col(EntryRow.device), col(EntryRow.raw)).where(col(EntryRow.stream).in_(part))
-            devices |= {device for device, raw in conn.execute(query) if sha256.encode() in raw}
-        db.insert_new(conn, AwaitedFileRow, [{"device": device, "sha256": sha256} for device in sorted(devices)])
+        for name in lost:
+            db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ? AND state = ?", (WANTED, name, HERE))
+        db.insert_new(conn, AwaitedFileRow, [{"device": device, "sha256": sha256} for device, sha256 in sorted(devices)])

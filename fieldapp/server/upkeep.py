@@ -56,14 +56,15 @@ class Upkeep:
         self._look_for_files(self._services.clock())
 
     def _look_for_files(self, now: int) -> None:
-        """Once a day, whichever process comes first. What the storage has lost is asked for."""
+        """Once a day, whichever process comes first (two at once do no harm). What the storage has lost is asked for."""
         db = self._services.db
-        with db.write() as conn:
+        with db.read() as conn:
             found = db.rows(conn, "SELECT value FROM settings WHERE name = ?", (FILES_LOOKED,))
-            if found and 0 <= now - int(found[0][0]) < FILES_EVERY_MS:
-                return
-            db.upsert(conn, SettingRow, [{"name": FILES_LOOKED, "value": str(now)}])
+        if found and 0 <= now - int(found[0][0]) < FILES_EVERY_MS:
+            return
         lost = want_lost_files(db, self._services.storage)
+        with db.write() as conn:
+            db.upsert(conn, SettingRow, [{"name": FILES_LOOKED, "value": str(now)}])
         if lost:
             log.warning("%d files are gone from the storage; they are asked of the devices that recorded them: %s", len(lost), lost)
 

@@ -28,7 +28,7 @@ from fieldapp.domain.entry_types.base import Fact, read_body
 from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.fold import FOLD_VERSION, State, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
-from fieldapp.domain.problem import Problem
+from fieldapp.domain.problem import Problem, Recorded
 from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
@@ -144,7 +144,7 @@ class DeviceReplica:
 
         Raises:
             Problem: `group-too-large`, `body-too-large`, `disk-full`, `database-busy`; then nothing of it was recorded.
-                `journal-failed`: it is recorded, its second copy is not.
+            Recorded: `journal-failed`: it is recorded, its second copy is not.
         """
         with self._both:
             self._refuse_sealed()
@@ -153,10 +153,12 @@ class DeviceReplica:
                 self._store(conn, entries)
                 lines = self._lines.take(conn, entries, self._clock.now())
                 self._show(conn, entries)
-            self._journal.append(lines)
-        return Saved(
-            tuple(entry.id for entry in entries), frozenset(stream for entry in entries for stream in entry.envelope.streams)
-        )
+            streams = frozenset(stream for entry in entries for stream in entry.envelope.streams)
+            try:
+                self._journal.append(lines)
+            except Problem as problem:
+                raise Recorded(problem, streams) from problem
+        return Saved(tuple(entry.id for entry in entries), streams)
 
     def _write_group(self, conn: Connection, drafts: Sequence[Draft]) -> list[Entry]:
         if not 0 < len(drafts) <= GROUP_LIMIT:
@@ -644,7 +646,8 @@ class DeviceReplica:
     def mark_file(self, sha256: str, state: str, at: int | None = None) -> None:
         """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends). `at`: by the clock of sync."""
         with self._db.write() as conn:
-            self._db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (state, sha256))
+            update_ = "UPDATE files SET state = ? WHERE sha256 = ? AND state <> ?"  # what was erased meanwhile is to go
+            self._db.run(conn, update_, (state, sha256, ERASED))
         if at is not None:
             self._sent_at[sha256] = at
 

@@ -283,7 +283,7 @@ class ServerReplica:
             entry = read_entry(envelope, None)
         except Problem:
             return
-        self._db.insert_new(conn, FileRow, _file_rows([entry]))
+        self._db.insert_new(conn, FileRow, _file_rows([entry], of_bytes=True))
         self._await_files(conn, [entry])
 
     def rebuild(self, log: str) -> int:
@@ -655,12 +655,13 @@ def _author_of(raw: bytes) -> str:
         return ""
 
 
-def _file_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The files that entries name, as wanted; sorted, so that no two writers wait for each other."""
+def _file_rows(entries: Sequence[Entry], *, of_bytes: bool = False) -> list[dict[str, Any]]:
+    """The files that entries name, as wanted, or as erased where the entry was; sorted, so that no two writers wait for each other.
+    of_bytes: only envelopes were read."""
     files = [
-        {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted",
-         "job": entry.envelope.stream}
-        for entry in entries for file in entry.envelope.files
+        {"sha256": file.sha256, "size": file.size, "name": file.name if keeps else "", "media": file.media,
+         "state": "wanted" if keeps else ERASED, "job": entry.envelope.stream}
+        for entry in entries for keeps in (of_bytes or entry.body_raw is not None,) for file in entry.envelope.files
     ]  # fmt: skip
     return sorted(files, key=itemgetter("sha256"))
 

@@ -408,7 +408,7 @@ class AwaitedFileRow(Base, table=True):
     count it as sent to a server that was put back to an earlier day since."""
 
     __tablename__ = "awaited_files"
-    __table_args__ = (_NO_ROWID,)
+    __table_args__ = (Index("ix_awaited_files_sha256", "sha256"), _NO_ROWID)
     device: str = Field(primary_key=True)
     sha256: str = Field(primary_key=True)
 

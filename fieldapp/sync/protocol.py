@@ -249,7 +249,7 @@ class PullAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Epoch to the positions past the asked head that the server has as bytes only, on which nobody has decided yet: whoever has
     the entries offers them once more."""
     wanted: tuple[str, ...] = ()
-    """Hashes of files that entries of this device name and the server has not got, some of them where there are many: whoever
+    """Hashes of files that entries of this person's devices name and the server has not got, some where there are many: whoever
     counts one as sent sends it again. A server that was put back to an earlier day, and whose log is what it was, shows it by
     nothing else."""
 

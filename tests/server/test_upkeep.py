@@ -128,6 +128,28 @@ def test_a_file_that_the_storage_lost_is_asked_of_the_device_that_recorded_it(
     assert reader.pull().wanted == ()
 
 
+def test_a_lost_file_that_somebody_put_back_is_here(office: Office, services: ServerServices, clock: Clock) -> None:
+    reader, names = with_photos(office, services, 2)
+    lying = services.storage.path(names[0])  # type: ignore[attr-defined]
+    content = lying.read_bytes()
+    lying.unlink()
+    Upkeep(services).round()
+    assert reader.pull().wanted == (names[0],)
+    lying.write_bytes(content)
+    clock.now += DAY_MS
+    Upkeep(services).round()
+    assert reader.pull().wanted == ()
+    assert services.files.missing() == []
+    assert services.files.state(names[0]).complete
+
+
+def test_a_file_is_asked_of_whoever_was_enrolled_again(office: Office, services: ServerServices) -> None:
+    _, names = with_photos(office, services, 1)
+    services.storage.path(names[0]).unlink()  # type: ignore[attr-defined]
+    Upkeep(services).round()
+    assert Reader(office, office.enrol("tech-1")).pull().wanted == (names[0],)
+
+
 def test_a_storage_that_is_away_loses_nothing(office: Office, services: ServerServices, caplog: pytest.LogCaptureFixture) -> None:
     reader, names = with_photos(office, services, 8)
     for name in names[:6]:

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device", "sha256"),
         sqlite_with_rowid=False,
     )
+    op.create_index("ix_awaited_files_sha256", "awaited_files", ["sha256"], unique=False)
     op.execute(
         "INSERT INTO awaited_files (device, sha256) SELECT DISTINCT e.device, f.sha256 "
         "FROM files f JOIN entries e ON e.stream = f.job WHERE f.state = 'wanted'"
