@@ -71,9 +71,16 @@ class LiveServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close_clients()
+        self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        return self._server is not None
+
+    def close_clients(self) -> None:
         while self.closing:
             self.closing.pop()()
-        self.stop()
 
     def people(self, branch: str = "north") -> list[Person]:
         """A branch with two technicians and a supervisor."""
@@ -131,11 +138,17 @@ def serving(home: Path, *, database: str = "", clock: Callable[[], int] | None =
         yield server
 
 
+@contextlib.contextmanager
+def serving_copy(template: Path, home: Path) -> Iterator[LiveServer]:
+    """A fresh server on a copy of a ready-made SQLite database: it need not make its tables."""
+    home.mkdir(exist_ok=True)
+    shutil.copy(template, home / "server.db")
+    with serving(home) as server:
+        yield server
+
+
 @pytest.fixture
 def live_server(tmp_path: Path, server_template: Path) -> Iterator[LiveServer]:
     """A fresh server over real HTTP, on SQLite."""
-    home = tmp_path / "server"
-    home.mkdir(exist_ok=True)
-    shutil.copy(server_template, home / "server.db")
-    with serving(home) as server:
+    with serving_copy(server_template, tmp_path / "server") as server:
         yield server

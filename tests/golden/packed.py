@@ -36,9 +36,9 @@ from fieldapp.sync.protocol import (
     to_wire,
 )
 from tests.golden.corpus import PROTOCOL1, dump
-from tests.golden.replay import Clock
+from tests.golden.recording import Clock
 from tests.live_server import serving
-from tests.server.office import LOG, START, Line, Office, entry_of
+from tests.server.office import LOG, Line, Office, entry_of
 
 PACKED = PROTOCOL1 / "packed"
 KEPT_HEADERS = (
@@ -136,7 +136,7 @@ class Scribe:
 def record(folder: Path) -> int:
     """Write a corpus; the number of exchanges in it."""
     photo = bytes(range(251)) * (PART_BYTES // 251 + 200)  # no part looks like another: 251 is a prime
-    clock = Clock(START)
+    clock = Clock()
     with tempfile.TemporaryDirectory() as made, serving(Path(made) / "server", clock=clock) as server:
         office = Office(server.services)
         office.found()

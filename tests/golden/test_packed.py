@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import importlib
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import get_args
@@ -26,8 +25,8 @@ from fieldapp.store.verify import verify_server
 from fieldapp.sync import messages as m
 from fieldapp.sync.protocol import PullAnswer, PullRequest, PushAnswer
 from fieldapp.sync.transport import Transport
-from tests.golden.packed import Wired, ask_packed, packed_exchanges, record
-from tests.golden.replay import OF_THE_FOLD, Clock, agrees, server_of, whole
+from tests.golden.packed import Wired, packed_exchanges, record
+from tests.golden.replay import Clock, agrees, faults_of_packed, inflated, server_of, whole
 from tests.server.office import START
 from tests.sync.strangers import Reply, stranger
 from tests.sync.table import a_run
@@ -36,39 +35,6 @@ PART = 1_048_576
 CORPUS, PHOTO = packed_exchanges()
 BY_NAME = {wired.name: wired for wired in CORPUS}
 SHA256 = hashlib.sha256(PHOTO).hexdigest()
-
-
-def inflated(body: bytes, headers: httpx.Headers | dict[str, str]) -> bytes:
-    encoding = headers.get("Content-Encoding", "identity")
-    assert encoding in ("gzip", "identity")
-    return gzip.decompress(body) if encoding == "gzip" else body
-
-
-def is_json(headers: httpx.Headers | dict[str, str]) -> bool:
-    return headers.get("Content-Type", "") in ("application/vnd.fieldapp+json", "application/problem+json")
-
-
-def faults_of_packed(client: httpx.Client, clock: Clock) -> Iterator[str]:
-    for wired in CORPUS:
-        clock.set(wired.at)
-        status, headers, body = ask_packed(client, wired, PHOTO)
-        if status != wired.status:
-            yield f"{wired.name}: {status}, not {wired.status}: {body[:300]!r}"
-            continue
-        for name in ("Content-Type", "Content-Encoding", "Content-Range", "Fieldapp-Nonce", "Fieldapp-Incarnation"):
-            if headers.get(name) != wired.answer_headers.get(name):
-                yield f"{wired.name}: header {name} is {headers.get(name)!r}, not {wired.answer_headers.get(name)!r}"
-        if not is_json(wired.answer_headers):
-            if body != wired.answer(PHOTO):
-                yield f"{wired.name}: other bytes"
-            continue
-        raw = inflated(body, headers)
-        if headers.get("Fieldapp-Digest") != hashlib.sha256(raw).hexdigest():
-            yield f"{wired.name}: the digest is {headers.get('Fieldapp-Digest')!r}"
-        left_out = OF_THE_FOLD | ({"title", "detail", "hint"} if status >= 400 else set())  # words may become better
-        recorded = json.loads(inflated(wired.answer(PHOTO), wired.answer_headers))
-        for fault in agrees(recorded, json.loads(raw), left_out=frozenset(left_out)):
-            yield f"{wired.name}: {fault}"
 
 
 # --- The server of today ---------------------------------------------------------------------------------------------------------
@@ -80,7 +46,7 @@ def test_todays_server_answers_what_came_compressed_as_it_was_answered(tmp_path:
         server_of("packed/server.sql.gz", tmp_path, clock) as server,
         httpx.Client(base_url=server.url, timeout=30, trust_env=False) as client,
     ):
-        assert list(faults_of_packed(client, clock)) == []
+        assert list(faults_of_packed(client, CORPUS, PHOTO, clock.set)) == []
         assert verify_server(server.services.db) == ()
         assert b"".join(server.services.storage.read(SHA256, 0, len(PHOTO))) == PHOTO
 

@@ -7,8 +7,10 @@ import pytest
 
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
-from tests.live_server import live_server
+from tests.databases import FreshPostgres
+from tests.live_server import LiveServer, live_server
 from tests.server.office import START, Office
+from tests.server.processes import emptied, several_processes
 
 __all__ = ["live_server"]
 
@@ -26,6 +28,23 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def kept_processes(tmp_path_factory: pytest.TempPathFactory, fresh_postgres: FreshPostgres) -> Iterator[LiveServer]:
+    """A server of several processes on PostgreSQL that is kept from test to test; ask for `several` instead."""
+    with several_processes(tmp_path_factory.mktemp("processes"), fresh_postgres(True)) as server:
+        yield server
+
+
+@pytest.fixture
+def several(kept_processes: LiveServer) -> Iterator[LiveServer]:
+    """A server of several processes on PostgreSQL in which nothing is recorded yet and nobody enrolled."""
+    if not kept_processes.is_running:
+        kept_processes.start()
+    emptied(kept_processes)
+    yield kept_processes
+    kept_processes.close_clients()
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Servers of several real processes on one PostgreSQL, to be used like a LiveServer.
 
-This file is also the program of those processes: a law named on the command line is broken in each of them.
+This file is also the program of those processes: a law named on the command line is broken in each of them, and a file named there
+tells them the time.
 """
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 SEQUENCE = "positions-from-a-sequence"
 STRETCH = 1000
 """What one transaction takes of the broken law's sequence: more than any push has rows."""
+TOLD = "told-the-time-by="
 
 
 def positions_from_a_sequence() -> None:
@@ -33,6 +36,29 @@ def positions_from_a_sequence() -> None:
         return int(conn.execute(text("SELECT nextval('places')")).scalar_one()), ""
 
     ServerReplica._lock_log = lock_log  # type: ignore[method-assign]
+
+
+class ToldTime:
+    """A clock in a file, for all processes of a server alike: milliseconds UTC."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __call__(self) -> int:
+        return int(self.file.read_text("ascii"))
+
+    def set(self, now: int) -> None:
+        """In one step: nobody reads half a number."""
+        fresh = self.file.with_suffix(".new")
+        fresh.write_text(str(now), "ascii")
+        fresh.replace(self.file)
+
+
+def told_the_time(file: str) -> None:
+    """Every server that this process opens goes by that clock."""
+    from fieldapp.server import services
+
+    services.wall_clock = ToldTime(Path(file))  # type: ignore[assignment]
 
 
 def make_sequence(url: str) -> None:
@@ -49,8 +75,14 @@ def make_sequence(url: str) -> None:
 
 
 @contextmanager
-def several_processes(home: Path, database: str, *, workers: int = 2, law: str = "") -> Iterator[LiveServer]:
-    """A server of `workers` processes on a free port, with services of its own for what the office does."""
+def several_processes(
+    home: Path, database: str, *, workers: int = 2, law: str = "", clock: ToldTime | None = None, reserve_bytes: int = 0
+) -> Iterator[LiveServer]:
+    """A server of `workers` processes on a free port, with services of its own for what the office does.
+
+    Args:
+        clock: of all its processes; the machine's where there is none. reserve_bytes: the room on its disk that files leave free.
+    """
     from fieldapp.server.services import open_server
     from fieldapp.server.settings import ServerSettings
     from tests.live_server import START_S, LiveServer
@@ -60,11 +92,17 @@ def several_processes(home: Path, database: str, *, workers: int = 2, law: str =
 
         _process: subprocess.Popen[str] | None = None
 
+        @property
+        def is_running(self) -> bool:
+            return self._process is not None
+
         def start(self) -> None:
-            self.services = open_server(self.settings)
+            self.services = open_server(self.settings, clock)
+            self.services.start_relay()  # what the office does here is heard there
             if law and not self.port:
                 make_sequence(database)
-            command = [sys.executable, __file__, str(home), database, str(self.port), str(workers), law]
+            told = f"{TOLD}{clock.file}" if clock else ""
+            command = [sys.executable, __file__, str(home), database, str(self.port), str(workers), str(reserve_bytes), law, told]
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             assert self._process.stdout is not None
             said = self._process.stdout.readline()
@@ -80,8 +118,40 @@ def several_processes(home: Path, database: str, *, workers: int = 2, law: str =
             assert (process.returncode, out, err) == (0, "", "")
             self.services.close()
 
-    with Processes(ServerSettings(home=home, database=database, port=0, reserve_bytes=0)) as server:
+    with Processes(ServerSettings(home=home, database=database, port=0, reserve_bytes=reserve_bytes)) as server:
         yield server
+
+
+def emptied(server: LiveServer) -> None:
+    """Make a running server like a fresh one, in a fraction of the time that one takes to start: nothing recorded, nobody enrolled,
+    no files. It stays the same server: its incarnation and its secret are what they were."""
+    from fieldapp.store.tables import SERVER
+
+    tables = ", ".join(name for name in SERVER if name != "settings")
+    with server.services.db.write() as conn:
+        conn.exec_driver_sql(f"TRUNCATE {tables}")
+    shutil.rmtree(server.settings.files_dir, ignore_errors=True)
+
+
+def carried_to_postgres(dump: Path, database: str, folder: Path) -> None:
+    """Put what a dump of an SQLite server holds into a PostgreSQL database with tables, as this version has them."""
+    from fieldapp.store.database import Database
+    from fieldapp.store.migrations import migrate_server
+    from fieldapp.store.tables import SERVER, Base
+    from tests.golden.corpus import restore
+
+    restore(dump, folder / "carried.db")
+    source, target = Database(f"sqlite:///{folder / 'carried.db'}"), Database(database)
+    try:
+        migrate_server(source)
+        with source.read() as old, target.write() as new:
+            for table in Base.metadata.sorted_tables:
+                rows = [row._asdict() for row in old.execute(table.select())] if table.name in SERVER else []
+                if rows:
+                    new.execute(table.insert(), rows)
+    finally:
+        source.close()
+        target.close()
 
 
 def worker_of(client: Client) -> int:
@@ -106,13 +176,15 @@ def client_at(server: LiveServer, person: str, worker: int) -> Client:
 
 if SEQUENCE in sys.argv:
     positions_from_a_sequence()  # the workers' processes import this file as well
+if sys.argv[-1].startswith(TOLD):
+    told_the_time(sys.argv[-1].removeprefix(TOLD))
 
 if __name__ == "__main__":
     from fieldapp.server.serve import run_server
     from fieldapp.server.settings import ServerSettings
 
-    folder, url, port, count = sys.argv[1:5]
+    folder, url, port, count, reserve = sys.argv[1:6]
     run_server(
-        ServerSettings(home=Path(folder), database=url, port=int(port), workers=int(count), reserve_bytes=0),
+        ServerSettings(home=Path(folder), database=url, port=int(port), workers=int(count), reserve_bytes=int(reserve)),
         on_ready=lambda taken: print(taken, flush=True),  # noqa: T201
     )

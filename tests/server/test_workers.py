@@ -7,7 +7,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -42,10 +42,9 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def processes(tmp_path: Path, postgres_url: str) -> Iterator[LiveServer]:
-    with several_processes(tmp_path / "server", postgres_url) as server:
-        server.people()
-        yield server
+def processes(several: LiveServer) -> LiveServer:
+    several.people()
+    return several
 
 
 def session_of(client: Client) -> Session:
@@ -204,17 +203,36 @@ END_TO_END: list[Callable[[LiveServer, Path], None]] = [
     end_to_end.test_what_is_recorded_arrives_once_and_is_settled,
     end_to_end.test_a_stopped_server_loses_nothing,
     end_to_end.test_a_large_file_goes_in_parts_after_its_fact,
+    end_to_end.test_a_lost_database_does_not_forget_a_photo_that_is_only_here,
+    end_to_end.test_a_restored_server_gets_the_photos_that_came_after_the_backup,
+    end_to_end.test_a_device_enrolled_after_the_backup_is_enrolled_again,
+    end_to_end.test_a_revoked_device_hands_over_and_stops,
     end_to_end.test_the_loop_sends_by_itself_and_hears_hints,
+    end_to_end.test_a_revoked_device_is_sealed_once_everything_was_handed_over,
+    end_to_end.test_a_revoked_device_is_not_sealed_while_something_is_only_there,
+    end_to_end.test_what_a_crash_left_of_a_sealed_device_goes_at_the_next_look,
 ]
+"""All of them but the one whose server has no room for files: it has another setting, and a server of its own below."""
 
 
 @pytest.mark.parametrize("case", END_TO_END, ids=lambda case: case.__name__.removeprefix("test_"))
 def test_what_holds_for_one_process_end_to_end_holds_for_several(
-    case: Callable[[LiveServer, Path], None], tmp_path: Path, postgres_url: str
+    case: Callable[[LiveServer, Path], None], tmp_path: Path, several: LiveServer
 ) -> None:
     """The tests over real HTTP of tests/sync."""
-    with several_processes(tmp_path / "server", postgres_url) as server:
-        case(server, tmp_path)
+    case(several, tmp_path)
+
+
+def test_several_processes_without_room_for_files_take_facts(tmp_path: Path, postgres_url: str) -> None:
+    with several_processes(tmp_path / "server", postgres_url, reserve_bytes=1 << 60) as full:
+        end_to_end.facts_go_though_files_find_no_room(full, tmp_path)
+
+
+def test_no_case_end_to_end_is_left_out() -> None:
+    there = {name for name in vars(end_to_end) if name.startswith("test_")}
+    assert there - {case.__name__ for case in END_TO_END} == {
+        "test_a_server_without_room_for_files_takes_facts_and_keeps_nobody_waiting"
+    }
 
 
 def pid_of(server: LiveServer, worker: int, after: int = 0) -> int:

@@ -109,14 +109,18 @@ def test_a_lost_database_does_not_forget_a_photo_that_is_only_here(live_server: 
 
 def test_a_server_without_room_for_files_takes_facts_and_keeps_nobody_waiting(tmp_path: Path) -> None:
     with serving(tmp_path / "server", reserve_bytes=1 << 60) as full:
-        full.people()
-        with device_of(full, "tech-1", tmp_path / "a") as device:
-            device.replica.append([new_job("1")])
-            with_photo(device, b"no room")
-            report = sync_once(device, SETTINGS)
-            assert report.problem is not None
-            assert "no room for files" in report.problem
-            assert (device.replica.counts().unsent, device.replica.counts().files_waiting) == (0, 1)
+        facts_go_though_files_find_no_room(full, tmp_path)
+
+
+def facts_go_though_files_find_no_room(full: LiveServer, tmp_path: Path) -> None:
+    full.people()
+    with device_of(full, "tech-1", tmp_path / "a") as device:
+        device.replica.append([new_job("1")])
+        with_photo(device, b"no room")
+        report = sync_once(device, SETTINGS)
+        assert report.problem is not None
+        assert "no room for files" in report.problem
+        assert (device.replica.counts().unsent, device.replica.counts().files_waiting) == (0, 1)
 
 
 def test_a_restored_server_gets_the_photos_that_came_after_the_backup(live_server: LiveServer, tmp_path: Path) -> None:  # noqa: F811
