@@ -107,3 +107,54 @@ def test_what_was_erased_keeps_nothing_else_from_being_safe(tmp_path: Path, othe
             backup(settings.database_url, settings.files_dir, other_disk / "one.zip")
             assert marks(server) == [(2, 2)]
             assert sync_once(device, SETTINGS).problem is None
+
+
+def test_what_is_erased_while_its_last_answer_is_on_the_way_goes_from_the_device(tmp_path: Path) -> None:
+    with serving(tmp_path / "server") as server:
+        server.people()
+        rules = Rules(server)
+        rules.record("customer:c-1", CustomerRecorded(Customer("c-1", {"en": "c-1"}, LOG)))
+        rules.job("1")
+        with device_of(server, "tech-1", tmp_path / "a") as device:
+            synced(device)
+            name = with_photo(device, b"photo", "1")
+            synced(device)
+            rules.record("job:1", JobCancelled("closed"))
+            erase_customer(server.services, "c-1")
+            transport = transport_for(device, SETTINGS)
+            assert runner.sync_once(device.replica, transport).problem is None  # facts alone: the erasure is known
+            transport.close()
+            device.replica.mark_file(name, "sent", 1)  # the answer to `complete` comes only now
+            synced(device)
+            assert not (device.home.files / name).exists()
+
+
+def test_an_erased_entry_that_comes_again_asks_for_no_file(tmp_path: Path) -> None:
+    """A server put back to before the entry and its erasure gets it from the device as it is now: without content."""
+    folder, home = tmp_path / "server", tmp_path / "a"
+    with serving(folder) as server:
+        server.people()
+        rules = Rules(server)
+        rules.record("customer:c-1", CustomerRecorded(Customer("c-1", {"en": "c-1"}, LOG)))
+        rules.job("1")
+        with device_of(server, "tech-1", home) as device:
+            synced(device)
+    shutil.copytree(folder, tmp_path / "image")
+    with serving(folder) as server:
+        moved(home, server.url)
+        rules = Rules(server)
+        with device_of(server, "tech-1", home) as device:
+            with_photo(device, b"photo", "1")
+            synced(device)
+            rules.record("job:1", JobCancelled("closed"))
+            assert erase_customer(server.services, "c-1").files == 1
+            synced(device)
+            synced(device)
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "image", folder)
+    with serving(folder) as server:
+        moved(home, server.url)
+        with device_of(server, "tech-1", home) as device:
+            synced(device)
+            synced(device)
+            assert server.services.files.missing() == []

@@ -5,6 +5,7 @@ So it is in every window that asks for something: it is gone when its answer is 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -95,6 +96,33 @@ async def test_a_note_refused_by_a_full_disk_stays_until_it_is_saved(field_home:
         technician.app.screen.query_one(TextArea).insert(LONG)
         await technician.app.session.write(fill)
         assert await refused_then_saved(technician, NoteScreen) == [LONG]
+        assert [note.text for note in technician.job.notes].count(LONG) == 1
+        await technician.keys("plus")
+        assert technician.app.screen.query_one(TextArea).text == ""
+
+
+async def test_a_note_of_which_only_the_second_copy_failed_is_recorded_once(field_home: HomeOf) -> None:
+    """The database had room, the journal had none: the window closes, for Enter once more would record it twice."""
+
+    def without_room(services: DeviceServices) -> None:
+        full = os.open("/dev/full", os.O_WRONLY)
+        assert services.journal._file is not None
+        os.dup2(full, services.journal._file)
+        os.close(full)
+
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("plus")
+        technician.app.screen.query_one(TextArea).insert("opened the journal")
+        await technician.keys("enter")
+        await technician.keys("plus")
+        asked = technician.app.screen
+        asked.query_one(TextArea).insert(LONG)
+        await technician.app.session.write(without_room)
+        await technician.keys("enter")
+        await technician.until(lambda: "second copy" in technician.notices)
+        await technician.until(lambda: technician.app.screen is not asked)
         assert [note.text for note in technician.job.notes].count(LONG) == 1
         await technician.keys("plus")
         assert technician.app.screen.query_one(TextArea).text == ""
