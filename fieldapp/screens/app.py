@@ -238,13 +238,14 @@ class FieldApp(App[None]):
 
     # --- Writing and hearing of changes -------------------------------------------------------------------------------------------
 
-    def ask(self, window: FieldModal[AnswerT], record: Callable[[AnswerT], object]) -> None:
+    def ask(self, window: FieldModal[AnswerT], record: Callable[[AnswerT], object], about: str = "") -> None:
         """Show a window whose answer is recorded. It stays until that is saved: nothing typed in it is lost by a full disk.
 
         Args:
             record: calls `record(..., asked=window)` with what was answered. Going back calls nothing.
+            about: what is asked, and about what: where it was refused and the window left, it stands there again the next time.
         """
-        window.records = record
+        window.records, window.about = record, about
         self.push_screen(window)
 
     @work(group="write", exit_on_error=False)

@@ -144,11 +144,11 @@ class AskScreen(FieldModal[tuple[str, ...]]):
 
     def __init__(self, title: str, questions: Sequence[Question]) -> None:
         super().__init__()
-        self._title, self._questions = title, tuple(questions)
+        self.title_text, self._questions = title, tuple(questions)
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
-            window.border_title = safe_text(self._title)
+            window.border_title = safe_text(self.title_text)
             window.border_subtitle = _("Enter: next, then save · Esc: back")
             for question in self._questions:
                 yield Static(safe_text(question.label), classes="label", markup=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import events
 from textual.app import ComposeResult
@@ -139,6 +139,9 @@ class FieldModal(ModalScreen[ResultT]):
 
     records: Callable[[ResultT], object] | None = None
     """Records the answer; whoever does so says how it went: `saved` or `not_saved`. Set by `FieldApp.ask`."""
+    about: str = ""
+    """What is asked, and about what: whoever leaves after a refusal finds again what stood here. '' where it is kept elsewhere."""
+    _was_refused = False
     _answered: tuple[ResultT] | None = None
     _is_saved = False
     _slow: Timer | None = None
@@ -162,24 +165,44 @@ class FieldModal(ModalScreen[ResultT]):
         """The answer is on the disk: the window closes, now or when it is in front again."""
         self._no_longer_saving()
         self._is_saved = True
+        self.field.session.left.pop(self.about, None)
         self._close_saved()
 
     def not_saved(self) -> None:
         """The answer was refused. Keys that came meanwhile were meant for what would have come next: they are no part of it."""
         self._no_longer_saving()
-        self._answered = None
+        self._answered, self._was_refused = None, True
         self.field.keys.forget()
         self.field.keys.release()
 
     def forget_draft(self, services: DeviceServices) -> None:
         """Called in the writing thread, behind the answer: what was kept of it while it was typed is not needed any more."""
 
+    def entered(self) -> dict[str, Any]:
+        """What stands in the window: all that `put_back` needs."""
+        return {str(place): line.value for place, line in enumerate(self.query(Input))}
+
+    def put_back(self, entered: dict[str, Any]) -> None:
+        """Show again what stood here when the window was left."""
+        for place, line in enumerate(self.query(Input)):
+            line.value = entered[str(place)]
+
+    def on_mount(self) -> None:
+        """Subclasses fill the window before: Textual calls theirs first."""
+        left = self.field.session.left.get(self.about) if self.about else None
+        if left is not None:
+            self._was_refused = True
+            self.put_back(left)
+
     def on_screen_resume(self) -> None:
         self._close_saved()
 
     def action_back(self) -> None:
-        if self._answered is None:
-            self.dismiss(None)
+        if self._answered is not None:
+            return
+        if self._was_refused and self.about:
+            self.field.session.left[self.about] = self.entered()
+        self.dismiss(None)
 
     def _close_saved(self) -> None:
         if self._is_saved and self._answered is not None and self.app.screen is self:

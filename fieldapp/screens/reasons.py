@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.app import ComposeResult
@@ -121,6 +121,15 @@ class ReasonScreen(ListAndLine[tuple[str, str]]):
             listed.focus()
         else:
             self.query_one(Field).focus()
+
+    def entered(self) -> dict[str, Any]:
+        row = self.query_one(WindowList).row if self._reasons else None
+        return super().entered() | {"code": row.code if isinstance(row, Reason) else ""}
+
+    def put_back(self, entered: dict[str, Any]) -> None:
+        super().put_back(entered)
+        if self._reasons:
+            self.query_one(WindowList).go_to(entered["code"])
 
     def _hint(self) -> str:
         if not self._reasons:

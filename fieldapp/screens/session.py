@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fieldapp.store.home import Home, Identity
 from fieldapp.store.queries.documents import Documents
@@ -41,6 +41,8 @@ class Session:
         self.documents = Documents(self.reader, home.files)
         self.typed: dict[tuple[str, str, int], str] = {}
         """Drafts on their way to the disk, by job, step and version: whoever comes back before they are there finds them too."""
+        self.left: dict[str, dict[str, Any]] = {}
+        """What stood in windows that were left after their answer was refused, by what they ask about: until it can be recorded."""
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fieldapp-writer")
         self.closed = False
         self.notices: list[Problem] = []

@@ -187,7 +187,7 @@ class DeskScreen(FieldScreen):
         title = self._rows.stories[row.stream].step_title(step_of(row))
 
         questions = [Question(_("The value that stands from now on")), Question(_("Why"), _("whoever recorded it reads this"))]
-        self._decide(AskScreen(title, questions), lambda services, texts: services.desk.merge(name, *texts))
+        self._decide(name, AskScreen(title, questions), lambda services, texts: services.desk.merge(name, *texts))
 
     def _ask_reason(self, title: str, decide: Callable[[DeviceServices, str, str], DeskDecision], *, needed: bool = True) -> None:
         row = self._list.row
@@ -196,15 +196,15 @@ class DeskScreen(FieldScreen):
         name = row.id
 
         asked = AskScreen(title, [Question(_("Why"), _("whoever recorded it reads this"), needed=needed)])
-        self._decide(asked, lambda services, texts: decide(services, name, texts[0]))
+        self._decide(name, asked, lambda services, texts: decide(services, name, texts[0]))
 
-    def _decide(self, asked: AskScreen, decide: Callable[[DeviceServices, tuple[str, ...]], DeskDecision]) -> None:
+    def _decide(self, name: str, asked: AskScreen, decide: Callable[[DeviceServices, tuple[str, ...]], DeskDecision]) -> None:
         told = _("Saved. Whoever recorded it hears of it with the next exchange.")
 
         def answered(texts: tuple[str, ...]) -> None:
             self.field.record(lambda services: decide(services, texts), told=told, then=lambda done: self.reload(), asked=asked)
 
-        self.field.ask(asked, answered)
+        self.field.ask(asked, answered, f"{name} {asked.title_text}")
 
     def _log_of_bytes(self) -> str:
         row = self._list.row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -81,6 +81,13 @@ class NewJobScreen(FieldModal[NewJob]):
         choices = self.query_one(WindowList)
         choices.can_focus = False
         self._input("customer").focus()
+
+    def entered(self) -> dict[str, Any]:
+        return super().entered() | {"taken": dict(self._taken)}
+
+    def put_back(self, entered: dict[str, Any]) -> None:
+        self._taken = dict(entered["taken"])  # before the lines: a line that says something else takes its choice away
+        super().put_back(entered)
 
     def _input(self, name: str) -> Input:
         return self.query_one(f"#{name}", Input)

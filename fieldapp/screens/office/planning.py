@@ -58,7 +58,7 @@ class PlansJobs:
             told = _("{number} has another time window. Saved.").format(number=number)
             screen.field.record(lambda services: services.office.reschedule(number, when, reason=reason), told=told, asked=asked)
 
-        screen.field.ask(asked, chosen)
+        screen.field.ask(asked, chosen, f"{number} reschedule")
 
     def action_cancel_job(self) -> None:
         from fieldapp.screens.office.device_words import device_words
@@ -76,7 +76,7 @@ class PlansJobs:
             told = _("{number} is cancelled. Saved.").format(number=number)
             screen.field.record(lambda services: services.office.cancel(number, reason), told=told, asked=asked)
 
-        screen.field.ask(asked, given)
+        screen.field.ask(asked, given, f"{number} cancel")
 
     def action_new_job(self) -> None:
         from fieldapp.screens.office.new_job import NewJob, NewJobScreen
@@ -92,7 +92,7 @@ class PlansJobs:
                 words = _("{number} is created and given to {name}. Saved.").format(number=made.number, name=made.person)
             _say(screen, words, made.warnings)
 
-        screen.field.ask(asked, filled)
+        screen.field.ask(asked, filled, "new job")
 
 
 def _say(screen: FieldScreen, words: str, warnings: tuple[str, ...]) -> None:

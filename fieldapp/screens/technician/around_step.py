@@ -60,7 +60,7 @@ class AroundStep:
             waiting = runner.drafts.drop()
             runner.write(write, lambda problem: runner.drafts.typed(*waiting) if waiting else None, asked)
 
-        runner.field.ask(asked, given)
+        runner.field.ask(asked, given, f"{runner.stream} {place.key} {verdict}")
 
     # --- Remarks, questions, suggestions ----------------------------------------------------------------------------------------
 

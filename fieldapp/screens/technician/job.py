@@ -242,7 +242,7 @@ class JobScreen(MovesJobs, FieldScreen):
                 asked=asked,
             )
 
-        self.field.ask(asked, given)
+        self.field.ask(asked, given, f"{self.stream} commitment")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         job, role = self.job(), self.field.session.identity.role

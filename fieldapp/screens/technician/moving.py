@@ -73,7 +73,7 @@ class MovesJobs:
             reason, note = answer
             screen.field.record(lambda services: services.work.move(number, verb, reason=reason, note=note), told=told, asked=asked)
 
-        screen.field.ask(asked, given)
+        screen.field.ask(asked, given, f"{number} {verb}")
 
     def action_accept(self) -> None:
         self.move("accept")

@@ -49,7 +49,8 @@ class RecordsSteps:
         elif result is not None:
             runner.drafts.flush()
             asked = ReasonScreen.for_amend(runner.field)
-            runner.field.ask(asked, lambda answer: self._write(place, made, *answer, asked=asked))
+            about = f"{runner.stream} {place.key} amend"
+            runner.field.ask(asked, lambda answer: self._write(place, made, *answer, asked=asked), about)
         else:
             self._write(place, made)
 

@@ -200,3 +200,52 @@ async def test_a_new_job_refused_by_a_full_disk_stays_filled_in_until_it_is_save
         assert (kept[4], kept[6]) == ("2026-12-02 08:00/10:00", LONG)
         assert all(kept[place] for place in (0, 1, 2, 5))
         assert office.app.session.reader.rows(count)[0]["n"] == before + 1
+
+
+async def refused_and_left(technician: Technician, *, key: str) -> None:
+    """Enter on a full disk, Escape, room on the disk, and the same window again."""
+    await technician.keys("enter")
+    await technician.until(lambda: "disk is full" in technician.notices)
+    await technician.keys("escape")
+    await technician.app.session.write(lambda services: pages(services, None))
+    await technician.keys(key)
+
+
+async def test_a_reason_that_was_refused_and_left_stands_there_the_next_time(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
+        technician.app.push_screen(JobScreen(QUARTER))
+        await technician.settle()
+        await technician.keys("z")
+        await technician.app.session.write(fill)
+        technician.app.screen.query_one(WindowList).go_to("")
+        put(technician, WORDS)
+        await refused_and_left(technician, key="m")  # another question about the same job is another one
+        assert technician.app.screen.query_one(Input).value == ""
+        await technician.keys("escape", "z")
+        assert technician.app.screen.query_one(Input).value == WORDS
+        await technician.keys("enter")
+        await technician.until(lambda: technician.job.status == "cannot_complete")
+        (row,) = technician.app.session.reader.rows(
+            "SELECT body FROM entries WHERE type = 'job.cannot_complete' AND stream = ?", (QUARTER,)
+        )
+        assert WORDS.encode() in bytes(row["body"])
+
+
+async def test_a_new_job_that_was_refused_and_left_stands_there_the_next_time(field_home: HomeOf) -> None:
+    async with at_work(field_home("sup-petra"), "", runner=False) as office:
+        count = "SELECT count(*) AS n FROM jobs"
+        before = office.app.session.reader.rows(count)[0]["n"]
+        await office.keys("n")
+        for part in ("weser", "house b", "call", "", "2026-12-02 08:00/10:00", "behrens"):
+            await office.types(part)
+            await office.keys("enter")
+        office.app.screen.query_one("#description", Input).value = LONG
+        filled = [line.value for line in office.app.screen.query(Input)]
+        await office.app.session.write(fill)
+        await refused_and_left(office, key="n")
+        assert [line.value for line in office.app.screen.query(Input)] == filled
+        office.app.screen.query_one("#description", Input).focus()
+        await office.keys("enter")
+        await office.until(lambda: office.app.session.reader.rows(count)[0]["n"] == before + 1)
+        await office.keys("n")
+        assert office.app.screen.query_one("#description", Input).value == "", "what is saved is not offered again"
