@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
+import msgspec
 from textual import events, on, work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
@@ -79,6 +80,20 @@ def _noted(error: Exception) -> Problem:
         "unexpected",
         "Something unexpected went wrong. What was entered is not saved, and still there.",
         "What was reported as saved before is safe; the log file has the details.",
+    )
+
+
+def _damage(error: BaseException) -> Problem | None:
+    """What was read here and is not what was written: a page that cannot be read, or bytes that mean nothing any more."""
+    if isinstance(error, Problem):
+        return error if error.code == "database-damaged" else None
+    if not isinstance(error, msgspec.DecodeError | UnicodeDecodeError):
+        return None
+    logging.getLogger(__name__).error("what the database holds cannot be read", exc_info=error)
+    return Problem(
+        "database-damaged",
+        f"The database cannot be read ({error}).",
+        "Unsent work is also kept in the journal folder. Run `fieldapp doctor`.",
     )
 
 
@@ -219,8 +234,7 @@ class FieldApp(App[None]):
     def _handle_exception(self, error: Exception) -> None:
         """A database that cannot be read is no mistake of the program: no traceback, and `stopped_by` says what it was."""
         cause = error.error if isinstance(error, WorkerFailed) else error
-        if isinstance(cause, Problem) and cause.code == "database-damaged":
-            self.stopped_by = self.stopped_by or cause
+        self.stopped_by = self.stopped_by or _damage(cause)
         super()._handle_exception(error)
         if self.stopped_by is not None:
             self._exit_renderables.clear()

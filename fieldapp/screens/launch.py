@@ -79,8 +79,8 @@ def _shown(
 
 
 def made_anew(home: Home, stopped: Problem) -> tuple[Problem, ...]:
-    """Make the database anew where a damaged page of it is what has stopped the app. Returns what the person has to know, which is
-    also said below the screen that is gone.
+    """Make the database anew where damage to it is what has stopped the app, or only what is folded from its entries where they are
+    well. Returns what the person has to know, which is also said below the screen that is gone.
 
     Raises:
         Problem: what has stopped the app, where that was no damage; what stands in the way of making the database anew.
@@ -94,10 +94,13 @@ def made_anew(home: Home, stopped: Problem) -> tuple[Problem, ...]:
     try:
         with open_device(home, "fieldapp", every_page=True) as device:
             notices, mended = device.notices, device.made_anew
+            if mended is None and stopped.code == "database-damaged":
+                device.replica.rebuild()  # what is shown is folded from the entries, and they are well
+                notices += (Problem("shown-made-anew", "What is shown could not be read and was made anew. Nothing is lost."),)
     except Problem as problem:
         raise (stopped if stopped.code == "app-stopped" else problem) from problem
     if mended is None and stopped.code == "app-stopped":
-        raise stopped  # a page that could not be read and can be now was put aside meanwhile, by what writes
+        raise stopped
     for notice in notices:
         sys.stderr.write(f"{safe_text(problem_words(notice)).plain}\n")
     return notices

@@ -128,6 +128,7 @@ BY_CODE = {
     "server-unreachable": later("The server cannot be reached. Check network and address; the code can still be used."),
     "service-ambiguous": later("This can mean several services. Name one of them."),
     "service-unknown": later("There is no such service on this device."),
+    "shown-made-anew": later("What is shown could not be read and was made anew. Nothing is lost."),
     "sign-in-page": later("A sign-in page answers instead of the server. Open a browser and sign in to this network."),
     "site-ambiguous": later("This can mean several sites. Name one of them."),
     "site-needed": later("The customer has several sites. Say which one is meant."),

@@ -74,7 +74,8 @@ def was_lost(home: Home, identity: Identity) -> bool:
 
 
 def is_damaged(path: Path) -> bool:
-    """Whether a database has a page that does not agree with the others, or a text that is none. It reads all of it."""
+    """Whether a database has a page that does not agree with the others, a text that is none, or an entry that is not what its
+    hashes say. It reads all of it."""
     try:
         with closing(sqlite3.connect(path.resolve().as_uri() + "?mode=ro", uri=True)) as connection:
             connection.text_factory = bytes  # what is wrong may be named in bytes that are no text
@@ -85,10 +86,18 @@ def is_damaged(path: Path) -> bool:
             for table in tables:
                 for _row in connection.execute(f'SELECT * FROM "{table}"'):
                     pass
-            return False
+            entries = connection.execute("SELECT raw, body, hash FROM entries") if "entries" in tables else ()
+            return any(_is_spoiled(*row) for row in entries)
     except sqlite3.OperationalError as error:
         return any(words in str(error) for words in ("malformed", "Could not decode to UTF-8"))
     except (sqlite3.DatabaseError, UnicodeDecodeError):
+        return True
+
+
+def _is_spoiled(raw: bytes, body: bytes | None, name: str) -> bool:
+    try:
+        return read_entry(raw, body, judged=True).hash != name
+    except (Problem, TypeError, AttributeError):  # bytes that are no entry any more
         return True
 
 

@@ -14,6 +14,7 @@ import pytest
 from fieldapp.bootstrap import open_device
 from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.store.home import Home
+from fieldapp.store.mending import is_damaged
 from fieldapp.store.rows import Draft
 from tests.pty.terminal import Terminal
 
@@ -74,6 +75,31 @@ def test_a_damaged_page_costs_one_message(home: Home, damage: Callable[[Path], N
         terminal.press("ctrl+q")
         assert terminal.ended() == 0
     assert list(home.database_file.parent.glob("damaged-*.db")) == [aside]
+
+
+@pytest.mark.parametrize(
+    "spoiled", ["UPDATE jobs SET view = substr(view, 1, 40)", "UPDATE documents SET body = substr(body, 1, 9)"]
+)
+def test_what_is_folded_from_the_entries_is_folded_again(home: Home, spoiled: str) -> None:
+    """Bytes that mean nothing any more, in pages that are well: the entries are well too, and nothing is put aside."""
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        connection.execute(spoiled)
+        connection.commit()
+    with Terminal.fieldapp("--home", str(home.path)) as terminal:
+        terminal.until(lambda text: "1 unsent" in text and "OVERDUE PROMISE" in text and "Nothing is lost" in text)
+        assert "Traceback" not in terminal.written.decode("utf-8", "replace")
+        terminal.press("ctrl+q")
+        assert terminal.ended() == 0
+    assert list(home.database_file.parent.glob("damaged-*.db")) == []
+
+
+def test_an_entry_that_is_not_what_its_hash_says_is_damage(home: Home) -> None:
+    assert not is_damaged(home.database_file)
+    with closing(sqlite3.connect(home.database_file)) as connection:
+        connection.execute("UPDATE entries SET body = replace(body, 'gate', 'gaze') WHERE type = 'note.added'")
+        connection.execute("UPDATE entries SET body = CAST(body AS BLOB) WHERE type = 'note.added'")
+        connection.commit()
+    assert is_damaged(home.database_file)
 
 
 @pytest.mark.parametrize("left", [None, b""], ids=["deleted", "of no length"])
