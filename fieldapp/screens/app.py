@@ -281,7 +281,8 @@ class FieldApp(App[None]):
         def write(services: DeviceServices) -> ResultT:
             done = action(services)
             if asked is not None:
-                asked.forget_draft(services)
+                with suppress(Problem):  # it is recorded: a draft that cannot be forgotten does not make it refused
+                    asked.forget_draft(services)
             return done
 
         try:
