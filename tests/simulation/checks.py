@@ -313,14 +313,12 @@ class Checks:
             if self.torn_journal:
                 break
             unread = "SELECT 1 FROM quarantine q, entries e WHERE e.id = ? AND instr(CAST(q.raw AS TEXT), e.group_id)"
-            stands = (  # where a group was too large for a proxy, its entries were handed over one by one: none of it stands, until
-                # the office releases them, and then all of them
-                "SELECT (SELECT r.outcome FROM log_rows r WHERE r.entry_id = e.id ORDER BY r.pos DESC LIMIT 1) "
-                "IN ('applied', 'late', 'conflict') FROM entries e "
-                "WHERE e.group_id = (SELECT t.group_id FROM entries t WHERE t.id = ?)"
+            stands = (  # where a group was too large for a proxy, its entries were handed over one by one: none of it stands, but for
+                # what a person in the office has released since
+                "SELECT 1 FROM log_rows r JOIN entries o ON o.id = r.entry_id JOIN entries e ON e.group_id = o.group_id "
+                "WHERE e.id = ? AND r.kind = 'entry' AND r.outcome IN ('applied', 'late', 'conflict')"
             )
-            torn = len(_ids(self._server, stands, entry)) == 2
-            if torn and not self._server.execute(unread, (entry,)).fetchone():
+            if self._server.execute(stands, (entry,)).fetchone() and not self._server.execute(unread, (entry,)).fetchone():
                 raise Broken(1, f"a group was torn apart: {entry}")
         self._scopes()
 
