@@ -59,8 +59,9 @@ class Checks:
         self._as_of: tuple[object, int] = (None, 0)
         self._known: dict[tuple[str, tuple[object, ...]], list[tuple[Any, ...]]] = {}
         self.forget_server()
-        self.torn_journal = False
-        """A database is lost where the power may go amid a journal line: what was never called saved may be a part of a group."""
+        self.may_be_torn = False
+        """A database is lost where the power may go amid a journal line: what was never called saved may be a part of a group. Or a
+        server was put back that had parts of a group as bytes, for it was too large for a proxy: the others come without them."""
         self._shown: dict[str, set[str]] = {}
         self._asked: dict[str, deque[int]] = {}
         self._whole: dict[str, dict[str, int]] = {}
@@ -225,7 +226,7 @@ class Checks:
     def forget_device(self, device: SimDevice) -> None:
         """Its database is another one: what it showed before is no promise, and what only it still had is gone."""
         device.gone |= device.spoiled - self._entries
-        self.torn_journal |= bool(device.gone)
+        self.may_be_torn |= bool(device.gone)
         self._shown.pop(device.name, None)
         self._whole.pop(device.name, None)
 
@@ -310,13 +311,12 @@ class Checks:
         if unknown:
             raise Broken(9, f"files are named and not listed: {sorted(unknown)}")
         for entry in sorted(self._torn):  # allowed only where another part of the group could not be read as an entry at all
-            if self.torn_journal:
+            if self.may_be_torn:
                 break
             unread = "SELECT 1 FROM quarantine q, entries e WHERE e.id = ? AND instr(CAST(q.raw AS TEXT), e.group_id)"
-            stands = (  # where a group was too large for a proxy, its entries were handed over one by one: none of it stands, but for
-                # what a person in the office has released since
+            stands = (  # where a group was too large for a proxy, its entries were handed over one by one: none of it stands
                 "SELECT 1 FROM log_rows r JOIN entries o ON o.id = r.entry_id JOIN entries e ON e.group_id = o.group_id "
-                "WHERE e.id = ? AND r.kind = 'entry' AND r.outcome IN ('applied', 'late', 'conflict')"
+                "WHERE e.id = ? AND r.outcome IN ('applied', 'late', 'conflict')"
             )
             if self._server.execute(stands, (entry,)).fetchone() and not self._server.execute(unread, (entry,)).fetchone():
                 raise Broken(1, f"a group was torn apart: {entry}")

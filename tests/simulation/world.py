@@ -118,7 +118,7 @@ class World:
             self._add_device(person, person)
         server_db.boundary = self._server_boundary
         self._server_cut_in = 0
-        self.checks.torn_journal = bool(self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.lost_disk))
+        self.checks.may_be_torn = bool(self.plan.power and (self.plan.delete or self.plan.roll_back or self.plan.lost_disk))
         self.office = Office(self._time, 1000)
         self.recorded_on: dict[str, set[str]] = {}
 
@@ -640,7 +640,7 @@ class World:
     def _image_now(self, device: SimDevice) -> None:
         """Its disk is copied at this moment; the person goes on, and soon the copy is put back."""
         image, name = device.db.image(), device.name
-        self.checks.torn_journal |= bool(self.plan.power)
+        self.checks.may_be_torn |= bool(self.plan.power)
         self.at(self.now + self._moments.randrange(1_000), lambda: self._work(name))
         later = self.now + self._moments.randrange(1_000, 5_000)
         self.at(min(later, self.plan.faults_ms), lambda: self._roll_back(name, image))
@@ -820,6 +820,7 @@ class World:
     def _restore(self, told: bool) -> None:
         if self.server.restore(told=told, with_files=bool(self.plan.files_restored)):
             self._restores += 1
+            self.checks.may_be_torn |= bool(self.plan.proxy_limit)
             self._uninformed = set(self.devices)
             self.checks.forget_server()
             self.checks.after_push()
