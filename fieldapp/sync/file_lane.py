@@ -130,9 +130,11 @@ def file_step(lane: FileLane, event: FileEvent) -> FileStep:
         case m.Started():
             return _look(lane)
         case m.Hurried():
-            # what was put aside has its turn again, though not at once: it is not asked about every time that a fact was sent
-            lane = _new(lane, aside=tuple(msgspec.structs.replace(aside, tries=0, until=event.now) for aside in lane.aside))
-            return _look(_new(lane, tries=0)) if lane.phase == "rest" else (lane, ())
+            # what was put aside has its turn again, though not at once: it is not asked about every time that a fact was sent. What
+            # failed before says nothing of now, also where an answer that will never come is still waited for
+            aside = tuple(msgspec.structs.replace(aside, tries=0, until=event.now) for aside in lane.aside)
+            lane = _new(lane, aside=aside, tries=0)
+            return _look(lane) if lane.phase == "rest" else (lane, ())
         case m.TimerFired() if lane.phase == "rest" and event.now >= lane.wake:
             return _look(lane)
         case m.TimerFired() if lane.phase == "asking" and event.now >= lane.wake:
