@@ -26,7 +26,7 @@ class Problem(Exception):
         return f"{self.message} {self.hint}".strip()
 
 
-class Recorded(Problem):
+class RecordedAnyway(Problem):
     """What was asked for is recorded; something that had to follow was not done. To ask for it again would record it twice.
 
     Args:

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -24,7 +23,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
-from fieldapp.domain.problem import Problem, Recorded
+from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
@@ -71,6 +70,11 @@ def _screen_commands() -> type[Provider]:
     from fieldapp.screens.palette import ScreenCommands
 
     return ScreenCommands
+
+
+async def _awaited(outcome: object) -> None:
+    if isinstance(outcome, Awaitable):
+        await outcome
 
 
 def _noted(error: Exception) -> Problem:
@@ -275,14 +279,14 @@ class FieldApp(App[None]):
 
         Args:
             action: runs in the writing thread. then: called with its result, on the screen's thread. told: said when it is saved.
-            refused: called after a refusal was told. asked: the window whose answer this is; it closes when it is saved.
+            refused: called after a refusal was told, or after a `RecordedAnyway`. asked: the window whose answer this is; it closes
+                when it is saved.
         """
 
         def write(services: DeviceServices) -> ResultT:
             done = action(services)
             if asked is not None:
-                with suppress(Problem):  # it is recorded: a draft that cannot be forgotten does not make it refused
-                    asked.forget_draft(services)
+                asked.forget_draft(services)
             return done
 
         try:
@@ -290,13 +294,12 @@ class FieldApp(App[None]):
         except Exception as error:  # whatever it was: what was typed stays, and the person hears of it
             problem = error if isinstance(error, Problem) else _noted(error)
             self.tell(problem)
-            if isinstance(problem, Recorded):
+            if isinstance(problem, RecordedAnyway):
                 await self._recorded(problem, asked)
-                return
-            if asked is not None:
+            elif asked is not None:
                 asked.not_saved()
             if refused is not None:
-                refused(problem)
+                await _awaited(refused(problem))
             return
         if asked is not None:
             asked.saved()
@@ -309,17 +312,14 @@ class FieldApp(App[None]):
         if self._sync_loop is not None:
             self._sync_loop.hurry("saved")
         if then is not None:
-            outcome = then(result)
-            if isinstance(outcome, Awaitable):
-                await outcome
+            await _awaited(then(result))
         if asked is not None:
             self.call_after_refresh(self.keys.release)  # what was typed meanwhile is for what is there now
 
-    async def _recorded(self, problem: Recorded, asked: FieldModal[Any] | None) -> None:
+    async def _recorded(self, problem: RecordedAnyway, asked: FieldModal[Any] | None) -> None:
         """It is recorded, and would be twice if it were answered again; what should have followed is not done."""
         if asked is not None:
-            with suppress(Exception):
-                await self.session.write(asked.forget_draft)
+            await self.session.write(asked.forget_draft)
             asked.saved()
             self.call_after_refresh(self.keys.release)
         self.streams_changed(problem.streams)

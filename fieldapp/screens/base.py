@@ -176,7 +176,8 @@ class FieldModal(ModalScreen[ResultT]):
         self.field.keys.release()
 
     def forget_draft(self, services: DeviceServices) -> None:
-        """Called in the writing thread, behind the answer: what was kept of it while it was typed is not needed any more."""
+        """Called in the writing thread, behind the answer: what was kept of it while it was typed is not needed any more. Refuses
+        nothing: the answer is recorded."""
 
     def entered(self) -> dict[str, Any]:
         """What stands in the window: all that `put_back` needs."""

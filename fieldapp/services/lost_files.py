@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fieldapp.domain.problem import Problem
+from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.store.home import Home
 from fieldapp.store.queries.own import GONE, OwnFile, file_names, own_files
 from fieldapp.store.queries.reader import Reader
@@ -88,6 +88,10 @@ def give_up(
             "Say how its hash begins: " + ", ".join(f"{file.sha256[:12]} ({file.number or 'no job'})" for file in found[:4]) + ".",
         )  # fmt: skip
     (file,) = found
-    entries = work.note(file.number, note(file)).saved.entries if file.number else ()
+    try:
+        entries = work.note(file.number, note(file)).saved.entries if file.number else ()
+    except RecordedAnyway:
+        replica.mark_file(file.sha256, GONE)  # else it would be given up, and noted, once more
+        raise
     replica.mark_file(file.sha256, GONE)
     return GivenUp(file, entries)

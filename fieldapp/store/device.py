@@ -28,7 +28,7 @@ from fieldapp.domain.entry_types.base import Fact, read_body
 from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.fold import FOLD_VERSION, State, fold, read_state, state_bytes
 from fieldapp.domain.job import JobState
-from fieldapp.domain.problem import Problem, Recorded
+from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
@@ -144,7 +144,7 @@ class DeviceReplica:
 
         Raises:
             Problem: `group-too-large`, `body-too-large`, `disk-full`, `database-busy`; then nothing of it was recorded.
-            Recorded: `journal-failed`: it is recorded, its second copy is not.
+            RecordedAnyway: `journal-failed`: it is recorded, its second copy is not.
         """
         with self._both:
             self._refuse_sealed()
@@ -157,7 +157,7 @@ class DeviceReplica:
             try:
                 self._journal.append(lines)
             except Problem as problem:
-                raise Recorded(problem, streams) from problem
+                raise RecordedAnyway(problem, streams) from problem
         return Saved(tuple(entry.id for entry in entries), streams)
 
     def _write_group(self, conn: Connection, drafts: Sequence[Draft]) -> list[Entry]:

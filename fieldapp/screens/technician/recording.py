@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
-from fieldapp.domain.problem import Problem
+from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.domain.progress import StepPlace
 from fieldapp.screens.reasons import ReasonScreen
 
@@ -86,21 +86,24 @@ class RecordsSteps:
         """
         runner = self._open
 
-        def not_recorded(problem: Problem) -> None:
+        def not_recorded(problem: Problem) -> Awaitable[None] | None:
+            if isinstance(problem, RecordedAnyway):
+                return self._recorded()
             runner.recording = False
             runner.field.keys.release()
             refused(problem)
+            return None
 
         runner.recording = True
         runner.field.keys.hold()
         runner.field.record(action, then=self._recorded, refused=not_recorded, asked=asked)
 
-    async def _recorded(self, recorded: Recorded) -> None:
-        """Say what follows from a result, and go on."""
+    async def _recorded(self, recorded: Recorded | None = None) -> None:
+        """Say what follows from a result, where that is known, and go on."""
         runner = self._open
         runner.recording = False
         if runner.is_attached and runner.steps is not None and runner.place is not None:
             runner.saved = runner.steps.place(runner.place.key)
-            await runner.go_on(runner.say_consequences(recorded))
+            await runner.go_on(runner.say_consequences(recorded) if recorded is not None else None)
         else:
             runner.field.keys.release()

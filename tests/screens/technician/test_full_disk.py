@@ -44,6 +44,30 @@ def fill(services: DeviceServices) -> None:
     pages(services, 0)
 
 
+def fill_journal(services: DeviceServices) -> None:
+    """The journal has no room any more, the database has."""
+    if services.journal._file is None:
+        services.journal._open()
+    assert services.journal._file is not None
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, services.journal._file)
+    os.close(full)
+
+
+async def test_a_step_of_which_only_the_second_copy_failed_is_recorded_and_the_runner_goes_on(field_home: HomeOf) -> None:
+    async with at_work(field_home("tech-anna"), QUARTER, STEP) as technician:
+        technician.runner.query_one(StepInput).query_one(TextArea).insert("Drain valve drips")
+        await technician.app.session.write(fill_journal)
+        await technician.keys("enter")
+        await technician.until(lambda: "second copy" in technician.notices)
+        await technician.until(lambda: technician.value(STEP) == "Drain valve drips")
+        await technician.until(lambda: technician.at != STEP)
+        await technician.to(STEP)
+        await technician.keys("enter")  # what is unchanged is not recorded again
+        await technician.until(lambda: technician.at != STEP)
+        assert technician.state(STEP).earlier == (), "it is recorded once"
+
+
 async def test_on_a_full_disk_typed_text_stays_until_there_is_room(field_home: HomeOf) -> None:
     async with at_work(field_home("tech-anna"), QUARTER, STEP) as technician:
         text = ("Drain valve drips " * 300).strip()
@@ -104,12 +128,6 @@ async def test_a_note_refused_by_a_full_disk_stays_until_it_is_saved(field_home:
 async def test_a_note_of_which_only_the_second_copy_failed_is_recorded_once(field_home: HomeOf) -> None:
     """The database had room, the journal had none: the window closes, for Enter once more would record it twice."""
 
-    def without_room(services: DeviceServices) -> None:
-        full = os.open("/dev/full", os.O_WRONLY)
-        assert services.journal._file is not None
-        os.dup2(full, services.journal._file)
-        os.close(full)
-
     async with at_work(field_home("tech-anna"), QUARTER, runner=False) as technician:
         technician.app.push_screen(JobScreen(QUARTER))
         await technician.settle()
@@ -119,7 +137,7 @@ async def test_a_note_of_which_only_the_second_copy_failed_is_recorded_once(fiel
         await technician.keys("plus")
         asked = technician.app.screen
         asked.query_one(TextArea).insert(LONG)
-        await technician.app.session.write(without_room)
+        await technician.app.session.write(fill_journal)
         await technician.keys("enter")
         await technician.until(lambda: "second copy" in technician.notices)
         await technician.until(lambda: technician.app.screen is not asked)
