@@ -44,7 +44,8 @@ class Mended(msgspec.Struct, frozen=True):
 
     def told(self, entries: int) -> Problem:
         """What happened, what is safe, what to do. `entries`: how many were taken into the new one."""
-        saved = f"{entries} entries were taken from the second copy" if entries else "nothing unsent was in it"
+        count = "1 entry was" if entries == 1 else f"{entries} entries were"
+        saved = f"{count} taken from the second copy" if entries else "nothing unsent was in it"
         what = "was missing" if self.aside is None else f"could not be read and lies at {self.aside} now"
         return Problem(
             "database-made-anew",
