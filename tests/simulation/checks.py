@@ -28,6 +28,8 @@ ASKS = 5
 """Requests of a device within a second at most, of those that carry nothing on."""
 _OUTCOMES = frozenset(("applied", "held", "conflict", "late", "quarantined"))
 _HELD = "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL"
+_HELD_SINCE = f"{_HELD} AND since_pos <= ?"
+"""Without those that left and came again further on than a device has read: it hears of both there, and reads them anew."""
 
 
 class _Naming(msgspec.Struct):
@@ -137,11 +139,12 @@ class Checks:
     def after_page(self, device: SimDevice) -> None:
         """10: every row up to the cursor that is in scope is there. 3: the same head gives the same digest."""
         raw = device.db.raw
-        members = self._members(device) if device.person.role == "technician" else None
+        members: set[str] | None = set() if device.person.role == "technician" else None
         for log, cursor in raw.execute("SELECT log, cursor FROM cursors").fetchall():
             pos = int(cursor.partition(":")[0])
             if log == LOG and members is not None:
                 self._rows_in_scope(device, log, pos)
+                members = {row[0] for row in self._theirs(_HELD_SINCE, device.person.id, pos)}
             else:
                 rows = "SELECT count(*), coalesce(sum(pos), 0) FROM log_rows WHERE log = ? AND pos <= ? AND entry_id IS NOT NULL"
                 (theirs,), ours = self._theirs(rows, log, pos), raw.execute(rows, (log, pos)).fetchone()
@@ -153,9 +156,8 @@ class Checks:
     def _rows_in_scope(self, device: SimDevice, log: str, pos: int) -> None:
         raw = device.db.raw
         whole = "SELECT stream FROM scope WHERE log = ? AND live AND upto <> ?"  # one that is leaving is not kept up any more
-        since = "SELECT stream FROM memberships WHERE person = ? AND until_pos IS NULL AND since_pos <= ?"  # else it went and came
         live = _ids(raw, whole, log, LEAVING)
-        held = live.intersection(stream for (stream,) in self._theirs(since, device.person.id, pos))
+        held = live.intersection(stream for (stream,) in self._theirs(_HELD_SINCE, device.person.id, pos))
         own = "SELECT entry_id FROM log_rows WHERE log = ? AND pos <= ? AND device = ?"
         unread = _ids(raw, f"SELECT entry_id FROM own_entries WHERE entry_id NOT IN ({own})", log, pos, device.device_id)
         missing = unread & _ids(self._server, own, log, pos, device.device_id) if unread else unread
