@@ -362,4 +362,11 @@ async def test_the_desk_looks_as_it_should(desk: BranchOnDisk, spoken: str, requ
                 await pilot.press(key)
                 await settled(pilot)
                 await shows.take(pilot, name)
+        given_away(desk)
+        app = app_of(desk.home("sup-petra"))
+        async with app.run_test(size=SIZES[0]) as pilot:
+            await opened(pilot)
+            await on(pilot, "late")
+            await settled(pilot)
+            await shows.take(pilot, "late")
     shows.close()
