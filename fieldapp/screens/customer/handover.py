@@ -6,7 +6,7 @@ text that was shown. Only the technician's PIN leads back into the app.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -19,7 +19,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 from textual.worker import Worker
 
-from fieldapp.domain.problem import Problem
+from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.domain.words import say, spoken
 from fieldapp.language import LANGUAGES, _, language, later, set_language
 from fieldapp.screens.actions import bindings
@@ -35,6 +35,7 @@ from fieldapp.widgets.footer import KeyFooter
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
+    from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.app import FieldApp
 
 PAGES = ("ready", "text", "scores", "words", "sign", "confirm", "thanks")
@@ -255,14 +256,24 @@ class HandoverScreen(Locking, Screen[None]):
             self.run_worker(self._go("thanks"), exit_on_error=False)
             return
         self._recording = True
-        writing = self.field.record(
-            lambda services: services.work.feedback(
+        forget = self._drafts.forgetting(STEP, 0) if self._drafts is not None else None
+
+        def write(services: DeviceServices) -> object:
+            done = services.work.feedback(
                 number, csat=answers.csat, nps=answers.nps, ces=answers.ces, comment=answers.comment,
                 contact_me=answers.contact_me, name=answers.name, consent=answers.consent,
                 strokes=answers.strokes if answers.name.strip() else "", language=answers.language, shown=shown,
-            ),
-            then=self._recorded,
-        )  # fmt: skip
+            )  # fmt: skip
+            if forget is not None:  # before anybody can be asked again: a power cut must not offer what is recorded
+                forget(services)
+            return done
+
+        def refused(problem: Problem) -> Awaitable[None] | None:
+            return self._recorded(problem) if isinstance(problem, RecordedAnyway) else None
+
+        if self._drafts is not None:
+            self._drafts.flush()
+        writing = self.field.record(write, then=self._recorded, refused=refused)
         self.run_worker(self._settled(writing), exit_on_error=False)
 
     async def _settled(self, writing: Worker[None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from typing import Any
@@ -24,6 +25,7 @@ from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.log import log_of
 from fieldapp.widgets.drawing import Drawing
 from tests.screens.conftest import FieldHome
+from tests.screens.technician.test_full_disk import fill_journal
 from tests.screens.until import press_text, shown, text_of, until
 
 Homes = Callable[[str], FieldHome]
@@ -257,6 +259,43 @@ async def test_a_key_that_bounces_records_once(field_home: Homes) -> None:
         await until(pilot, lambda: page(app) == "thanks")
         await app.session.write(lambda services: None)
         assert len(job(app).feedback) == before + 1
+
+
+async def test_what_only_the_second_copy_of_failed_is_recorded_once(field_home: Homes) -> None:
+    app = with_pin(field_home("tech-anna")).app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await begin(pilot)
+        await to(pilot, "scores")
+        await pilot.press("4")
+        await to(pilot, "confirm")
+        before = len(job(app).feedback)
+        await app.session.write(fill_journal)
+        await pilot.press("enter")
+        await until(pilot, lambda: page(app) == "thanks", "the end: another Enter would record it once more")
+        await until(pilot, lambda: app.session.reader.row("SELECT 1 FROM drafts WHERE step = 'handover'") is None)
+        assert len(job(app).feedback) == before + 1
+
+
+async def test_what_is_recorded_is_not_offered_again_whenever_the_power_goes(
+    field_home: Homes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = with_pin(field_home("tech-anna"))
+    app, recorded = home.app(), asyncio.Event()
+
+    async def power_goes(_screen: HandoverScreen, _done: object) -> None:
+        recorded.set()
+
+    monkeypatch.setattr(HandoverScreen, "_recorded", power_goes)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await begin(pilot)
+        await to(pilot, "words")
+        await press_text(pilot, "tidy")
+        await to(pilot, "confirm")
+        await until(pilot, lambda: app.session.reader.row("SELECT 1 FROM drafts WHERE step = 'handover'"), "the draft on the disk")
+        await pilot.press("enter")
+        await until(pilot, recorded.is_set, "that it is recorded")
+        assert job(app).feedback[-1].comment == "tidy"
+        assert app.session.reader.row("SELECT 1 FROM drafts WHERE step = 'handover'") is None
 
 
 async def test_nothing_given_records_nothing(field_home: Homes) -> None:
