@@ -27,22 +27,23 @@ from tests.pty.terminal import KEYS, Terminal
 TYPED, RECORDED = "J-1053", "J-1051"
 """The job whose step is typed into and which is handed over, and the one that is worked on from its acceptance on."""
 FIELD = "What prevents a repeat"
-PIN = "2580"
+PIN, NAME = "2580", "Sven"
 FRAME = {ord(part): None for part in "▊▎"}
 KEPT_S = 1.0
 """A keystroke is on the disk within this."""
 KEY_S = 0.07
 LIFECYCLE = (
-    ("new", "a", "Accepted."),
+    ("assigned", "a", "Accepted."),
     ("accepted", "t", "On the way."),
     ("travelling", "v", "Arrived."),
-    ("arrived", "w", "Work started."),
+    ("on_site", "w", "Work started."),
 )
 ANSWERS = (
-    "y enter", "y space down space enter", "space enter", "Sven enter", "1 enter", "1 enter", "y enter", "1 enter", "WK-CH1 enter",
+    "y enter", "space down space enter", "space enter", "Sven enter", "1 enter", "1 enter", "y enter", "1 enter", "WK-CH1 enter",
     "space enter", "6 enter",
 )  # fmt: skip
 """Of the first steps of the job, in order."""
+TYPED_ANSWERS = {"Sven", "WK-CH1"}
 
 
 class Killed(Exception):
@@ -63,7 +64,8 @@ class Moments:
     def __init__(self, home: Home, server_database: Path, chance: random.Random) -> None:
         self.home, self._server, self._chance = home, server_database, chance
         self.kills: Counter[str] = Counter()
-        self.kept = self.called_saved = 0
+        self.called_saved: Counter[str] = Counter()
+        self.kept = 0
         self._remarks = 0
         self._saved_texts: set[str] = set()
         self._tried_texts: set[str] = set()
@@ -71,6 +73,7 @@ class Moments:
         self._comments: set[str] = set()
         self._comment = self._note = ""
         self._deadline = float("inf")
+        self._left_alone = False
 
     # --- Being killed -------------------------------------------------------------------------------------------------------------
 
@@ -82,6 +85,9 @@ class Moments:
 
     def _killed_within(self, longest: float, act: Callable[[], None], earliest: float = 0.0) -> None:
         """Do something and kill the app at a random moment of it; an act that is over earlier is followed by waiting."""
+        if self._left_alone:
+            act()
+            return
         self._deadline = time.monotonic() + self._chance.uniform(earliest, longest)
         try:
             act()
@@ -105,11 +111,16 @@ class Moments:
             raise Killed
 
     def _until(self, holds: Callable[[str], bool]) -> None:
-        end = time.monotonic() + 30
+        if not self._comes(holds, 30):
+            raise Lost(f"nothing came of it:\n{self._app_now.text}")
+
+    def _comes(self, holds: Callable[[str], bool], seconds: float) -> bool:
+        end = time.monotonic() + seconds
         while not holds(self._app_now.text):
             self._pause(0.02)
             if time.monotonic() > end:
-                raise Lost(f"nothing came of it:\n{self._app_now.text}")
+                return False
+        return True
 
     def _press(self, line: str) -> None:
         for word in line.split():
@@ -201,7 +212,7 @@ class Moments:
                 self._press(f"{text[len(half) :]} enter")
                 self._until(lambda screen: "Note saved." in screen)
                 self._saved_texts.add(text)
-                self.called_saved += 1
+                self.called_saved["recording a note"] += 1
 
             self._killed_within(1.6, note)
 
@@ -225,15 +236,24 @@ class Moments:
                 self._until(lambda screen, words=words: words in screen)  # type: ignore[misc]
                 if self._status() == status:
                     raise Lost(f"{words} was said, the job is {status}")
-                self.called_saved += 1
+                self.called_saved["recording steps"] += 1
         self._press("enter")
         self._until(lambda screen: "Step " in pane(screen))
+        tries = 0
         while (number := step_number(app.text)) <= len(ANSWERS):
-            self._press(ANSWERS[number - 1])
-            self._until(lambda screen, number=number: step_number(screen) > number)  # type: ignore[misc]
-            if number > len(self._steps()):
+            answer, half = ANSWERS[number - 1], self._half_step()
+            if answer.split()[0] in TYPED_ANSWERS:  # what a kill left half-typed stands there again
+                self._press("backspace " * len(half))
+            self._press(answer)
+            if not self._comes(lambda screen, number=number: step_number(screen) > number, 6):  # type: ignore[misc]
+                tries += 1  # what a kill left half-ticked was ticked off again
+                if tries == 4:
+                    raise Lost(f"{answer!r} is not recorded:\n{app.text}")
+                continue
+            if number > len(set(self._steps())):
                 raise Lost(f"step {number} was left as recorded, {len(self._steps())} are on the disk")
-            self.called_saved += 1
+            self.called_saved["recording steps"] += 1
+            tries = 0
 
     def _check_steps(self) -> None:
         doubled = [step for step, times in Counter(self._steps()).items() if times > 1]
@@ -250,6 +270,9 @@ class Moments:
                 self._comment = f"quick and clean {len(self._comments) + 1}"
                 self._comments.add(self._comment)
             comment, kept = self._comment, self._entered()
+            before = str(kept.get("comment", ""))
+            if not comment.startswith(before) or before in self._feedback():
+                raise Lost(f"{before!r} is offered to be recorded once more; the customer now says {comment!r}")
 
             def customer() -> None:
                 self._press("enter")
@@ -261,25 +284,24 @@ class Moments:
                 self._until(lambda screen: "How was it?" in screen)
                 self._press("5 tab 9 tab 7 enter")
                 self._until(lambda screen: "Anything you want to tell us?" in screen)
-                if kept and kept not in app.text:
-                    raise Lost(f"the customer had written {kept!r}:\n{app.text}")
-                for letter in comment[len(kept) :]:
+                if before not in app.text:
+                    raise Lost(f"the customer had written {before!r}:\n{app.text}")
+                for letter in comment[len(before) :]:
                     app.send(letter)
                     self._pause(KEY_S)
-                self._press("enter")
+                self._press("enter enter")
                 self._until(lambda screen: "Your signature" in screen)
-                if "Sven" not in app.text:
-                    self._press("Sven")
-                self._until(lambda screen: "Sven" in screen)
-                self._press("enter")
-                self._until(lambda screen: "Is this right?" in screen or "consent" in screen.lower())
-                if "Is this right?" not in app.text:
-                    self._press("tab space enter")
-                    self._until(lambda screen: "Is this right?" in screen)
+                name = str(kept.get("name", ""))
+                if name not in app.text:
+                    raise Lost(f"the customer had signed {name!r}:\n{app.text}")
+                self._press(f"{NAME[len(name) :]} enter" if kept.get("consent") else f"{NAME[len(name) :]} tab space enter")
+                self._until(lambda screen: "Is this right?" in screen)
+                if comment not in app.text or NAME not in app.text:
+                    raise Lost(f"{comment!r} of {NAME} was entered:\n{app.text}")
                 self._press("enter")
                 self._until(lambda screen: "Thank you!" in screen)
                 self._thanked.add(comment)
-                self.called_saved += 1
+                self.called_saved["handing over"] += 1
 
             self._killed_within(9.0, customer)
         found = Counter(self._feedback())
@@ -295,7 +317,7 @@ class Moments:
             text = self._next_remark()
             device("note", TYPED, text).good()
             self._saved_texts.add(text)
-            self.called_saved += 1
+            self.called_saved["sending"] += 1
         with self._app() as app:
             self._killed_within(
                 2.5, lambda: self._until(lambda screen: "all sent" in screen and app.process.poll() is not None), 0.4
@@ -324,32 +346,44 @@ class Moments:
         return [str(body["text"]) for body in self._bodies("note.added")]
 
     def _feedback(self) -> list[str]:
-        return [str(body["comment"]) for body in self._bodies("customer.feedback")]
+        return [str(body["comment"]) for body in self._bodies("feedback.given")]
 
     def _steps(self) -> list[str]:
-        return [f"{body['procedure']} {body['step']}" for body in self._bodies("step.recorded")]
+        return [str(body["step"]) for body in self._bodies("step.recorded")]
 
     def _draft(self) -> tuple[int, str] | None:
         """(version, text) of the half-typed step."""
         found = self._rows("SELECT version, text FROM drafts WHERE job = ? AND version > 0", self._stream(TYPED))
         return (int(found[0][0]), found[0][1]) if found else None
 
+    def _half_step(self) -> str:
+        """What is on the disk of a step of the job that is worked on, and not recorded."""
+        found = self._rows("SELECT text FROM drafts WHERE job = ? AND version > 0", self._stream(RECORDED))
+        return found[0][0] if found else ""
+
     def _half_note(self) -> str:
         found = self._rows("SELECT text FROM drafts WHERE job = ? AND step = 'note:'", self._stream(TYPED))
         return found[0][0] if found else ""
 
-    def _entered(self) -> str:
+    def _entered(self) -> dict[str, object]:
+        """What the customer has entered and not confirmed."""
         found = self._rows("SELECT text FROM drafts WHERE job = ? AND step = 'handover'", self._stream(TYPED))
-        return str(json.loads(found[0][0]).get("comment", "")) if found else ""
+        return dict(json.loads(found[0][0])) if found else {}
 
     # --- The end ------------------------------------------------------------------------------------------------------------------
 
     def end(self) -> None:
-        """Left alone, the app sends everything; on both disks each thing is there once.
+        """Left alone, a person comes to the end of each of these, and the app sends everything; on both disks each thing is there
+        once.
 
         Raises:
             Lost: it is not.
         """
+        self._left_alone = True
+        for act in (self.record_a_note, self.record_steps, self.hand_over):
+            act()
+        if not (self._note in self._texts() and len(set(self._steps())) >= len(ANSWERS) and self._thanked):
+            raise Lost(f"not to the end: {self._texts()}, {self._steps()}, {self._thanked}")
         with self._app() as app:
             app.until("help")
             app.until(lambda text: "● online" in text and "all sent" in text, wait=60)
@@ -411,6 +445,10 @@ def kill_the_app(folder: Path, moments: int, seed: int, told: Callable[[str], No
     return run
 
 
+def told_of(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {times}" for name, times in counts.items())
+
+
 def main() -> int:
     from tests.commands.conftest import _prepare
 
@@ -423,8 +461,8 @@ def main() -> int:
         _prepare(folder)
         run = kill_the_app(folder, chosen.moments, chosen.seed, told=lambda line: print(line, flush=True))
         print(
-            f"{sum(run.kills.values())} kills ({', '.join(f'{name} {times}' for name, times in run.kills.items())}): "
-            f"{run.called_saved} things called saved, each there once; {run.kept} letters of half-typed text back"
+            f"{sum(run.kills.values())} kills ({told_of(run.kills)}): {sum(run.called_saved.values())} things called saved "
+            f"({told_of(run.called_saved)}), each there once; {run.kept} letters of half-typed text back"
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -59,7 +59,8 @@ def scores(answers: Answers) -> Iterable[Widget]:
 def words(answers: Answers) -> Iterable[Widget]:
     """A line of comment, and whether somebody may call."""
     yield Static(_("Anything you want to tell us?"), classes="big", markup=False)
-    yield Input(plain_text(answers.comment), placeholder=_("A line of comment, if you like"), id="comment", max_length=1000)
+    comment = plain_text(answers.comment)  # not selected on focus, here and below: a key goes on with what stands there
+    yield Input(comment, placeholder=_("A line of comment, if you like"), id="comment", max_length=1000, select_on_focus=False)
     yield Tick(_("Please contact me about this."), ticked=answers.contact_me, id="contact")
 
 
@@ -67,9 +68,8 @@ def sign(answers: Answers) -> Iterable[Widget]:
     """Name, consent, and a line drawn with the mouse."""
     yield Static(_("Your signature"), classes="big", markup=False)
     yield Static(_("Your name"), classes="ask", markup=False)
-    yield Input(
-        plain_text(answers.name), placeholder=_("Type your name to sign; leave it empty not to sign"), id="name", max_length=200
-    )
+    hint = _("Type your name to sign; leave it empty not to sign")
+    yield Input(plain_text(answers.name), placeholder=hint, id="name", max_length=200, select_on_focus=False)
     yield Tick(_("I agree that my name and signature are kept with this record."), ticked=answers.consent, id="consent")
     yield Drawing(answers.strokes, hint=_("Draw your signature here with the mouse, if you like"), id="drawing")
     yield Static("", id="wrong", markup=False)

@@ -360,12 +360,14 @@ async def test_what_was_entered_survives_a_kill_and_is_gone_once_recorded(field_
         assert language() == "zh_CN"
         await to(pilot, "words")
         assert again.screen.query_one("#comment", Input).value == "half a sent"
+        await press_text(pilot, "ence")
+        assert again.screen.query_one("#comment", Input).value == "half a sentence", "a key goes on with it"
         assert screen.answers.csat == 3
         await to(pilot, "thanks")
         await until(
             pilot, lambda: again.session.reader.row("SELECT 1 FROM drafts WHERE step = 'handover'") is None, "no draft any more"
         )
-        assert find_job(again.session.reader, NUMBER).view.feedback[-1].comment == "half a sent"
+        assert find_job(again.session.reader, NUMBER).view.feedback[-1].comment == "half a sentence"
 
 
 async def test_hostile_words_of_the_customer_are_shown_and_never_act(field_home: Homes) -> None:
