@@ -111,7 +111,7 @@ def _content(home: Home, reader: Reader) -> Iterator[Check]:
     lines = lost_lines(home, reader)
     if lines is not None:
         yield Check("journal", False, str(lines))
-    lost = lost_files(home, reader)
+    lost = lost_files(home, reader, closely=True)
     waiting = box.files_waiting - len(lost)
     words = f"{box.unsent} entries and {waiting} files are only on this device."
     if not (box.unsent or waiting):

@@ -134,7 +134,7 @@ def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
     from fieldapp.store.queries.late import late_of
     from fieldapp.store.queries.own import job_files
 
-    lost = frozenset(file.sha256 for file in lost_files(device.home, device.reader))
+    lost = frozenset(file.sha256 for file in lost_files(device.home, device.reader, closely=True))
     view, language, zone = line.view, device.language, zone_of(device.zone)
     documents, now = device.documents, device.clock.now()
     places = places_of(device, line)

@@ -28,7 +28,8 @@ def _sync(arguments: argparse.Namespace, out: Output) -> int:
     settings = device_settings(arguments.home)
     with writing("fieldapp sync", arguments.home) as device:
         report = sync_once(device, settings)
-        lost, counts = lost_files(device.home, device.reader), device.replica.counts()
+        lost = lost_files(device.home, device.reader, closely=report.problem is not None)
+        counts = device.replica.counts()
         left = bool(counts.unsent or counts.files_waiting > len(lost))
         trouble = scope_trouble(device.reader)
         problem = with_names(device.reader, report.problem) if report.problem is not None else None
@@ -83,7 +84,8 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.store.queries.own import given_up_files, job_files
 
     with reading(arguments.home) as device:
-        box, safe, lost = outbox(device.reader), backed_up(device.reader), lost_files(device.home, device.reader)
+        box, safe = outbox(device.reader), backed_up(device.reader)
+        lost = lost_files(device.home, device.reader, closely=True)
         files_of = job_files(device.reader, lost=frozenset(file.sha256 for file in lost))
         waiting, size = box.files_waiting - len(lost), box.file_bytes - sum(file.size for file in lost)
         entries, given_up = _own_entries(device, arguments.all), given_up_files(device.reader)

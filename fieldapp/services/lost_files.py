@@ -1,4 +1,5 @@
-"""Own files whose bytes are gone from this device before the server had them: found, said by their names, and given up.
+"""Own files whose bytes are gone from this device, or spoiled there, before the server had them: found, said by their names, and
+given up.
 
 What was recorded about such a file is safe, the file is not: it can be attached again, or its person says that it is gone for good.
 Then the job's log says so too, and the device waits for it no longer.
@@ -6,6 +7,7 @@ Then the job's log says so too, and the device waits for it no longer.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -35,9 +37,15 @@ class GivenUp(msgspec.Struct, frozen=True):
     entries: tuple[str, ...] = ()
 
 
-def lost_files(home: Home, reader: Reader) -> tuple[OwnFile, ...]:
-    """Files that the server has not confirmed and that are missing in the home's folder, or not of their size any more."""
-    return tuple(file for file in own_files(reader) if file.state == "here" and _is_lost(home, file))
+def lost_files(home: Home, reader: Reader, *, closely: bool = False) -> tuple[OwnFile, ...]:
+    """Files that the server has not confirmed and that are missing in the home's folder, or not of their size any more.
+
+    Args:
+        closely: those as well that are of their size and another file now, as a bad disk leaves them: no server ever takes such a
+            one. It reads every byte that waits, so it is nothing for the screen's thread.
+    """
+    waiting = [file for file in own_files(reader) if file.state == "here"]
+    return tuple(file for file in waiting if _is_lost(home, file) or (closely and _is_spoiled(home, file)))
 
 
 def _is_lost(home: Home, file: OwnFile) -> bool:
@@ -47,6 +55,14 @@ def _is_lost(home: Home, file: OwnFile) -> bool:
         return True
     except OSError:
         return False  # nobody can tell; whoever reads it says why it cannot be read
+
+
+def _is_spoiled(home: Home, file: OwnFile) -> bool:
+    try:
+        with (home.files / file.sha256).open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest() != file.sha256
+    except OSError:
+        return False
 
 
 def lost_names(files: Sequence[OwnFile]) -> str:
@@ -63,6 +79,11 @@ def with_names(reader: Reader, words: str) -> str:
     return _HASH.sub(lambda match: names.get(match.group()) or match.group()[:12], words)
 
 
+def _gone(home: Home, files: Sequence[OwnFile]) -> list[OwnFile]:
+    """Those of these files that nobody can send: only they are read, for recording waits meanwhile."""
+    return [file for file in files if _is_lost(home, file) or _is_spoiled(home, file)]
+
+
 def give_up(
     home: Home, replica: DeviceReplica, reader: Reader, work: Work, name: str, note: Callable[[OwnFile], str]
 ) -> GivenUp:  # fmt: skip
@@ -75,9 +96,10 @@ def give_up(
         Problem: `file-not-lost`, `file-ambiguous`, and those of writing.
     """
     wanted = name.strip()
-    lost = lost_files(home, reader)
-    found = [file for file in lost if wanted in (file.name, file.sha256)]
-    found = found or [file for file in lost if len(wanted) >= _BEGINNING and file.sha256.startswith(wanted)]
+    waiting = [file for file in own_files(reader) if file.state == "here"]
+    called = [file for file in waiting if wanted in (file.name, file.sha256)]
+    begins = [file for file in waiting if len(wanted) >= _BEGINNING and file.sha256.startswith(wanted)]
+    found = _gone(home, called) or _gone(home, begins)
     if not found:
         raise Problem(
             "file-not-lost", f"No file called {wanted[:60]!r} is missing on this device.", "`fieldapp outbox` names those that are."

@@ -162,14 +162,14 @@ class Work:
         self._check_field()
         file = self._keep(path)
         state = file_state(self._reader, file.sha256)
-        if state == GONE:  # given up, and found after all
+        if state in (GONE, "wanted"):  # given up, and found after all; or named by what came without it, on a stick
             self._replica.mark_file(file.sha256, "here")
         try:
             plan = plan_attach(
                 job.view, procedures, key, file, now_ms=self._now, zone=self._zone(job.view), language=self._language
             )  # fmt: skip
         except Problem as problem:
-            if problem.code != "already-attached" or state not in (GONE, "here"):
+            if problem.code != "already-attached" or state not in (GONE, "here", "wanted"):
                 raise
             again = "Nothing more was recorded. If it was missing on this device, it is here again and is sent with the next sync."
             raise Problem(problem.code, problem.message, again) from problem

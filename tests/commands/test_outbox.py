@@ -103,6 +103,37 @@ def test_given_up_the_log_says_so_and_it_is_waited_for_no_longer(photos: Path, s
     assert server.services.files.missing() == []
 
 
+def spoil(technician: Device, photo: Path) -> None:
+    """One bit of the copy in the home, as a bad disk turns it over."""
+    kept = technician.home / "files" / hashlib.sha256(photo.read_bytes()).hexdigest()
+    content = bytearray(kept.read_bytes())
+    content[100] ^= 1
+    kept.write_bytes(content)
+
+
+def test_a_file_that_the_disk_spoiled_is_named_and_can_be_given_up(photos: Path, server: LiveServer, technician: Device) -> None:
+    """Of its size, and another one: the server refuses it each time, for ever."""
+    spoil(technician, photos / "photo1.jpg")
+    technician("attach", JOB, "-", str(photos / "photo2.jpg")).refused("attached to this job already")
+    sync = technician("sync").refused("What arrived is not the file that was announced.")
+    assert f"photo1.jpg of {JOB} is gone from this device's folder, or damaged there" in sync.err
+    assert "fieldapp outbox give-up photo1.jpg" in sync.err
+    assert "Safe to leave         no: a file is gone." in technician("outbox").good().out
+    assert "lost before that: photo1.jpg" in technician("job", JOB).good().out
+    assert "photo1.jpg" in technician("doctor", "--offline").refused("give-up NAME").out
+    technician("outbox", "give-up", "photo1.jpg").good()
+    technician("sync").good()
+    assert technician("outbox", "--json").json["safe_to_leave"] is True
+
+
+def test_a_file_that_the_disk_spoiled_is_attached_again(photos: Path, server: LiveServer, technician: Device) -> None:
+    spoil(technician, photos / "photo1.jpg")
+    for photo in (1, 2):
+        technician("attach", JOB, "-", str(photos / f"photo{photo}.jpg")).refused("attached to this job already")
+    technician("sync").good()
+    assert server.services.files.missing() == []
+
+
 def test_files_of_one_name_are_told_apart(photos: Path, technician: Device, tmp_path: Path) -> None:
     other = tmp_path / "other" / "photo2.jpg"
     other.parent.mkdir()
@@ -124,6 +155,25 @@ def test_what_was_given_up_and_is_brought_from_elsewhere_is_sent(photos: Path, t
     technician("outbox", "give-up", "photo2.jpg").good()
     technician("import", str(tmp_path / "stick.jsonl")).good()
     assert technician("outbox", "--json").json["files"]["waiting"] == 2
+
+
+@pytest.mark.parametrize("place", ["the same", "another"])
+def test_what_a_stick_lacked_is_sent_once_it_is_attached_here(
+    photos: Path, server: LiveServer, technician: Device, tmp_path: Path, place: str
+) -> None:
+    """The entries came without the photo that they name; whoever has it attaches it."""
+    technician("export", "unsent", "--to", str(tmp_path / "stick.jsonl"))
+    other = Device(tmp_path / "other-laptop")
+    other("enrol", server.url, server.services.accounts.issue_code(TECHNICIAN).code).good()
+    assert other("import", str(tmp_path / "stick.jsonl")).code == 1
+    attached = other("attach", JOB, "-" if place == "the same" else "SAFE-PREP/job_read", str(photos / "photo2.jpg"))
+    if place == "the same":
+        assert "it is here again and is sent" in attached.refused("attached to this job already").err
+    else:
+        attached.good()
+    other("sync").good()
+    assert server.services.files.missing() == []
+    assert other("outbox", "--json").json["safe_to_leave"] is True
 
 
 def test_a_job_that_was_given_to_somebody_else_is_still_called_by_its_number(

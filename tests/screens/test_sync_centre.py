@@ -157,6 +157,30 @@ async def test_a_file_that_is_gone_is_not_waited_for_for_ever(field_home: HomeOf
         assert text_of(app, "#safe") == "✓ Safe to leave: yes  Everything is at the server but 1 lost file."
 
 
+async def test_a_file_that_the_disk_spoiled_is_found_once_the_server_refuses_it(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    record(home, 0, photo=True)
+    (file,) = home.home.files.glob("[0-9a-f]*")
+    content = bytearray(file.read_bytes())
+    content[0] ^= 1
+    file.write_bytes(content)
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(app, pilot)
+        set_lanes(home, _1="settled/applied")
+        screen.reload()
+        assert "1 photo is only on this device" in text_of(app, "#safe")
+        app._heard(SyncStatus("online", since=1, files=("What arrived is not the file that was announced.",)))
+        await until(pilot, lambda: "pump.png is gone from this device: attach it again" in text_of(app, "#safe"))
+        await pilot.press("home")
+        await until(pilot, lambda: screen.check_action("give_up_file", ()) is True)
+        await pilot.press("g")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen), "the question")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is screen and "unsent 1" in text_of(app, "#lanes"), "given up")
+        assert "gone from this device" not in shown(app)
+
+
 async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:
     home = field_home("tech-anna")
     record(home, 2, photo=True)

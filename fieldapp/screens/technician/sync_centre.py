@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -39,6 +39,7 @@ from fieldapp.store.queries.own import (
     own_files,
     own_places,
 )
+from fieldapp.store.queries.reader import Reader
 from fieldapp.store.queries.scope import scope_trouble
 from fieldapp.widgets.header import CONNECTIONS
 from fieldapp.widgets.paragraphs import Paragraphs
@@ -78,6 +79,10 @@ class SyncCentreScreen(FieldScreen):
         self._places: dict[Section, list[Place]] = {section: [] for section in SECTIONS}
         self._files: list[OwnFile] = []
         self._lost: frozenset[str] = frozenset()
+        self._spoiled: frozenset[str] = frozenset()
+        """Files that are here and are others now, as far as they were read since files have begun to wait."""
+        self._told: tuple[str, ...] = ()
+        """Why files wait, as it was said when they were read."""
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="safe", markup=False)
@@ -96,15 +101,44 @@ class SyncCentreScreen(FieldScreen):
         super().on_mount()
         self._list.focus()
         self.set_interval(20, self._show_connection)
+        self._look_closely_where_files_wait()
 
     def sync_moved(self) -> None:
         self.read_again()
+        self._look_closely_where_files_wait()
+
+    def _look_closely_where_files_wait(self) -> None:
+        """A file that a bad disk has spoiled is refused by the server for ever: which one it is, only reading it shows."""
+        status = self.field.sync_status
+        told = status.files if status else ()
+        if told == self._told:
+            return
+        self._told = told
+        if told:
+            self._look_closely()
+        else:
+            self._spoiled = frozenset()
+
+    @work(group="look closely", exclusive=True, exit_on_error=False, thread=True)
+    def _look_closely(self) -> None:
+        reader = Reader(self.field.session.reader.path)
+        try:
+            lost = lost_files(self.field.session.home, reader, closely=True)
+        finally:
+            reader.close()
+        self.app.call_from_thread(self._found_spoiled, frozenset(file.sha256 for file in lost))
+
+    def _found_spoiled(self, spoiled: frozenset[str]) -> None:
+        if spoiled != self._spoiled and self.is_mounted:
+            self._spoiled = spoiled
+            self.read_again()
 
     def reload(self) -> None:
         reader, status = self.field.session.reader, self.field.sync_status
         self._places = own_places(reader, status.sending if status else None)
         self._files = own_files(reader)
-        self._lost = frozenset(file.sha256 for file in lost_files(self.field.session.home, reader))
+        here = frozenset(file.sha256 for file in self._files if file.state == "here")
+        self._lost = frozenset(file.sha256 for file in lost_files(self.field.session.home, reader)) | (self._spoiled & here)
         self._stories.clear()
         self._list.set_empty(_("Nothing was recorded on this device yet.\nWhat you record shows here, with how far it has come."))
         self._list.show(OwnList(reader, self._places, self._files))
