@@ -2,6 +2,8 @@
 
 A fence says what it shows: ```json EXCHANGE PATH, where the path leads into the exchange (`request`, `answer.rows.0`), or
 ```text hashes EXCHANGE for the hashes of a push, worked out, or
+```text chain EXCHANGE LOG for the chain of a log that a pull reads whole, or
+```text digest EXCHANGE STREAM for the digest of a state that a pull brings, or
 ```text export LINE for a line of the exported file.
 """
 
@@ -16,7 +18,9 @@ from typing import Any
 
 import msgspec
 
-from fieldapp.sync.protocol import PushRequest
+from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.fold import empty_state, fold, state_bytes
+from fieldapp.sync.protocol import PullAnswer, PushRequest, from_wire
 from tests.golden.corpus import PROTOCOL1, Exchange, exchanges
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -33,11 +37,17 @@ def filled(text: str, corpus: Iterable[Exchange]) -> str:
     by_name = {exchange.name: exchange for exchange in corpus}
 
     def example(found: re.Match[str]) -> str:
-        first, second = found[2].split()
-        if found[1] == "json":
-            text = _json(by_name[first], second)
-        else:
-            text = _hashes(by_name[second]) if first == "hashes" else _exported(int(second))
+        match (found[1], *found[2].split()):
+            case "json", name, path:
+                text = _json(by_name[name], path)
+            case "text", "hashes", name:
+                text = _hashes(by_name[name])
+            case "text", "chain", name, log:
+                text = _chain(by_name[name], log)
+            case "text", "digest", name, stream:
+                text = _digest(by_name[name], stream)
+            case _, _, line:
+                text = _exported(int(line))
         return f"```{found[1]} {found[2]}\n{text}\n```"
 
     return _FENCE.sub(example, text)
@@ -94,6 +104,33 @@ def _hashes(exchange: Exchange) -> str:
         ]
     assert exchange.answer["receipt"]["hash"] == chain
     return "\n".join(lines)
+
+
+def _chain(exchange: Exchange, log: str) -> str:
+    """Every step from nothing to the cursor of a log without changes of scope."""
+    page = msgspec.convert(exchange.answer, PullAnswer)
+    chain, lines = "", []
+    for pos, row in enumerate((row for row in page.rows if row.log == log), start=1):
+        assert row.pos == pos
+        hashed = hashlib.sha256(row.entry.raw.encode()).hexdigest()
+        before, chain = chain, hashlib.sha256(f"{chain} {pos} {row.kind} {hashed} {row.outcome}".encode()).hexdigest()
+        lines += [f'chain[{pos}] = SHA-256("{before} {pos} {row.kind} {hashed} {row.outcome}")', f"         = {chain}"]
+    cursor = page.cursors[log]
+    assert cursor == f"{pos}:{chain[:8]}"
+    return "\n".join([*lines, f"cursor   = {cursor}"])
+
+
+def _digest(exchange: Exchange, stream: str) -> str:
+    """The state that the rows of a page fold to, and its digest."""
+    page, state = msgspec.convert(exchange.answer, PullAnswer), empty_state(stream)
+    for row in page.rows:
+        entry = from_wire(row.entry)
+        if stream in entry.envelope.streams:
+            state = fold(state, Fact(entry, row.outcome, row.reason, row.role))
+    (said,) = (item for item in page.digests if item.stream == stream)
+    text = state_bytes(state).decode()
+    assert said.digest == hashlib.sha256(f"{page.fold}:{text}".encode()).hexdigest()
+    return f'state  = {text}\ndigest = SHA-256("{page.fold}:" and the state)\n       = {said.digest}'
 
 
 if __name__ == "__main__":
