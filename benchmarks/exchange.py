@@ -151,25 +151,28 @@ def _raw_push(folder: Path, rows: list[tuple[str, str, str]]) -> float:
             return time.perf_counter() - start
 
 
-def first_sync(folder: Path, jobs: int = 1000) -> list[Figure]:
-    """A technician's new device: 1,000 assigned jobs with their history."""
-    with company(folder) as (_, homes):
-        with open_device(homes["boss"], "benchmark") as services:
-            seconds_of(services, homes["boss"])
-            for number in range(jobs):
-                services.replica.append(a_job("b1", number))
-            seconds_of(services, homes["boss"])
-        with open_device(homes["tech"], "benchmark") as services:
-            ours = seconds_of(services, homes["tech"])
-            rows, _settled = entries_of(services)
-            again = min(seconds_of(services, homes["tech"]) for _ in range(5))
+def first_sync(folder: Path, jobs: tuple[int, ...] = (1_000, 10_000)) -> list[Figure]:
+    """A technician's new device: so many assigned jobs; then a sync with nothing new, against the first of these."""
+    figures = []
+    for count in jobs:
+        ours, again, rows = _first_sync(folder / f"first-{count}", count)
+        reference_ = raw_pull(folder / f"first-{count}", rows)
+        figures.append(Figure(f"first sync of {count:,} jobs ({len(rows):,} entries)", ours * 1000, reference_ * 1000, 2.0))
+        if count == jobs[0]:
+            figures.append(Figure("a sync with nothing new, of that first sync", again * 1000, ours * 1000))
+    return figures
+
+
+def _first_sync(folder: Path, jobs: int) -> tuple[float, float, list[tuple[str, str, str]]]:
+    """Seconds of the first exchange and of one with nothing new, and what came."""
+    folder.mkdir()
+    with company(folder, jobs) as (_, homes), open_device(homes["tech"], "benchmark") as services:
+        ours = seconds_of(services, homes["tech"])
+        rows, _settled = entries_of(services)
+        again = min(seconds_of(services, homes["tech"]) for _ in range(5))
     if len(rows) < 2 * jobs:
         raise SystemExit(f"only {len(rows)} entries arrived")
-    reference_ = raw_pull(folder, rows)
-    return [
-        Figure(f"first sync of {jobs:,} jobs ({len(rows):,} entries)", ours * 1000, reference_ * 1000, 2.0),
-        Figure("a sync with nothing new, of that first sync", again * 1000, ours * 1000),
-    ]
+    return ours, again, rows
 
 
 def change(folder: Path, jobs: tuple[int, int] = (100, 10_000)) -> list[Figure]:
