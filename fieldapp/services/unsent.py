@@ -162,8 +162,10 @@ def import_unsent(home: Home, replica: DeviceReplica, source: Path) -> Imported:
                 "export-unreadable", f"{source} holds nothing that a device of Fieldapp exported.", "Nothing was changed."
             )
         erased = replica.without_content(entries)
-        names = {file.sha256: file.name for entry in entries if entry.id not in erased for file in entry.envelope.files}
-        arrived = files.keep(names.keys() | replica.known_files(files.seen))
+        kept = [entry for entry in entries if entry.id not in erased]
+        names = {file.sha256: file.name for entry in kept for file in entry.envelope.files}
+        own = [entry for entry in kept if entry.envelope.author == replica.identity.person]  # the others are not taken
+        arrived = files.keep({file.sha256 for entry in own for file in entry.envelope.files} | replica.known_files(files.seen))
     except OSError as error:
         hint = "Nothing was taken in. Make room and import it again."
         raise Problem("disk-full", f"The files of {source} could not be kept ({error.strerror}).", hint) from error

@@ -72,3 +72,16 @@ def test_the_server_takes_a_stick_in_and_holds_it_for_the_office(server: LiveSer
     assert [line["outcome"] for line in technician("log", JOB, "--json").json if line["type"] == "note.added"] == ["applied"]
     file.write_bytes(b"nothing of ours")
     admin("admin", "import", str(file)).refused("nothing that a device of Fieldapp exported")
+
+
+def test_of_somebody_elses_work_nothing_is_taken_not_even_its_files(technician: Device, supervisor: Device, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff of nobody else")
+    technician("do", JOB, "accept").good()
+    technician("attach", JOB, "-", str(photo)).good()
+    file = tmp_path / "unsent.jsonl"
+    technician("export", "unsent", "--to", str(file)).good()
+    before = sorted(supervisor.home.joinpath("files").iterdir())
+    said = supervisor("import", str(file)).refused("tech-anna recorded it: take it to a device of theirs, or to the server")
+    assert "0 entries and 0 files taken in" in said.out
+    assert sorted(supervisor.home.joinpath("files").iterdir()) == before
