@@ -88,10 +88,7 @@ def _database(home: Home, role: str) -> Iterator[Check]:
     try:
         verdict = str(reader.rows("PRAGMA integrity_check(1)")[0][0])
         if verdict != "ok":
-            words = (
-                f"It is damaged: {verdict}. Unsent work is in the journal too: keep that folder. `fieldapp doctor --repair` puts "
-            )
-            yield Check("database", False, f"{words}the damaged one aside and makes a new one.")
+            yield Check("database", False, _damaged(verdict))
             yield _journal(home, None)
             return
         aside = "".join(f" A damaged one lies at {path}." for path in sorted(home.database_file.parent.glob(PUT_ASIDE)))
@@ -99,10 +96,28 @@ def _database(home: Home, role: str) -> Iterator[Check]:
         yield from _content(home, reader)
         yield _history(home, role)
     except (Problem, sqlite3.Error) as problem:
-        yield Check("database", False, str(problem))
+        yield Check("database", False, _unread(problem))
         yield _journal(home, None)
     finally:
         reader.close()
+
+
+def _damaged(error: str) -> str:
+    return (
+        f"It is damaged: {error}. Unsent work is in the journal too: keep that folder. `fieldapp doctor --repair` puts the damaged "
+        "one aside and makes a new one."
+    )
+
+
+def _unread(error: Exception) -> str:
+    """Why a database cannot be read: what its disk does not give is no damage, and nothing to be made anew."""
+    cause = error.__cause__ or error
+    name = str(getattr(cause, "sqlite_errorname", ""))
+    if name.startswith("SQLITE_IOERR"):
+        return f"It cannot be read now ({cause}): the disk is full or does not answer. Nothing is lost; make room and look again."
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return _damaged(str(cause))
+    return str(error)
 
 
 def _content(home: Home, reader: Reader) -> Iterator[Check]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 from fieldapp.domain.decision_words import Decided
 from fieldapp.language import _, later
 
@@ -12,6 +15,8 @@ WHAT_TO_DO = {
     "quarantined": later("The server could not take it as it is. It is kept there and here: tell the office, then record it anew."),
 }  # fmt: skip
 """By outcome, while nobody has decided on it."""
+_NOBODY_ELSE = later("It does not stand by itself. It is kept here and at the server, and the office decides on it.")
+"""A conflict where nobody has recorded another value: the job had been given to somebody else, or its status does not allow it."""
 DECIDED = {
     "released": later("The office let it stand after all."),
     "take": later("The office decided that this one stands."),
@@ -28,6 +33,31 @@ LANES = {
     "refused": WHAT_TO_DO["quarantined"],
 }
 """Of all others, by how far they have come."""
+
+
+_MEANWHILE = re.compile(r"(?P<person>.+) recorded \S+ meanwhile")
+"""How the server says that somebody's entry came first (docs/protocol.md)."""
+
+
+def what_to_do(outcome: str, reason: str) -> str:
+    """What becomes of an own record that nobody has decided on, and what can be done about it: a text of the catalogues.
+
+    Args:
+        outcome: a key of `WHAT_TO_DO`; of any other as of what was put aside. reason: why it does not stand, or came late.
+    """
+    if outcome == "conflict" and _MEANWHILE.fullmatch(reason) is None:
+        return _NOBODY_ELSE
+    return WHAT_TO_DO.get(outcome, WHAT_TO_DO["quarantined"])
+
+
+def who_came_first(reason: str, name_of: Callable[[str], str]) -> str:
+    """The reason of a conflict with the name of whoever recorded the same before; '' for every other reason.
+
+    Args:
+        name_of: a person's name by their id. It is foreign text: show it through `safe_text`.
+    """
+    other = _MEANWHILE.fullmatch(reason)
+    return _("{name} recorded the same before this arrived").format(name=name_of(other["person"])) if other else ""
 
 
 def decision_told(said: Decided, name: str) -> str:

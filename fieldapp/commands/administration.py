@@ -322,12 +322,28 @@ def _files(arguments: argparse.Namespace, out: Output) -> int:
     with opened(arguments) as services:
         found = services.files.missing()
         names = {device.id: device for device in services.accounts.devices()}
+        with services.db.read() as conn:
+            numbers = {
+                of.stream: number
+                for of in found
+                for (number,) in services.db.rows(conn, "SELECT number FROM jobs WHERE stream = ?", (of.stream,))
+            }
     holders = {of.stream: [names[device].code if device in names else device for device in of.devices] for of in found}
     if arguments.json:
-        shown = ("stream", "arrived", "total", "missing")
-        out.json([{name: getattr(of, name) for name in shown} | {"devices": holders[of.stream]} for of in found])
+        out.json(
+            [
+                {
+                    "stream": of.stream, "job": numbers.get(of.stream) or None, "arrived": of.arrived, "total": of.total,
+                    "missing": of.missing, "devices": holders[of.stream],
+                }
+                for of in found
+            ]
+        )  # fmt: skip
         return OK
-    rows = [[of.stream, f"{of.arrived} of {of.total}", ", ".join(of.missing), ", ".join(holders[of.stream])] for of in found]
+    rows = [
+        [numbers.get(of.stream) or of.stream, f"{of.arrived} of {of.total}", ", ".join(of.missing), ", ".join(holders[of.stream])]
+        for of in found
+    ]
     out.table(("ABOUT", "ARRIVED", "MISSING", "ON DEVICE"), rows) if rows else out.line("Every file that is named has arrived.")
     return OK
 

@@ -219,9 +219,11 @@ def _given_home(argv: list[str], leading: str | None) -> str | None:
 
 def _failed(error: Exception, out: Output, home: str | None) -> int:
     from fieldapp.domain.problem import Problem
+    from fieldapp.full_disk import full_disk
 
-    if isinstance(error, Problem):
-        out.complain(error.code, error.message, error.hint)
+    problem = error if isinstance(error, Problem) else full_disk(error)
+    if problem is not None:
+        out.complain(problem.code, problem.message, problem.hint)
         return FAILED
     if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith(("fieldapp", "fixtures")):
         missing = "This part of Fieldapp is not installed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from fieldapp.commands.calling import OK, Command, refuse_usage
@@ -52,12 +52,19 @@ def _desk(arguments: argparse.Namespace, out: Output) -> int:
                 }
             )
             return OK
-        _list_items(device, out, items, now)
-        _list_bytes(device, out, aside, decided)
-        _list_late(device, out, late)
-        _list_devices(device, out, quiet, now)
-        _list_files(device, out, files)
-        if not (items or aside or late or quiet or files):
+        parts: tuple[tuple[Sequence[object], Callable[[], None]], ...] = (
+            (items, lambda: _list_items(device, out, items, now)),
+            (aside, lambda: _list_bytes(device, out, aside, decided)),
+            (late, lambda: _list_late(device, out, late)),
+            (quiet, lambda: _list_devices(device, out, quiet, now)),
+            (files, lambda: _list_files(device, out, files)),
+        )
+        shown = [show for found, show in parts if found]
+        for place, show in enumerate(shown):
+            if place:
+                out.line()
+            show()
+        if not shown:
             out.line("The desk is empty: nothing waits for a decision.")
         if asked.problem:
             when = (
@@ -70,57 +77,53 @@ def _desk(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _list_items(device: DeviceView, out: Output, items: Sequence[DeskItem], now: int) -> None:
+    from fieldapp.commands.shapes import why_words
     from fieldapp.services.names import name_of_person
 
     rows = []
     for item in items:
         envelope = item.line.entry.envelope
         kind = f"{item.kind} > 24 h" if item.overdue(now) else item.kind
-        decided = f"decided here: {item.decided}, not sent yet" if item.decided else item.reason
+        decided = f"decided here: {item.decided}, not sent yet" if item.decided else why_words(device, "", item.reason)
         rows.append(
             [
                 item.id[-SHOWN_ID:], kind, item.number or item.stream, name_of_person(device.documents, envelope.author),
                 _local(device, item.since), _what(item), decided[:80],
             ]
         )  # fmt: skip
-    if rows:
-        out.table(("ID", "KIND", "JOB", "WHO", "RECEIVED", "WHAT", "WHY"), rows)
+    out.table(("ID", "KIND", "JOB", "WHO", "RECEIVED", "WHAT", "WHY"), rows)
 
 
 def _list_bytes(device: DeviceView, out: Output, aside: Sequence[AsideBytes], decided: dict[str, str]) -> None:
     from fieldapp.services.names import name_of_person
 
-    if aside:
-        out.line()
-        out.table(
-            ("BYTES", "SIZE", "WHO", "RECEIVED", "WHY", "CAN STAND"),
+    out.table(
+        ("BYTES", "SIZE", "WHO", "RECEIVED", "WHY", "CAN STAND"),
+        [
             [
-                [
-                    one.id[:12], f"{one.size:,}", name_of_person(device.documents, one.person), _local(device, one.received_at),
-                    f"decided here: {decided[one.id]}" if one.id in decided else one.reason[:60], one.why_not[:60] or "yes",
-                ]
-                for one in aside
-            ],
-        )  # fmt: skip
+                one.id[:12], f"{one.size:,}", name_of_person(device.documents, one.person), _local(device, one.received_at),
+                f"decided here: {decided[one.id]}" if one.id in decided else one.reason[:60], one.why_not[:60] or "yes",
+            ]
+            for one in aside
+        ],
+    )  # fmt: skip
 
 
 def _list_late(device: DeviceView, out: Output, late: Sequence[DeskItem]) -> None:
-    from fieldapp.commands.shapes import late_why
+    from fieldapp.commands.shapes import why_words
     from fieldapp.services.names import name_of_person
 
-    if late:
-        out.line()
-        out.table(
-            ("LATE", "JOB", "WHO", "RECEIVED", "WHAT", "IT STANDS; NOTHING TO DECIDE"),
+    out.table(
+        ("LATE", "JOB", "WHO", "RECEIVED", "WHAT", "IT STANDS; NOTHING TO DECIDE"),
+        [
             [
-                [
-                    item.id[-SHOWN_ID:], item.number or item.stream,
-                    name_of_person(device.documents, item.line.entry.envelope.author), _local(device, item.since), _what(item),
-                    late_why(device, item.given_to, item.reason),
-                ]
-                for item in late
-            ],
-        )  # fmt: skip
+                item.id[-SHOWN_ID:], item.number or item.stream,
+                name_of_person(device.documents, item.line.entry.envelope.author), _local(device, item.since), _what(item),
+                why_words(device, item.given_to, item.reason),
+            ]
+            for item in late
+        ],
+    )  # fmt: skip
 
 
 def _what(item: DeskItem) -> str:
@@ -132,30 +135,26 @@ def _list_devices(device: DeviceView, out: Output, quiet: Sequence[KnownDevice],
     from fieldapp.domain.instant import duration_text
     from fieldapp.services.names import name_of_person
 
-    if quiet:
-        out.line()
-        out.table(
-            ("DEVICE", "WHO", "NAME", "LAST HEARD FROM"),
+    out.table(
+        ("DEVICE", "WHO", "NAME", "LAST HEARD FROM"),
+        [
             [
-                [
-                    one.code, name_of_person(device.documents, one.person), one.name[:30],
-                    f"{duration_text(now - one.last_seen)} ago" if one.last_seen is not None else "never",
-                ]
-                for one in quiet
-            ],
-        )  # fmt: skip
+                one.code, name_of_person(device.documents, one.person), one.name[:30],
+                f"{duration_text(now - one.last_seen)} ago" if one.last_seen is not None else "never",
+            ]
+            for one in quiet
+        ],
+    )  # fmt: skip
 
 
 def _list_files(device: DeviceView, out: Output, files: Sequence[MissingFile]) -> None:
-    if files:
-        out.line()
-        out.table(
-            ("FILE", "SIZE", "ARRIVED", "JOB"),
-            [
-                [one.name[:40], f"{one.size:,}", f"{one.parts}/{one.of} parts", _number(device, one.stream) or one.stream]
-                for one in files
-            ],
-        )
+    out.table(
+        ("FILE", "SIZE", "ARRIVED", "JOB"),
+        [
+            [one.name[:40], f"{one.size:,}", f"{one.parts}/{one.of} parts", _number(device, one.stream) or one.stream]
+            for one in files
+        ],
+    )
 
 
 # --- One item -------------------------------------------------------------------------------------------------------------------
@@ -167,7 +166,7 @@ def _id_argument(parser: argparse.ArgumentParser) -> None:
 
 def _show(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
-    from fieldapp.commands.shapes import late_why
+    from fieldapp.commands.shapes import why_words
     from fieldapp.services.desk import named
     from fieldapp.store.queries.desk import on_desk, own_decisions, standing_side
 
@@ -189,7 +188,7 @@ def _show(arguments: argparse.Namespace, out: Output) -> int:
             out.json({**shape, "theirs": [_side(line) for line in item.lines], "ours": [_side(line) for line in ours]})
             return OK
         out.line(f"{item.id}  [{item.kind}]  {item.number or item.stream}")
-        out.line(f"  Why       {late_why(device, item.given_to, item.reason) if item.kind == 'late' else item.reason}")
+        out.line(f"  Why       {why_words(device, item.given_to, item.reason)}")
         if item.decided:
             out.line(f"  Decided   {item.decided}, here; not sent yet")
         title = "Stands; came late" if item.kind == "late" else "Does not stand"
@@ -201,11 +200,14 @@ def _show(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _what_can_be_done(item: DeskItem) -> str:
+    from fieldapp.store.queries.desk import step_of
+
     if item.kind == "late":
         return "There is nothing to decide. It leaves the list when the job is approved or cancelled, or after 14 days."
     short = item.id[-SHOWN_ID:]
     if item.kind == "conflict":
-        return f"fieldapp desk decide {short} --keep ours|theirs --reason WHY, or --merge VALUE --reason WHY"
+        merge = ", or --merge VALUE --reason WHY" if step_of(item) else ""
+        return f"fieldapp desk decide {short} --keep ours|theirs --reason WHY{merge}"
     return f"fieldapp desk decide {short} --release, or --dismiss --reason WHY"
 
 

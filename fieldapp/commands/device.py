@@ -56,10 +56,11 @@ def _enrol(arguments: argparse.Namespace, out: Output) -> int:
 def _first_sync(arguments: argparse.Namespace) -> str | None:
     """Fetch the device's jobs at once. What is missing then is fetched later: enrolling itself has worked."""
     from fieldapp.bootstrap import writing
+    from fieldapp.commands.log_file import log_kept
     from fieldapp.settings import device_settings
     from fieldapp.sync.once import sync_once
 
-    with writing("fieldapp enrol", arguments.home) as device:
+    with writing("fieldapp enrol", arguments.home) as device, log_kept(device.home):
         return sync_once(device, device_settings(arguments.home)).problem
 
 

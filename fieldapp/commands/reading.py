@@ -123,7 +123,7 @@ def _job(arguments: argparse.Namespace, out: Output) -> int:
 
 
 def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
-    from fieldapp.commands.shapes import late_why, places_of
+    from fieldapp.commands.shapes import places_of, why_words
     from fieldapp.domain.coverage import coverage_words
     from fieldapp.domain.instant import duration_text, local_text, window_text, zone_of
     from fieldapp.domain.progress import blocks_completion, progress_of
@@ -181,7 +181,7 @@ def _show_job(device: DeviceView, line: JobLine, out: Output) -> None:
         if not item.decided:
             out.line(f"  Does not stand: {item.type} by {item.author}: {item.outcome}, {item.reason}")
     for late in late_of(device.reader, line.log, line.stream):
-        entry, why = late.line.entry.envelope, late_why(device, late.given_to, late.line.reason)
+        entry, why = late.line.entry.envelope, why_words(device, late.given_to, late.line.reason)
         received = local_text(late.line.received_at, zone)
         what = f"{entry.type} {late.line.summary}"[:60]
         out.line(f"  Came late, stands: {what} by {name_of_person(documents, entry.author)}, received {received}: {why}")

@@ -13,7 +13,7 @@ from fieldapp.domain.instant import iso_utc
 from fieldapp.domain.progress import StepPlace, blocks_completion, outline, progress_of
 from fieldapp.domain.promise import clocks
 from fieldapp.domain.words import say
-from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told
+from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told, what_to_do, who_came_first
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.late import LateLine, late_of
 
@@ -139,9 +139,16 @@ def log_line(line: LogLine) -> dict[str, Any]:
     }
 
 
-def late_why(device: DeviceView, given_to: str, reason: str) -> str:
-    """Why work came late: whom the job had been given to, where that is known, else as the server said it."""
-    return f"the job was given to {name_of_person(device.documents, given_to)} before this arrived" if given_to else reason
+def why_words(device: DeviceView, given_to: str, reason: str) -> str:
+    """Why work came late, or does not stand: to whom the job had been given, or who recorded the same before, where that is known;
+    else as the server said it."""
+
+    def name(person: str) -> str:
+        return name_of_person(device.documents, person)
+
+    if given_to:
+        return f"the job was given to {name(given_to)} before this arrived"
+    return who_came_first(reason, name) or reason
 
 
 def late_line(late: LateLine) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def own_line(line: OwnLine) -> dict[str, Any]:
     if said is not None:
         done = decision_told(said, said.person)
     elif line.section in ("refused", "settled") and outcome in WHAT_TO_DO:
-        done = WHAT_TO_DO[outcome]
+        done = what_to_do(outcome, line.line.reason)
     else:
         done = LANES[line.section]
     return {

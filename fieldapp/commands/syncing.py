@@ -13,6 +13,7 @@ from fieldapp.commands.output import Output
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceView
     from fieldapp.store.queries.own import OwnFile, OwnLine
+    from fieldapp.sync.status import SyncReport
 
 SHOWN_AS_TEXT = 50
 """A person reads the first page; a script gets every entry."""
@@ -20,19 +21,21 @@ SHOWN_AS_TEXT = 50
 
 def _sync(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import writing
+    from fieldapp.commands.log_file import log_kept
     from fieldapp.services.lost_files import lost_files, with_names
     from fieldapp.settings import device_settings
+    from fieldapp.store.queries.outbox import outbox
     from fieldapp.store.queries.scope import doubted_words, scope_trouble
     from fieldapp.sync.once import sync_once
 
     settings = device_settings(arguments.home)
-    with writing("fieldapp sync", arguments.home) as device:
+    with writing("fieldapp sync", arguments.home) as device, log_kept(device.home):
         report = sync_once(device, settings)
         lost = lost_files(device.home, device.reader, closely=report.problem is not None)
-        counts = device.replica.counts()
+        counts, refused = device.replica.counts(), len(outbox(device.reader).refused)
         left = bool(counts.unsent or counts.files_waiting > len(lost))
         trouble = scope_trouble(device.reader)
-        problem = with_names(device.reader, report.problem) if report.problem is not None else None
+        problem = with_names(device.reader, _told(report)) if report.problem is not None else None
     whole = problem is None
     if arguments.json:
         out.json({"online": report.online, "sent": report.sent, "received": report.received, "problem": problem})
@@ -43,7 +46,20 @@ def _sync(arguments: argparse.Namespace, out: Output) -> int:
     else:
         out.line(f"Not everything is exchanged: {report.sent} sent, {report.received} received.")
         out.complain("not-exchanged", problem or "", _what_is_safe(report.connection, left, lost))
+    if refused and not arguments.json:
+        does = "1 record does" if refused == 1 else f"{refused} records do"
+        out.line(f"  note: {does} not stand; the office decides on that: fieldapp outbox")
     return OK if whole else FAILED
+
+
+def _told(report: SyncReport) -> str:
+    """What stands in the way. The server's own sentence is left out where it adds nothing: that something "was not saved" there
+    is no word for whoever recorded it here."""
+    from fieldapp.sync.status import sentence
+
+    problem = report.problem or ""
+    said_by_server = report.connection == "busy" and problem.endswith(".)")
+    return sentence(report.connection) if said_by_server or report.connection in ("server_full", "other_server") else problem
 
 
 def _what_is_safe(connection: str, left: bool, lost: Sequence[OwnFile]) -> str:
@@ -78,20 +94,22 @@ def _outbox_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _outbox(arguments: argparse.Namespace, out: Output) -> int:
+    import msgspec
+
     from fieldapp.bootstrap import reading
+    from fieldapp.commands.shapes import outbox_shape, why_words
     from fieldapp.services.lost_files import lost_files, lost_names
     from fieldapp.store.queries.outbox import backed_up, outbox
-    from fieldapp.store.queries.own import given_up_files, job_files
+    from fieldapp.store.queries.own import given_up_files, job_files, own_places
 
     with reading(arguments.home) as device:
         box, safe = outbox(device.reader), backed_up(device.reader)
+        box = msgspec.structs.replace(box, settled=len(own_places(device.reader)["settled"]))  # without what is refused
         lost = lost_files(device.home, device.reader, closely=True)
         files_of = job_files(device.reader, lost=frozenset(file.sha256 for file in lost))
         waiting, size = box.files_waiting - len(lost), box.file_bytes - sum(file.size for file in lost)
         entries, given_up = _own_entries(device, arguments.all), given_up_files(device.reader)
         if arguments.json:
-            from fieldapp.commands.shapes import outbox_shape
-
             out.json(outbox_shape(box, files_of, entries, safe, lost, given_up))
             return OK
         files = f"{waiting} files ({size:,} bytes)" if waiting else "no files"
@@ -108,7 +126,7 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
             rest = "" if safe.entries == safe.of else "; the others are kept here until they are, too"
             out.line(f"In a verified backup  {safe.entries} of {safe.of} entries{rest}")
         for entry in box.refused:
-            out.line(f"Does not stand        {entry.type} ({entry.outcome or 'refused'}): {entry.reason}")
+            out.line(f"Does not stand        {entry.type} ({entry.outcome or 'refused'}): {why_words(device, '', entry.reason)}")
         _list_own(device, out, entries)
         out.line(f"Safe to leave         {_verdict(box.safe_to_leave, box.unsent + waiting, lost)}")
     return OK
@@ -159,7 +177,7 @@ def _own_entries(device: DeviceView, everything: bool) -> list[OwnLine]:
 
 
 def _list_own(device: DeviceView, out: Output, entries: list[OwnLine]) -> None:
-    from fieldapp.commands.shapes import own_line
+    from fieldapp.commands.shapes import own_line, why_words
     from fieldapp.domain.instant import local_text, zone_of
 
     if not entries:
@@ -171,7 +189,8 @@ def _list_own(device: DeviceView, out: Output, entries: list[OwnLine]) -> None:
     for line in shown:
         shape = own_line(line)
         state = f"{line.section} ({shape['outcome']})" if shape["outcome"] not in (None, "applied") else line.section
-        about = " ".join(part for part in (f"{shape['reason']}." if shape["reason"] else "", shape["done"]) if part)
+        why = why_words(device, "", shape["reason"])
+        about = " ".join(part for part in (f"{why}." if why else "", shape["done"]) if part)
         what = f"{shape['type']} {shape['what']}"[:50]
         rows.append([state, local_text(line.saved, zone), line.job, what, about])
     out.table(("LANE", "SAVED", "JOB", "WHAT", "WHAT BECAME OF IT"), rows)

@@ -27,6 +27,7 @@ from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
+from fieldapp.full_disk import full_disk
 from fieldapp.language import LANGUAGES, _, language, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import EVERYWHERE, FieldModal, FieldScreen
@@ -137,6 +138,8 @@ class FieldApp(App[None]):
         self._opened = self._opening = False
         self.stopped_by: Problem | None = None
         """What has ended the app: a database that cannot be read. Whoever opened it mends that and opens it again."""
+        self.in_the_way: Problem | None = None
+        """Why nothing can be recorded and sent now, such as another program that holds the home; tried again by itself."""
         self.begun = False
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
@@ -211,8 +214,12 @@ class FieldApp(App[None]):
             if self._make_loop is not None:
                 make = self._make_loop
                 self._sync_loop = await self.session.write(lambda services: make(services, self._heard))
-            self._opened = True
-        except Problem as problem:
+            self._opened, self.in_the_way = True, None
+        except Exception as error:
+            problem = error if isinstance(error, Problem) else full_disk(error)
+            if problem is None:
+                raise
+            self.in_the_way = problem
             if not again:
                 self.tell(problem)
             self.set_timer(OPEN_AGAIN_S, self._open_again)
@@ -292,7 +299,7 @@ class FieldApp(App[None]):
         try:
             result = await self.session.write(write)
         except Exception as error:  # whatever it was: what was typed stays, and the person hears of it
-            problem = error if isinstance(error, Problem) else _noted(error)
+            problem = error if isinstance(error, Problem) else full_disk(error) or _noted(error)
             self.tell(problem)
             if isinstance(problem, RecordedAnyway):
                 await self._recorded(problem, asked)
@@ -534,6 +541,11 @@ class FieldApp(App[None]):
             return False
         self._sync_loop.hurry("asked")
         return True
+
+    @property
+    def syncs(self) -> bool:
+        """Whether this app keeps in step with the server, or will as soon as nothing is in the way."""
+        return self._make_loop is not None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action not in _WHILE_LOCKED and any(getattr(screen, "locked", False) for screen in self.screen_stack):

@@ -7,8 +7,11 @@ import re
 from functools import cache
 
 from fieldapp.language import _, language, later
+from fieldapp.outcome_words import who_came_first
 from fieldapp.screens.states import STATUS
 from fieldapp.screens.values import ROLES, skill_words
+from fieldapp.services.names import name_of_person
+from fieldapp.store.queries.documents import Documents
 
 _TEMPLATES = (
     # No connection
@@ -38,11 +41,27 @@ _TEMPLATES = (
     later("the server answered something else than what was asked"),
     later("the server's answer cannot be read"),
     later("the server says there is more, but sends nothing new"),
+    later("the server answered {status} without saying why"),
+    later("the server answered with {what} instead of its own form"),
+    later("the answer was damaged on its way"),
+    later("the answer is damaged ({error})"),
+    later("the answer is larger than any answer of a Fieldapp server"),
+    later("the request could not be carried out ({error})"),
+    later("the server sent a row that cannot be read: {error}"),
+    later("the server has lost what is no longer kept here"),
+    later("the server does not take what was not sent"),
     # Files
     later("the file cannot be written here ({error})"),
     later("the file {name} cannot be read here ({error})"),
     later("the file {name} is not what it was when it was recorded"),
     later("the server does not keep what it is sent"),
+    later("the file came in another form"),
+    later("The server has no room for files."),
+    later("What arrived is not the file that was announced."),
+    later("No file of this name is known here."),
+    later("This server takes files of at most {size} bytes."),
+    later("The request was damaged on its way here."),
+    later("The connection ended in the middle of the request."),
     # What the office should know of what it has just done
     later("{name} is not known to have: {skills}."),
     later("The calendar {code} is not known here; the clock on the wall counts for its promises."),
@@ -77,6 +96,10 @@ _TEMPLATES = (
     later("a {role} may not let {type} stand there"),
     later("{author} recorded {type} meanwhile"),
     later("the device was revoked"),
+    later("it was imported from a file; its device has not sent it itself"),
+    later("it was imported from a file in which what was recorded together with it is missing or damaged"),
+    later("it was imported from a file, and another entry with the same id was received before"),
+    later("it could not be received as it was"),
     later("it is too large to be sent"),
     later("the server does not answer when it is sent"),
     # What a diagnosis finds (fieldapp/checks.py)
@@ -90,6 +113,7 @@ _TEMPLATES = (
         "It is damaged: {error}. Unsent work is in the journal too: keep that folder. `fieldapp doctor --repair` puts the damaged "
         "one aside and makes a new one."
     ),
+    later("It cannot be read now ({error}): the disk is full or does not answer. Nothing is lost; make room and look again."),
     later("It holds a second copy of all {count} unsent entries."),
     later("It holds {count} of {of} unsent entries. The next command that records mends that."),
     later("It holds {count} entries."),
@@ -146,6 +170,17 @@ def cause_words(cause: str) -> str:
         if match is not None:
             return _(template).format(**{name: _inner(name, text) for name, text in match.groupdict().items()})
     return cause
+
+
+def cause_shown(connection: str, cause: str) -> str:
+    """Why there is no connection, where that says more than the connection itself; '' where it does not. A sentence of the server's
+    own never does: that something "was not saved" there is no word for whoever recorded it here."""
+    return "" if connection in ("online", "sign_in_page") or cause.endswith(".") else cause_words(cause)
+
+
+def why_words(reason: str, documents: Documents) -> str:
+    """Why an entry does not stand, or came late: `cause_words`, with people by their names."""
+    return who_came_first(reason, lambda person: name_of_person(documents, person)) or cause_words(reason)
 
 
 def _inner(name: str, text: str) -> str:

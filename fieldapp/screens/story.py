@@ -14,7 +14,7 @@ from fieldapp.domain.procedure import Procedure, split_step_key
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later
 from fieldapp.outcome_words import decision_told
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import why_words
 from fieldapp.screens.session import Session
 from fieldapp.screens.states import VERDICT, span
 from fieldapp.screens.values import day_time, owner_words, reason_words, size_words, value_words
@@ -137,7 +137,7 @@ class Story:
         if line.outcome == "applied":
             return Content.styled("✓ " + _("it stands"), "$text-success")
         words = _(OUTCOMES.get(line.outcome, "does not stand"))
-        return safe_text(" ".join(part for part in (f"⚠ {words}.", cause_words(line.reason)) if part), "$text-error")
+        return safe_text(" ".join(part for part in (f"⚠ {words}.", why_words(line.reason, self._documents)) if part), "$text-error")
 
     def when(self, line: LogLine) -> Content:
         """Recorded and received, and a clock that was too far off."""

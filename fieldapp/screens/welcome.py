@@ -21,7 +21,7 @@ from textual.widgets import Input, Static
 from fieldapp.domain.problem import Problem
 from fieldapp.language import LANGUAGES, _, language, later, plural, set_language
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import cause_shown
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.technician.sync_centre import SENTENCES
 from fieldapp.screens.themes import THEMES
@@ -170,7 +170,8 @@ class WelcomeScreen(Screen[None]):
             lines.append(Content.assemble(bar, "  ", _("{ready} of {parts} parts").format(ready=ready, parts=parts), ", ", count))
         status = self._status
         if status is not None and status.connection not in ("online", "unknown"):
-            cause = safe_text(f" ({cause_words(status.words)})") if status.words else Content("")
+            why = cause_shown(status.connection, status.words)
+            cause = safe_text(f" ({why})") if why else Content("")
             lines += [Content.styled(_(SENTENCES[status.connection]), "$text-warning") + cause]
             lines += [Content(_("Enter opens the app now; what is missing comes later by itself."))]
         return Content("\n").join(lines)

@@ -284,3 +284,27 @@ def test_without_a_network_the_desk_says_what_it_knew(supervisor: Device, server
     ran = supervisor("desk")
     assert ran.code == 0
     assert "was not asked now" in ran.err
+
+
+def test_a_conflict_is_told_by_names_and_with_what_can_be_done(
+    conflict: dict[str, Any], supervisor: Device, technician: Device
+) -> None:
+    said = supervisor("desk").good().out
+    assert said.startswith("ID "), "the first table stands on the first line"
+    assert "Petra Lindner recorded the same before this arrived" in said
+    shown = supervisor("desk", "show", conflict["id"]).good().out
+    assert "Petra Lindner recorded the same before this arrived" in shown
+    assert "--merge VALUE" in shown
+    mine = technician("outbox").good().out
+    assert "Petra Lindner recorded the same before this arrived" in mine
+    assert "meanwhile" not in mine
+
+
+def test_merging_is_offered_only_where_a_step_is_in_conflict(server: LiveServer, supervisor: Device, technician: Device) -> None:
+    technician("do", JOB, "accept").good()
+    supervisor("cancel", JOB, "--reason", "customer closed").good()
+    exchange(supervisor, technician)
+    (item,) = supervisor("desk", "--json").json["items"]
+    shown = supervisor("desk", "show", item["id"]).good().out
+    assert "--keep ours|theirs" in shown
+    assert "--merge" not in shown

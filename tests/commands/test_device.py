@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from fieldapp.store.home import Home
-from tests.commands.runs import TECHNICIAN, Commands, Device
+from tests.commands.runs import TECHNICIAN, Commands, Device, Processes
 from tests.commands.work import JOB
 from tests.live_server import LiveServer
 
@@ -241,3 +241,22 @@ def test_backup_and_restore(server: LiveServer, technician: Device, tmp_path: Pa
     log = technician("log", JOB, "--json").json
     assert [line["type"] for line in log][-2:] == ["job.accepted", "job.travel_started"]
     assert {line["outcome"] for line in log} == {"applied"}
+
+
+def test_the_doctor_says_what_to_do_about_a_file_that_is_no_database(technician: Device) -> None:
+    technician("do", JOB, "accept").good()
+    database = technician.home / "data" / "fieldapp.db"
+    database.write_bytes(b"\x07" * 8192)
+    found = technician("doctor", "--offline").refused("It is damaged: file is not a database.")
+    assert "`fieldapp doctor --repair`" in found.out
+    assert "Run `fieldapp doctor`." not in found.out
+
+
+def test_nothing_but_the_answer_is_printed_when_a_device_is_sealed(server: LiveServer, technician: Device) -> None:
+    technician("note", JOB, "last words").good()
+    identity = Home(technician.home).identity()
+    assert identity is not None
+    server.services.accounts.revoke(identity.device)
+    done = Processes("--home", str(technician.home))("sync", "--json")
+    assert (done.code, done.err) == (1, "")
+    assert json.loads(done.out)["sent"] == 1

@@ -47,3 +47,22 @@ def test_exporting_to_a_full_stick_leaves_nothing_and_says_so(technician: Device
     assert "cannot be written there" in full.stderr
     assert not target.exists()
     technician("export", "unsent", "--to", str(target)).good()
+
+
+def test_a_full_disk_under_the_very_first_record_is_called_so(technician: Device) -> None:
+    """It opens a line of writing, which is kept beside the database in a small file of its own."""
+    fresh = technician.home / "device.json.new"
+    fresh.symlink_to("/dev/full")
+    said = technician("note", JOB, "the first words").refused("The disk is full")
+    assert "unexpected" not in said.err
+    fresh.unlink()
+    technician("note", JOB, "the first words").good()
+    assert "All is whole" in technician("verify").good().out
+
+
+def test_the_doctor_does_not_call_a_full_disk_damage(technician: Device) -> None:
+    assert not (technician.home / "data" / "fieldapp.db-shm").exists(), "what has to be made for reading"
+    found = on_a_full_disk(technician, "doctor", "--offline")
+    assert "It cannot be read now (disk I/O error): the disk is full" in found.stdout
+    assert "--repair" not in found.stdout
+    technician("doctor", "--offline").good()

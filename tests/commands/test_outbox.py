@@ -13,11 +13,14 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
+from fieldapp.commands.syncing import _told
 from fieldapp.store.home import Home
 from fieldapp.store.tables import DeviceEpochRow
-from tests.commands.runs import TECHNICIAN, Device
+from fieldapp.sync.messages import Connection
+from fieldapp.sync.status import SyncReport, sentence
+from tests.commands.runs import TECHNICIAN, Commands, Device
 from tests.commands.test_shapes import documented
-from tests.commands.work import JOB
+from tests.commands.work import BEGIN, JOB
 from tests.live_server import LiveServer
 
 
@@ -199,4 +202,45 @@ def test_a_job_that_was_given_to_somebody_else_is_still_called_by_its_number(
     assert technician("outbox", "--json").json["entries"][0]["job"] is None
     said = technician("outbox").good().out
     assert f"job …{stream[-8:]}" in said
+    assert "job:" not in said
+
+
+def test_work_that_does_not_stand_is_counted_once_and_told_by_the_sync(
+    server: LiveServer, technician: Device, supervisor: Device
+) -> None:
+    """The job was given to somebody else, who has recorded nothing: nobody changed the same."""
+    for command, verb in BEGIN:
+        technician(command, JOB, verb).good()
+    technician("sync").good()
+    supervisor("sync").good()
+    technician("record", JOB, "CHILLER-CALL/cooling_back", "yes").good()
+    supervisor("assign", JOB, "tech-emre").good()
+    supervisor("sync").good()
+    assert "note: 1 record does not stand; the office decides on that: fieldapp outbox" in technician("sync").good().out
+    box = technician("outbox", "--json").json
+    assert (len(box["refused"]), box["settled"]) == (1, len(BEGIN))
+    assert box["entries"][0]["done"].startswith("It does not stand by itself. It is kept here and at the server")
+    said = technician("outbox").good().out
+    assert f"Settled               {len(BEGIN)}\n" in said
+    assert "Somebody else changed the same" not in said
+    assert "note:" not in supervisor("sync").good().out
+
+
+@pytest.mark.parametrize("connection", ["server_full", "busy"])
+def test_what_was_not_saved_at_the_server_is_not_said_of_what_was_saved_here(connection: Connection) -> None:
+    cause = "The disk is full or takes no more, so this was not saved."
+    told = _told(SyncReport(False, 0, 0, sentence(connection, cause), connection))
+    assert told == sentence(connection)
+    assert "not saved" not in told
+    silent = "the server did not answer in time"
+    assert silent in _told(SyncReport(False, 0, 0, sentence("busy", silent), "busy"))
+
+
+def test_the_administrator_reads_of_which_job_files_are_missing(photos: Path, server: LiveServer, technician: Device) -> None:
+    technician("sync")
+    admin = Commands("--server-home", str(server.settings.home))
+    (of,) = documented("admin files", admin("admin", "files", "--json").json)
+    assert (of["job"], of["arrived"], of["total"], of["missing"]) == (JOB, 1, 2, ["photo2.jpg"])
+    said = admin("admin", "files").good().out
+    assert JOB in said
     assert "job:" not in said

@@ -19,12 +19,12 @@ from fieldapp.domain.words import Spoken
 from fieldapp.language import LANGUAGES, _, language_of_environment, plural, set_language
 from fieldapp.locales import catalogues
 from fieldapp.screens.actions import ACTIONS
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import cause_shown, cause_words
 from fieldapp.screens.office import open_points
 from fieldapp.screens.problem_words import BY_CODE, problem_words
 from fieldapp.screens.states import LANE, PROMISE, STATUS, VERDICT
 from fieldapp.screens.values import skill_words
-from fieldapp.store import judge
+from fieldapp.store import import_words, judge
 from fixtures.company import read_company
 from tests.screens.conftest import NOW, FieldHome
 from tests.screens.frames import FOLDER
@@ -229,3 +229,21 @@ def test_skills_are_named_not_coded(code: str) -> None:
     assert cause_words("Emre Aydin is not known to have: fibre, network.") == cause_words(
         "{name} is not known to have: {skills}."
     ).format(name="Emre Aydin", skills=skill_words(["fibre", "network"]))
+
+
+@pytest.mark.parametrize("code", TRANSLATED)
+def test_what_is_said_of_imported_bytes_and_of_files_that_the_server_refuses_is_translated(code: str) -> None:
+    set_language(code)
+    causes = [
+        import_words.IMPORTED, import_words.IMPORTED_IN_PART, import_words.IMPORTED_OTHER, "The server has no room for files.",
+        "This server takes files of at most 1,000 bytes.", "the answer was damaged on its way",
+        "the server answered 500 without saying why", "the server does not take what was not sent",
+    ]  # fmt: skip
+    assert [cause for cause in causes if cause_words(cause) == cause] == []
+
+
+def test_a_sentence_of_the_servers_own_is_not_put_beside_what_is_said_of_the_connection() -> None:
+    not_saved = "The disk is full or takes no more, so this was not saved."
+    assert cause_shown("server_full", not_saved) == ""
+    assert cause_shown("other_server", "This server does not know this device.") == ""
+    assert cause_shown("offline", "nothing answers at 127.0.0.1: the server is not running, or the port is wrong") != ""

@@ -300,3 +300,21 @@ async def test_damage_that_only_the_writer_meets_is_mended_under_the_running_app
         await until(pilot, lambda: "1 unsent" in shown(app))
         await app.session.write(lambda services: services.drafts.save("job:1", "P/s", 1, "half", 5))
         assert app.session.reader.rows("SELECT text FROM drafts")[0]["text"] == "half", "it reads the new one"
+
+
+async def test_who_asks_to_sync_while_another_program_holds_the_home_hears_of_it(
+    home: Home, soon_refused: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that the app was begun without a network, and that what is recorded is saved here."""
+    monkeypatch.setattr(app_module, "OPEN_AGAIN_S", 3600.0)
+    with home.locked("fieldapp sync"):
+        app = app_of(home)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await held_at_the_start(app, pilot)
+            await pilot.press("s")
+            await until(pilot, lambda: isinstance(app.screen, SyncCentreScreen), "the sync centre")
+            await until(pilot, lambda: "in use by `fieldapp sync`" in text_of(app, "#connection"), "said beside the connection")
+            before = notices(app).count("in use by")
+            await pilot.press("s")
+            await until(pilot, lambda: notices(app).count("in use by") > before, "told once more")
+            assert "without a network" not in notices(app)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from textual.content import Content
 
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import cause_words, why_words
 from fieldapp.screens.jobcards import hanging, labelled
 from fieldapp.screens.session import Session
 from fieldapp.screens.states import span
@@ -53,7 +52,6 @@ _DECIDED = {
     "released": later("let stand"), "dismissed": later("put aside"), "take": later("the second one stands"),
     "keep": later("what stands is kept"), "merge": later("another value"),
 }  # fmt: skip
-_MEANWHILE = re.compile(r"(?P<person>.+) recorded \S+ meanwhile")
 _TEXT_SHOWN = 600
 """Characters of bytes that the pane shows."""
 
@@ -134,11 +132,7 @@ class DeskRows:
             name = name_of_person(self._session().documents, item.given_to)
             return safe_text(_("the job was given to {name} before this arrived").format(name=name))
         late = Content.styled(_("for more than a day; ") if item.overdue(self._now()) else "", "$text-warning")
-        other = _MEANWHILE.fullmatch(item.reason)
-        if other is not None:
-            name = name_of_person(self._session().documents, other["person"])
-            return safe_text(_("{name} recorded the same before this arrived").format(name=name))
-        return Content.assemble(late, safe_text(cause_words(item.reason)))
+        return Content.assemble(late, safe_text(why_words(item.reason, self._session().documents)))
 
     # --- In the pane --------------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from textual.content import Content
 from fieldapp.language import _, later
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldModal
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import cause_shown, cause_words
 from fieldapp.screens.technician.sync_centre import SENTENCES
 from fieldapp.settings import shown_path
 from fieldapp.widgets.paragraphs import Paragraphs
@@ -76,7 +76,8 @@ class DiagnosisScreen(FieldModal[None]):
         facts = [("Fieldapp", True, f"{version()}, Python {platform.python_version()}, {platform.system()} {platform.release()}")]
         facts += [(_("time"), True, time.strftime("%Y-%m-%d %H:%M:%S %z"))]
         if status is not None:
-            causes = "; ".join(cause_words(words) for words in (status.words, *status.files) if words)
+            cause = cause_shown(status.connection, status.words)
+            causes = "; ".join(words for words in (cause, *(cause_words(words) for words in status.files)) if words)
             said = _(SENTENCES[status.connection]) + (f" [{causes}]" if causes else "")
             facts.append((_("connection"), status.connection in ("online", "unknown"), said))
         facts += [(_(TITLES.get(name, name)), well, cause_words(words)) for name, well, words in found]

@@ -13,7 +13,7 @@ from fieldapp.domain.numbers import is_canonical, to_decimal
 from fieldapp.domain.words import say
 from fieldapp.language import _, language
 from fieldapp.outcome_words import DECIDED
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import why_words
 from fieldapp.screens.jobcards import KINDS, hanging, labelled
 from fieldapp.screens.states import status, verdict
 from fieldapp.screens.technician.job_steps import JobSteps
@@ -83,7 +83,8 @@ def progress_lines(steps: JobSteps, last: LastTime, documents: Documents, width:
         lines += labelled(_("Note"), safe_text(f"{day_time(note.by.at)} {note.text}"), width, _LABEL)
     for odd in job.unresolved:
         if not odd.decided:
-            words = safe_text(_(": ").join((f"⚠ {odd.summary or odd.type}", cause_words(odd.reason))), "$text-error")
+            why = why_words(odd.reason, documents)
+            words = safe_text(_(": ").join((f"⚠ {odd.summary or odd.type}", why)), "$text-error")
             lines += labelled(_("Not settled"), words, width, _LABEL + 2)
         elif odd.decided in DECIDED and odd.decided not in STANDS:
             words = safe_text(_(": ").join((odd.summary or odd.type, _(DECIDED[odd.decided]))), "$text-muted")

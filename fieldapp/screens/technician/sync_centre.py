@@ -15,11 +15,12 @@ from textual.widgets import Static
 
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
-from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told
+from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told, what_to_do
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.base import FieldScreen
-from fieldapp.screens.cause_words import cause_words
+from fieldapp.screens.cause_words import cause_shown, cause_words, why_words
 from fieldapp.screens.jobcards import hanging, labelled
+from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.states import LANE
 from fieldapp.screens.story import Stories
 from fieldapp.screens.technician.own_list import Heading, OwnList
@@ -52,7 +53,7 @@ SENTENCES = {
     "offline": later("The server cannot be reached. Work on: everything is saved here and is sent later."),
     "sign_in_page": later("A sign-in page answers instead of the server. Open a browser and sign in to this network."),
     "busy": later("The server is busy. Work on: everything is saved here and is sent later."),
-    "revoked": later("This device was revoked by the office. What was not sent yet was handed over."),
+    "revoked": later("This device was revoked by the office: the server takes nothing more from it."),
     "upgrade": later("The server wants a newer version of Fieldapp before it sends news. What you record is still sent."),
     "server_full": later("The server's disk is full. Everything is saved here; tell the office."),
     "other_server": later("The server does not know this device. Everything is saved here; ask the office for a new code."),
@@ -192,9 +193,11 @@ class SyncCentreScreen(FieldScreen):
             facts.append(Content.styled(_("asking the server now"), "$text-primary"))
         elif status and status.slow:
             facts.append(Content.styled(_("trying less often; s tries at once"), "$text-warning"))
-        sentence = _(SENTENCES[connection])
-        cause = status.words if status and connection not in ("online", "sign_in_page") else ""
-        second = Content.assemble(sentence, safe_text(f" ({cause_words(cause)})", "$text-muted") if cause else "")
+        if status is None and self.field.in_the_way is not None:
+            second = safe_text(problem_words(self.field.in_the_way), "$text-warning")
+        else:
+            cause = cause_shown(connection, status.words if status else "")
+            second = Content.assemble(_(SENTENCES[connection]), safe_text(f" ({cause})", "$text-muted") if cause else "")
         safe = backed_up(reader)
         if safe.of:
             words = _("In a verified backup: {entries} of {of} records.").format(entries=safe.entries, of=safe.of)
@@ -295,18 +298,20 @@ class SyncCentreScreen(FieldScreen):
             told = decision_told(row.decision, name_of_person(session.documents, row.decision.person))
             lines += hanging(safe_text(told, "$text-accent"), width, 0)
         elif row.section == "refused" or outcome in WHAT_TO_DO:
-            words = _(WHAT_TO_DO.get(outcome, WHAT_TO_DO["quarantined"]))
+            words = _(what_to_do(outcome, row.line.reason))
             lines += hanging(Content.styled(words, "$text-warning" if row.section == "refused" else "$text-muted"), width, 0)
         else:
             lines += hanging(Content.styled(_(LANES[row.section]), "$text-muted"), width, 0)
         if row.line.reason and (row.decision is not None or outcome in WHAT_TO_DO or row.section == "refused"):
-            lines += labelled(_("Reason"), safe_text(cause_words(row.line.reason)), width)
+            lines += labelled(_("Reason"), safe_text(why_words(row.line.reason, session.documents)), width)
         return lines
 
     # --- Actions ------------------------------------------------------------------------------------------------------------------
 
     def action_sync_now(self) -> None:
-        if self.field.hurry():
+        if not self.field.hurry() and self.field.in_the_way is not None:
+            self.field.tell(self.field.in_the_way)
+        elif self.field.syncs:
             self.notify(_("Trying now. Go on working meanwhile."), timeout=2)
         else:
             self.notify(_("This app was started without a network. What you record is saved here."), timeout=4)

@@ -162,7 +162,7 @@ async def test_the_job_itself_says_what_waits_and_what_was_decided(desk: BranchO
     async with app.run_test(size=(80, 40)) as pilot:
         await pilot.pause()
         app.push_screen(JobScreen(STREAM))
-        await until(pilot, lambda: "sup-petra已记录step.recorded" in "".join(shown(app).split()), "what waits")
+        await until(pilot, lambda: "PetraLindner在它到达前已记录同一项" in "".join(shown(app).split()), "what waits")
     with desk.device("sup-petra") as petra:
         (item, *_) = desk_items(petra.reader)
         petra.desk.keep(item.id, "ours", "checked")
