@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldapp.domain.decision_words import REASON_LIMIT, STANDS, read_decision
+from fieldapp.domain.decision_words import ALREADY, REASON_LIMIT, STANDS, read_decision
 from fieldapp.domain.entry import Envelope
 from fieldapp.domain.entry_types.base import Body
 from fieldapp.domain.fold import State
@@ -43,7 +43,7 @@ def why_not_decided(verb: str, outcome: str, before: str) -> Outcome | None:
     if said is not None:
         if (said.verb in STANDS) == (verb in STANDS):
             return None  # two in the office who agree
-        return Outcome("conflict", f"it was decided already: {before}"[:REASON_LIMIT])
+        return Outcome("conflict", f"{ALREADY}{before}"[:REASON_LIMIT])
     if outcome in ("applied", "late"):
         return Outcome("conflict", "what it decides on stands already")
     return None

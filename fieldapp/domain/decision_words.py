@@ -18,6 +18,8 @@ _SAID: dict[str, Verb] = {
 }  # fmt: skip
 _PHRASES = {verb: phrase for phrase, verb in _SAID.items()}
 _WORDS = re.compile(r"(released|dismissed|taken|not taken|merged) by ([A-Za-z0-9._\-]{1,80})(?:: (.*))?\Z", re.DOTALL)
+ALREADY = "it was decided already: "
+"""Before the words of a decision, in the reason of a second one that decides otherwise."""
 REASON_LIMIT = 500
 
 
@@ -39,3 +41,11 @@ def read_decision(reason: str) -> Decided | None:
     """What `decision_words` wrote; None for any other reason."""
     found = _WORDS.match(reason)
     return Decided(_SAID[found[1]], found[2], found[3] or "") if found else None
+
+
+def without_why(reason: str) -> str:
+    """What stays of a row's reason when its content is erased: who decided what, without what they said about it. Other reasons are
+    the program's own words and stay as they are."""
+    before = ALREADY if reason.startswith(ALREADY) else ""
+    said = read_decision(reason.removeprefix(ALREADY))
+    return before + decision_words(said.verb, said.person, "") if said else reason

@@ -51,9 +51,10 @@ def erase_customer(services: ServerServices, customer: str, reason: str = "") ->
         still_open = [row.number for row in rows if row.status not in CLOSED]
         if still_open:
             names = ", ".join(still_open[:5]) + (" ..." if len(still_open) > 5 else "")
+            count = "1 job of this customer is" if len(still_open) == 1 else f"{len(still_open)} jobs of this customer are"
             raise Problem(
                 "customer-has-open-jobs",
-                f"{len(still_open)} jobs of this customer are open: {names}.",
+                f"{count} open: {names}.",
                 "Nothing was erased. Approve or cancel them first; who works on them needs what was recorded.",
             )
         aside = in_quarantine(conn, (stream, *(row.stream for row in rows)))

@@ -452,7 +452,7 @@ class DeviceReplica:
             if receiver.ordered:
                 with suppress(OSError):
                     forget_put_aside(Home(self._journal.path.parents[1]))
-        if receiver.erased.entries:
+        if receiver.erased.streams:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()
         return Saved(tuple(row.entry.id for row in page.rows), changed)

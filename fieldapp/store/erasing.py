@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
 import msgspec
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlmodel import col
 
+from fieldapp.domain.decision_words import without_why
 from fieldapp.domain.entry import Entry, read_entry
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.domain.job import JobState
@@ -35,12 +36,42 @@ ERASED = "erased"
 """State of a file whose content is to go, or has gone, with the entries that named it."""
 
 
+_ANYWHERE = 1 << 62
+
+
 class Erased(msgspec.Struct, frozen=True):
-    """What lost its content: entries by id, the streams that they name, and files that no other entry names."""
+    """What lost its content: entries by id, the streams that they or rows about them name, and files that no other entry names."""
 
     entries: frozenset[str] = frozenset()
     streams: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+
+
+def drop_whys(conn: Connection, log: str, where: ColumnElement[bool], before: int) -> Erased:
+    """Take what people gave as the reasons of decisions out of the rows of some entries; who decided what stays. Reasons are in no
+    chain, but in what is folded.
+
+    Args:
+        where: which entries. before: of their rows, those below this position.
+    """
+    entries: set[str] = set()
+    streams: set[str] = set()
+    for pos, reason, raw in _whys(conn, log, where, before):
+        conn.execute(update(LogRow).where(col(LogRow.log) == log, col(LogRow.pos) == pos).values(reason=reason))
+        entry = read_entry(raw, None, trusted=True)
+        entries.add(entry.id)
+        streams.update(entry.envelope.streams)
+    return Erased(frozenset(entries), frozenset(streams))
+
+
+def _whys(conn: Connection, log: str, where: ColumnElement[bool], before: int) -> Iterator[tuple[int, str, bytes]]:
+    """(position, what stays of the reason, envelope) of the rows in which somebody said why."""
+    query = select(col(LogRow.pos), col(LogRow.reason), col(EntryRow.raw)).join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
+    for pos, reason, raw in conn.execute(
+        query.where(where, col(LogRow.log) == log, col(LogRow.pos) < before, col(LogRow.reason) != "")
+    ).all():
+        if (kept := without_why(reason)) != reason:
+            yield pos, kept, raw
 
 
 def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str, frozenset[str]], bool]) -> Erased:
@@ -75,16 +106,24 @@ def concerned(conn: Connection, log: str, streams: Sequence[str]) -> tuple[set[s
     """(ids of the entries of these streams that still have content, streams that these entries name)."""
     ids: set[str] = set()
     named: set[str] = set()
+    for where in _about(log, streams):
+        query = select(col(EntryRow.id), col(EntryRow.raw)).where(
+            where, col(EntryRow.body).is_not(None), col(EntryRow.type).not_in(sorted(ERASURES))
+        )
+        for name, raw in conn.execute(query):
+            ids.add(name)
+            named.update(read_entry(raw, None, trusted=True).envelope.streams)
+        for _, _, raw in _whys(conn, log, where, _ANYWHERE):  # decided on since it was erased
+            named.update(read_entry(raw, None, trusted=True).envelope.streams)
+    return ids, named
+
+
+def _about(log: str, streams: Iterable[str]) -> Iterator[ColumnElement[bool]]:
+    """Which entries are about these streams: those that stand there, and those that stand nowhere."""
     for names in chunks(sorted(streams), 200):
         standing = select(col(StreamRow.entry_id)).where(col(StreamRow.log) == log, col(StreamRow.stream).in_(names))
-        for where in (col(EntryRow.id).in_(standing), col(EntryRow.stream).in_(names)):  # the second: what stands nowhere
-            query = select(col(EntryRow.id), col(EntryRow.raw)).where(
-                where, col(EntryRow.body).is_not(None), col(EntryRow.type).not_in(sorted(ERASURES))
-            )
-            for name, raw in conn.execute(query):
-                ids.add(name)
-                named.update(read_entry(raw, None, trusted=True).envelope.streams)
-    return ids, named
+        yield col(EntryRow.id).in_(standing)
+        yield col(EntryRow.stream).in_(names)
 
 
 def lock_streams(db: Database, conn: Connection, log: str, streams: Iterable[str]) -> None:
@@ -105,9 +144,11 @@ def carry_out(db: Database, conn: Connection, log: str, erasures: Sequence[Entry
         )
     )}  # fmt: skip
     db.insert(conn, ErasureRow, [{"log": log, "pos": places[entry.id], "entry_id": entry.id} for entry in erasures])
+    gone = [drop_whys(conn, log, where, _ANYWHERE) for where in _about(log, homes)]
     aside, kept = _quarantined(conn, frozenset(homes))
     files = erased.files | {sha256 for sha256 in sorted(aside) if not _still_named(conn, sha256, ids)}
-    erased = msgspec.structs.replace(erased, files=frozenset(files - kept))
+    streams = erased.streams.union(*(found.streams for found in gone))
+    erased = msgspec.structs.replace(erased, streams=streams, files=frozenset(files - kept))
     for names in chunks(sorted(erased.files)):
         conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
     query = select(col(StreamStateRow.stream)).where(col(StreamStateRow.log) == log)
@@ -137,7 +178,8 @@ def in_quarantine(conn: Connection, streams: Iterable[str]) -> set[str]:
 
 
 def _quarantined(conn: Connection, streams: frozenset[str]) -> tuple[set[str], set[str]]:
-    """Bytes in quarantine are an envelope, a line feed and a body: the body of what names one of the streams goes.
+    """Bytes in quarantine are an envelope, a line feed and a body: the body of what names one of the streams goes, and why somebody
+    decided on it as they did.
 
     Returns: the files that those name, and the files that others name.
     """
@@ -148,6 +190,12 @@ def _quarantined(conn: Connection, streams: frozenset[str]) -> tuple[set[str], s
         (gone if goes else kept).update(file.sha256 for file in entry.envelope.files)
         if goes:
             conn.execute(update(QuarantineRow).where(col(QuarantineRow.id) == key).values(raw=envelope))
+    for key, raw, decided in conn.execute(
+        select(col(QuarantineRow.id), col(QuarantineRow.raw), col(QuarantineRow.decided)).where(col(QuarantineRow.decided) != "")
+    ).all():
+        with suppress(Problem):
+            if not streams.isdisjoint(read_entry(raw.partition(b"\n")[0], None, trusted=True).envelope.streams):
+                conn.execute(update(QuarantineRow).where(col(QuarantineRow.id) == key).values(decided=without_why(decided)))
     return gone, kept
 
 

@@ -6,16 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
+from fieldapp.domain.decision_words import without_why
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
 from fieldapp.store.database import Columns, Database, chunks, marks
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
-from fieldapp.store.erasing import ERASED, Erased, drop_bodies
+from fieldapp.store.erasing import ERASED, Erased, drop_bodies, drop_whys
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.judge import home_of
 from fieldapp.store.pending import refresh_jobs
@@ -252,21 +254,25 @@ class Receiver:
         orders = [row for row in rows if row.entry.envelope.type in ERASURES and row.kind == "entry" and row.outcome == "applied"]
         self.ordered = bool(orders)
         refused = self._refused() if orders else []
+        decided: set[str] = set()
         for row in orders:
             stream = row.entry.envelope.stream
             standing = select(col(StreamRow.entry_id)).where(
                 col(StreamRow.log) == row.log, col(StreamRow.stream) == stream, col(StreamRow.pos) < row.pos
             )
-            ids.update(self._conn.execute(standing).scalars())
+            there = set(self._conn.execute(standing).scalars())
             own = (
                 select(col(OwnEntryRow.entry_id), col(OwnEntryRow.stream), col(OwnEntryRow.also))
                 .join(LogRow, col(LogRow.entry_id) == col(OwnEntryRow.entry_id))
                 .where(col(LogRow.log) == row.log, col(LogRow.pos) < row.pos)
             )
-            ids.update(name for name, home, also in (*self._conn.execute(own), *refused) if stream in (home, *also.split()))
+            there |= {name for name, home, also in (*self._conn.execute(own), *refused) if stream in (home, *also.split())}
+            ids |= there
+            decided |= self._forget_whys(row, there)
             self._conn.execute(delete(DraftRow).where(col(DraftRow.job) == stream))
         self.erased = drop_bodies(self._conn, ids, self._still_named)
-        if not self.erased.entries:
+        self.erased = msgspec.structs.replace(self.erased, streams=self.erased.streams | decided)
+        if not self.erased.streams:
             return
         self._db.upsert(self._conn, SettingRow, [{"name": ERASING, "value": "1"}])
         for names in chunks(sorted(self.erased.files)):
@@ -282,6 +288,17 @@ class Receiver:
         for names in chunks(gone):  # a list may show it as it was, from a time when it was held
             self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
             self._conn.execute(delete(StreamStateRow).where(col(StreamStateRow.stream).in_(names)))
+
+    def _forget_whys(self, order: Row, entries: set[str]) -> set[str]:
+        """What people said about their decisions on what is erased. Returns the streams of these entries."""
+        streams: set[str] = set()
+        for names in chunks(sorted(entries)):
+            streams |= drop_whys(self._conn, order.log, col(EntryRow.id).in_(names), order.pos).streams
+            own = select(col(OwnEntryRow.entry_id), col(OwnEntryRow.reason)).where(col(OwnEntryRow.entry_id).in_(names))
+            for name, reason in self._conn.execute(own.where(col(OwnEntryRow.reason) != "")).all():
+                of = col(OwnEntryRow.entry_id) == name
+                self._conn.execute(update(OwnEntryRow).where(of).values(reason=without_why(reason)))
+        return streams
 
     def _refused(self) -> list[tuple[str, str, str]]:
         """(entry, stream, also) of what was handed over as bytes: it has no place in a log, and the server has it."""

@@ -9,6 +9,7 @@ import pytest
 
 from fieldapp.domain.entry import FileRef
 from fieldapp.domain.entry_types import lifecycle, steps
+from fieldapp.domain.entry_types.office import EntryDismissed
 from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
 from fieldapp.server.answers import Refused
@@ -17,7 +18,7 @@ from fieldapp.server.importing import import_export
 from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices
 from fieldapp.store.exported import file_lines
-from fieldapp.store.tables import DocumentRow, EntryRow, JobRow, QuarantineRow, StreamStateRow
+from fieldapp.store.tables import DocumentRow, EntryRow, JobRow, LogRow, QuarantineRow, StreamStateRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.protocol import from_wire
 from tests.server.office import LOG, Office, entry_of
@@ -49,12 +50,16 @@ def test_content_goes_and_every_chain_stays(office: Office, services: ServerServ
     services.replica.quarantine(
         writer(who), epoch="e-1", log=LOG, seq=1, prev_hash="", chain="c" * 64, raw=raw, reason="unreadable"
     )
+    (key,) = [row["id"] for row in everything(services.db, QuarantineRow)]
+    office.record(stream, EntryDismissed(key, "upstairs nobody knows"))
     done = erase_customer(services, "c-1", "asked")
     assert (done.customer, done.jobs, done.files) == ("c-1", 1, 1)
     assert verify_server(services.db) == ()
     left = {row["type"] for row in everything(services.db, EntryRow) if row["log"] == LOG and row["body"] is not None}
     assert left == {"asset.recorded", "job.erased", "customer.erased"}
-    assert [row["raw"] for row in everything(services.db, QuarantineRow)] == [refused.raw]
+    aside = [(row["raw"], row["decided"].partition(" by ")[0]) for row in everything(services.db, QuarantineRow)]
+    assert aside == [(refused.raw, "dismissed")]
+    assert "upstairs" not in str([everything(services.db, table) for table in (QuarantineRow, LogRow)])
     assert {row["type"] for row in everything(services.db, DocumentRow) if row["log"] == LOG} == {"asset.recorded"}
     (job,) = everything(services.db, JobRow)
     assert (job["number"], job["status"], job["assignee"], job["customer"]) == ("J-1", "cancelled", "tech-1", "c-1")

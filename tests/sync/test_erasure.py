@@ -12,7 +12,7 @@ from sqlmodel import col
 from fieldapp.bootstrap import DeviceServices
 from fieldapp.domain.documents import Contact, Customer
 from fieldapp.domain.entry import Entry, FileRef, read_entry
-from fieldapp.domain.entry_types import customer, lifecycle, steps
+from fieldapp.domain.entry_types import customer, lifecycle, office, steps
 from fieldapp.domain.entry_types.reference import CustomerRecorded
 from fieldapp.domain.problem import Problem
 from fieldapp.server.erasing import erase_customer
@@ -22,7 +22,7 @@ from fieldapp.store.journal import journal_line
 from fieldapp.store.judge import Writer
 from fieldapp.store.queries.search import SearchIndex
 from fieldapp.store.rows import Draft
-from fieldapp.store.tables import DraftRow, EntryRow, FileRow, JobRow, StreamStateRow
+from fieldapp.store.tables import DraftRow, EntryRow, FileRow, JobRow, LogRow, StreamStateRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.once import sync_once
 from tests.live_server import LiveServer, live_server  # noqa: F401
@@ -172,6 +172,54 @@ def test_what_is_aside_on_a_device_goes_and_an_old_stick_brings_nothing_back(
     assert traces(home) == set()
 
 
+def test_why_somebody_decided_goes_with_what_was_decided_on(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    """Outcome rows carry the words of the office: of two decisions that differ, and of one that was made after the erasure."""
+    server, homes = rules.server, (("tech-1", "d"), ("super", "b"), ("super", "c"))
+    rules.job("4", customer="c-2")
+    with device_of(server, "tech-1", tmp_path / "d") as device:
+        synced(device)
+        said = [device.replica.append([Draft(LOG, "job:4", lifecycle.WorkResumed())]).entries[0] for _ in range(2)]
+        synced(device)
+    decisions = (office.EntryDismissed(said[0], "Frau Krause says no"), office.EntryReleased(said[0], "Frau Krause says yes"))
+    for home in ("b", "c"):
+        with device_of(server, "super", tmp_path / home) as boss:
+            synced(boss)
+    for home, decision in zip(("b", "c"), decisions, strict=True):
+        with device_of(server, "super", tmp_path / home) as boss:
+            boss.replica.append([Draft(LOG, "job:4", decision)])
+            if home == "c":
+                boss.replica.append([Draft(LOG, "job:4", office.EntryDismissed(said[1], "too late for Frau Krause"))])
+                continue  # sent after the erasure
+            synced(boss)
+    rules.record("job:4", lifecycle.JobCancelled("closed"))
+    for person, home in homes[:2]:
+        with device_of(server, person, tmp_path / home) as device:
+            synced(device)
+        assert traces(tmp_path / home)
+    for reason in ("asked", "what came late"):
+        assert erase_customer(server.services, "c-2", reason).entries
+        for person, home in (*homes, *homes):
+            with device_of(server, person, tmp_path / home) as device:
+                synced(device)
+                assert sound(device)
+                theirs = server_states(server)
+                assert {stream for stream, digest in states(device).items() if theirs[stream] != digest} == set()
+                assert device.replica.disagreements() == ()
+        rows = [row["reason"] for row in everything(server.services.db, LogRow) if " by super" in row["reason"]]
+        assert "dismissed by super" in rows
+        assert any(row.startswith("it was decided already: dismissed by super") for row in rows)
+        assert any("Krause" in row for row in rows) == (reason == "asked")
+    for _, home in homes:
+        assert traces(tmp_path / home) == set()
+    assert verify_server(server.services.db) == ()
+    before = server_states(server)
+    server.services.replica.rebuild(LOG)
+    assert server_states(server) == before
+    server.stop()
+    assert traces(tmp_path / "server") == set()
+    server.start()
+
+
 def test_a_device_that_was_away_for_a_year_forgets_too(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
     server = rules.server
     with device_of(server, "tech-1", tmp_path / "a") as device:
@@ -217,7 +265,7 @@ def test_what_the_power_cut_short_is_finished_at_the_next_start(
 def test_a_customer_with_open_jobs_and_an_unknown_one_are_not_forgotten(rules: Rules, visited: str) -> None:  # noqa: F811
     services = rules.server.services
     rules.job("3", customer="c-2")
-    with pytest.raises(Problem, match="1 jobs of this customer are open: 3"):
+    with pytest.raises(Problem, match="1 job of this customer is open: 3"):
         erase_customer(services, "c-2")
     with pytest.raises(Problem, match="no customer"):
         erase_customer(services, "c-9")
