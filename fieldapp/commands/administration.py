@@ -12,11 +12,13 @@ from fieldapp.commands.calling import FAILED, OK, Command
 from fieldapp.commands.output import Output
 from fieldapp.commands.serving import server_options, settings_of, shown_database
 from fieldapp.settings import typed_path
+from fieldapp.store.queries.jobs import CLOSED
 
 if TYPE_CHECKING:
     from fieldapp.server.services import ServerServices
     from fieldapp.server.settings import ServerSettings
 
+SHOWN_JOBS = 10
 ROLES = ("technician", "supervisor", "dispatcher", "expert", "admin")
 
 
@@ -107,12 +109,27 @@ def _person_add(arguments: argparse.Namespace, out: Output) -> int:
         person = services.people.add(
             arguments.id, arguments.name, arguments.role, arguments.branch, language=arguments.language
         )  # fmt: skip
+        left = _left_behind(services, person.id, person.branch)
     if arguments.json:
-        out.json({"id": person.id, "name": person.name, "role": person.role, "branch": person.branch})
-    else:
-        out.line(f"{person.name} is recorded as {person.role} of {person.branch}.")
-        out.line(f"Next: fieldapp admin code {person.id}")
+        said = {"id": person.id, "name": person.name, "role": person.role, "branch": person.branch, "left_behind": left}
+        out.json(said)
+        return OK
+    out.line(f"{person.name} is recorded as {person.role} of {person.branch}.")
+    if left:
+        more = f" and {len(left) - SHOWN_JOBS} more" if len(left) > SHOWN_JOBS else ""
+        out.line(
+            f"  note: open jobs of another branch are still theirs, and leave their devices: {', '.join(left[:SHOWN_JOBS])}{more}"
+        )
+        out.line("  The office of that branch gives them to somebody else: fieldapp assign NUMBER PERSON")
+    out.line(f"Next: fieldapp admin code {person.id}")
     return OK
+
+
+def _left_behind(services: ServerServices, person: str, branch: str) -> list[str]:
+    """Numbers of jobs of other branches that this person should do and that no device of theirs holds any more."""
+    query = "SELECT number FROM jobs WHERE assignee = ? AND log <> ? AND status NOT IN (?, ?, ?, ?) ORDER BY number"
+    with services.db.read() as conn:
+        return [number for (number,) in services.db.rows(conn, query, (person, branch, "completed", *CLOSED))]
 
 
 def _code_arguments(parser: argparse.ArgumentParser) -> None:

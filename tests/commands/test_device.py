@@ -260,3 +260,15 @@ def test_nothing_but_the_answer_is_printed_when_a_device_is_sealed(server: LiveS
     done = Processes("--home", str(technician.home))("sync", "--json")
     assert (done.code, done.err) == (1, "")
     assert json.loads(done.out)["sent"] == 1
+
+
+def test_whoever_moves_to_another_branch_leaves_jobs_behind_that_are_named(server: LiveServer) -> None:
+    admin = Commands("--server-home", str(server.settings.home))
+    moved = ("admin", "person", "add", TECHNICIAN, "Anna Behrens", "--role", "technician", "--branch")
+    said = admin(*moved, "hz").good().out
+    assert JOB in said
+    assert "fieldapp assign NUMBER PERSON" in said
+    left = admin(*moved, "hz", "--json").json["left_behind"]
+    assert JOB in left
+    assert "J-1042" not in left, "it is done"
+    assert "note:" not in admin(*moved, "bre").good().out
