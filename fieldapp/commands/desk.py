@@ -95,18 +95,21 @@ def _list_items(device: DeviceView, out: Output, items: Sequence[DeskItem], now:
 
 
 def _list_bytes(device: DeviceView, out: Output, aside: Sequence[AsideBytes], decided: dict[str, str]) -> None:
+    from fieldapp.services.aside import aside_record
     from fieldapp.services.names import name_of_person
 
-    out.table(
-        ("BYTES", "SIZE", "WHO", "RECEIVED", "WHY", "CAN STAND"),
-        [
+    rows = []
+    for one in aside:
+        record = aside_record(device.reader, one)
+        rows.append(
             [
-                one.id[:12], f"{one.size:,}", name_of_person(device.documents, one.person), _local(device, one.received_at),
-                f"decided here: {decided[one.id]}" if one.id in decided else one.reason[:60], one.why_not[:60] or "yes",
+                one.id[:12], f"{one.size:,}", record.number or record.stream if record else "",
+                name_of_person(device.documents, one.person), _local(device, one.received_at),
+                _said(record.line)[:60] if record else "",
+                f"decided here: {decided[one.id]}" if one.id in decided else one.reason[:100], one.why_not[:100] or "yes",
             ]
-            for one in aside
-        ],
-    )  # fmt: skip
+        )  # fmt: skip
+    out.table(("BYTES", "SIZE", "JOB", "WHO", "RECEIVED", "WHAT", "WHY", "CAN STAND"), rows)
 
 
 def _list_late(device: DeviceView, out: Output, late: Sequence[DeskItem]) -> None:
@@ -128,7 +131,11 @@ def _list_late(device: DeviceView, out: Output, late: Sequence[DeskItem]) -> Non
 
 def _what(item: DeskItem) -> str:
     more = f" (+{len(item.lines) - 1})" if len(item.lines) > 1 else ""
-    return f"{item.line.entry.envelope.type} {item.line.summary}"[:60] + more
+    return _said(item.line)[:60] + more
+
+
+def _said(line: LogLine) -> str:
+    return f"{line.entry.envelope.type} {line.summary}"
 
 
 def _list_devices(device: DeviceView, out: Output, quiet: Sequence[KnownDevice], now: int) -> None:
@@ -230,12 +237,17 @@ def _show_side(device: DeviceView, out: Output, title: str, lines: Sequence[LogL
 
 
 def _show_bytes(device: DeviceView, out: Output, one: AsideBytes, decided: str) -> None:
+    from fieldapp.services.aside import aside_record
     from fieldapp.services.names import name_of_person
 
     out.line(f"{one.id}  [bytes, {one.size:,}]")
     out.line(f"  Why       {one.reason}")
     out.line(f"  From      {name_of_person(device.documents, one.person)}, device {one.device}, {_local(device, one.received_at)}")
     out.line(f"  Can stand {one.why_not or 'yes: it can be read now'}")
+    record = aside_record(device.reader, one)
+    if record is not None:
+        out.line(f"  Job       {record.number or record.stream}")
+        out.line(f"  Says      {_said(record.line)[:200]}")
     if decided:
         out.line(f"  Decided   {decided}, here; not sent yet")
     out.line()

@@ -153,8 +153,13 @@ def test_bytes_in_quarantine_are_listed_shown_and_released(server: LiveServer, s
     (one,) = documented("desk", supervisor("desk", "--json").json)["bytes"]
     assert (one["who"], one["can_stand"], one["reason"]) == (TECHNICIAN, True, TOO_LARGE)
     shown = supervisor("desk", "show", one["id"][:12]).good().out
+    assert "Says      note.added key" in shown
+    assert f"Job       {JOB}" in shown
     assert "gate" in shown
     assert "\u202e" not in shown
+    listed = supervisor("desk").good().out
+    assert "note.added key" in listed
+    assert TOO_LARGE in listed
     supervisor("desk", "decide", one["id"][:12], "--release", "--reason", "it fits now").good()
     exchange(supervisor, technician)
     assert supervisor("desk", "--json").json["bytes"] == []

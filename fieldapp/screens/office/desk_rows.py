@@ -14,6 +14,7 @@ from fieldapp.screens.session import Session
 from fieldapp.screens.states import span
 from fieldapp.screens.story import Stories
 from fieldapp.screens.values import day_time
+from fieldapp.services.aside import AsideRecord, aside_record
 from fieldapp.services.names import name_of_person
 from fieldapp.store.queries.desk import DeskItem, own_decisions, standing_side
 from fieldapp.store.queries.lists import view_of_job
@@ -73,12 +74,14 @@ class DeskRows:
     def __init__(self, session: Callable[[], Session], now: Callable[[], int]) -> None:
         self._session, self._now = session, now
         self.stories = Stories(session)
+        self._records: dict[str, AsideRecord | None] = {}
         self.decided: dict[str, str] = {}
         """What was decided here and is on its way to the server: entry or bytes to the verb."""
 
     def read_anew(self) -> None:
         """What is said from now on is as the store has it now."""
         self.stories.clear()
+        self._records.clear()
         self.decided = own_decisions(self._session().reader)
 
     # --- In the list --------------------------------------------------------------------------------------------------------------
@@ -113,7 +116,11 @@ class DeskRows:
             why = safe_text(cause_words(row.reason)) if not decided else _decided_words(decided)
             size = plural("{count} byte", "{count} bytes", row.size).format(count=f"{row.size:,}")
             who = name_of_person(documents, row.person) if row.person else row.device
-            return "bytes", row.id[:10], Content(size), who, day_time(row.received_at), why
+            record = self._record(row)
+            if record is None:
+                return "bytes", row.id[:10], Content(size), who, day_time(row.received_at), why
+            what = self.stories[record.stream].what(record.line)
+            return "bytes", record.number or _("not here"), what, who, day_time(row.received_at), why
         if isinstance(row, KnownDevice):
             person = name_of_person(documents, row.person)
             last = day_time(row.last_seen) if row.last_seen is not None else _("never")
@@ -124,6 +131,12 @@ class DeskRows:
         job = view_of_job(self._session().reader, row.stream)
         who = name_of_person(documents, job.assignee) if job and job.assignee else ""
         return "file", job.number if job else row.stream, safe_text(row.name), who, "", Content(arrived)
+
+    def _record(self, row: AsideBytes) -> AsideRecord | None:
+        """What these bytes are; worked out once."""
+        if row.id not in self._records:
+            self._records[row.id] = aside_record(self._session().reader, row)
+        return self._records[row.id]
 
     def _why(self, item: DeskItem) -> Content:
         if item.decided:
@@ -149,6 +162,13 @@ class DeskRows:
             can = _("It cannot stand: {why}").format(why=why_not) if why_not else _("It can be read now, and let stand.")
             lines = hanging(safe_text(cause_words(row.reason), "bold"), width, 2)
             lines += hanging(safe_text(can, "$text-accent"), width, 0)
+            record = self._record(row)
+            if record is not None:
+                told = Content.assemble(
+                    safe_text(name_of_person(self._session().documents, row.person)), _(": "),
+                    self.stories[record.stream].what(record.line),
+                )  # fmt: skip
+                lines += hanging(told, width, 2)
             lines += labelled(_("Device"), safe_text(row.device), width)
             lines += labelled(_("Begins"), safe_text(row.text[:_TEXT_SHOWN], lines=True), width)
             return lines

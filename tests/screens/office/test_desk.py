@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from rich.cells import cell_len
 from textual.widgets import Input
 
+from fieldapp.domain.entry_types.steps import NoteAdded
 from fieldapp.language import set_language
 from fieldapp.screens.app import FieldApp
 from fieldapp.screens.asking import AskScreen
@@ -21,7 +23,8 @@ from fieldapp.store.home import Home
 from fieldapp.store.queries.desk import DeskItem, desk_items
 from fieldapp.store.queries.own import own_lines, own_places, own_told
 from fieldapp.store.queries.reader import Reader
-from fieldapp.sync.asked import Asked, kept_desk
+from fieldapp.store.rows import Draft
+from fieldapp.sync.asked import Asked, keep_desk, kept_desk
 from fieldapp.sync.protocol import AsideBytes, DeskAnswer
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.branch import BranchOnDisk
@@ -249,6 +252,28 @@ async def test_bytes_are_shown_safely_and_decided_on(desk: BranchOnDisk) -> None
         assert screen.check_action("desk_release", ()) is False  # the other ones cannot be read
         assert "It cannot stand" in shown(app)
         assert screen.check_action("desk_dismiss", ()) is True
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_bytes_that_are_a_whole_record_say_what_it_says(branch: BranchOnDisk, size: tuple[int, int]) -> None:
+    with branch.device("tech-anna") as anna:
+        anna.replica.append([Draft("bre", STREAM, NoteAdded("the key is at the gate"))])
+        run = anna.replica.outgoing(200, 1 << 20)
+        assert run is not None
+        raw = run.entries[-1].raw + b"\n" + (run.entries[-1].body_raw or b"")
+    where = ("bre", "dev-tech-anna", "tech-anna", "it was imported from a file; its device has not sent it itself", NOW_MS - 60_000)
+    whole = AsideBytes(hashlib.sha256(raw).hexdigest(), *where, len(raw), raw.decode(), "")
+    cut_off = AsideBytes("9f2c" * 16, *where, 81_220, raw.decode()[:200], "")
+    keep_desk(branch.home("sup-petra"), DeskAnswer(NOW_MS, (whole, cut_off)))
+    app = app_of(branch.home("sup-petra"))
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot)
+        await on(pilot, "bytes")
+        words = shown(app)
+        assert f"▒ {JOB}" in words
+        assert "▒ 9f2c9f2c9f" in words, "of what has not come here as a whole nothing is said"
+        assert words.count("noted: the key is at the gate") == 2
+        assert "Anna Behrens: noted: the key is at the gate" in words
 
 
 @pytest.mark.parametrize("size", SIZES)
