@@ -195,6 +195,10 @@ async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:
         assert text_of(app, "#safe") == "! Safe to leave: no, 3 facts and 1 photo are only on this device", "sent is not received"
         assert "sending 40 %" in shown(app)
         assert "asking the server now" in text_of(app, "#connection")
+        app._heard(SyncStatus("offline", "127.0.0.1 does not answer", since=1, moving=Moving(sha256, 0, 5)))
+        await until(pilot, lambda: "offline" in text_of(app, "#connection"))
+        assert "sending 0 %" not in shown(app), "nothing is on its way"
+        assert "only here" in shown(app)
         set_lanes(home, _1="received", _2="received", _3="received")
         with sqlite3.connect(home.home.database_file) as conn:
             conn.execute("UPDATE files SET state = 'sent'")
@@ -227,6 +231,26 @@ async def test_export_writes_the_journal_to_a_new_file_and_never_over_another(fi
         app.screen.query_one(Field).value = str(target)
         await pilot.press("enter")
         await until(pilot, lambda: "a file of that name already" in text_of(app, "#wrong"))
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_an_export_says_which_files_are_in_it_and_which_are_not(field_home: HomeOf, tmp_path: Path, gone: bool) -> None:
+    home = field_home("tech-anna")
+    record(home, 1, photo=True)
+    if gone:
+        for photo in home.home.files.glob("[0-9a-f]*"):
+            photo.unlink()
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(app, pilot)
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+        app.screen.query_one(Field).value = str(tmp_path / "unsent.jsonl")
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, SyncCentreScreen))
+        said = "\n".join(note.message for note in app._notifications)
+        assert f"2 entries and {'0 files' if gone else '1 file'} written to" in said
+        assert ("Not in it, for they are gone from this device: pump.png." in said) is gone
 
 
 async def test_the_path_of_an_export_follows_the_places_of_this_machine(field_home: HomeOf, tmp_path: Path) -> None:

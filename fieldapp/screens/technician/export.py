@@ -23,7 +23,7 @@ from fieldapp.screens.list_and_line import ListAndLine
 from fieldapp.screens.problem_words import problem_words
 from fieldapp.screens.technician.inputs.base import Field
 from fieldapp.screens.technician.places import Place, places
-from fieldapp.services.unsent import unsent_name, write_unsent
+from fieldapp.services.unsent import Exported, unsent_name, write_unsent
 from fieldapp.settings import typed_path
 from fieldapp.widgets.safe_text import safe_text
 from fieldapp.widgets.window_list import Rows, WindowList
@@ -101,14 +101,22 @@ class ExportScreen(ListAndLine[None]):
         if path.is_dir():
             path = path / self._file
         self.field.record(
-            lambda services: write_unsent(services.home, services.identity, path).entries,
-            then=lambda entries: self._written(entries, path),
+            lambda services: write_unsent(services.home, services.identity, path),
+            then=self._written,
             refused=self._refused,
         )
 
-    def _written(self, entries: int, path: Path) -> None:
-        words = plural("{count} entry written to {path}", "{count} entries written to {path}", entries)
-        self.app.notify(words.format(count=entries, path=plain_text(str(path))), timeout=8, markup=False)
+    def _written(self, made: Exported) -> None:
+        entries = plural("{count} entry", "{count} entries", made.entries).format(count=made.entries)
+        files = plural("{count} file", "{count} files", made.files).format(count=made.files)
+        words = _("{entries} and {files} written to {path}").format(entries=entries, files=files, path=made.path)
+        if made.missing:
+            gone = _("Not in it, for they are gone from this device: {names}.").format(names=", ".join(made.missing))
+            words = f"{words}\n{gone}"
+        self.app.notify(
+            plain_text(words, lines=True), timeout=20 if made.missing else 8, markup=False,
+            severity="warning" if made.missing else "information",
+        )  # fmt: skip
         self.dismiss(None)
 
     def _refused(self, problem: Problem) -> None:

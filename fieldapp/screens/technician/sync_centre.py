@@ -254,7 +254,8 @@ class SyncCentreScreen(FieldScreen):
         """(bytes done, bytes in all, words)."""
         status = self.field.sync_status
         moving = status.moving if status else None
-        if moving is not None and moving.sha256 == file.sha256:
+        stands = status is None or status.connection != "online" or bool(status.files)
+        if moving is not None and moving.sha256 == file.sha256 and (moving.done or not stands):
             share = f"{100 * moving.done // moving.size} %"
             return moving.done, moving.size, f"{_('coming') if moving.fetch else _('sending')} {share}"
         return 0, 1, _("to be fetched") if file.state == "wanted" else _("only here")
