@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from fieldapp.store.queries.search import SearchIndex
 
 ResultT = TypeVar("ResultT")
+CLOSE_S = 10.0
+"""So long the screen stays for what is still being written when the app is left; it is written in any case."""
 KEPT_LANGUAGE, KEPT_THEME = "screen_language", "screen_theme"
 """Settings of the home: the language and the colours chosen on a screen."""
 LAST_CONTACT = "last_contact"
@@ -122,8 +125,10 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        self._writer.submit(lambda: self._close()).result(timeout=10)  # which it is, an opening under way decides
-        self._writer.shutdown(wait=True)
+        closing = self._writer.submit(lambda: self._close())  # which it is, an opening under way decides
+        with suppress(TimeoutError):  # a large file that is being copied: the program ends, and lets the home go, once that is done
+            closing.result(timeout=CLOSE_S)
+        self._writer.shutdown(wait=False)
         if "search" in self.__dict__:
             self.search.close()
         self.reader.close()

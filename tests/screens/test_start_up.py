@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ from typing import NoReturn
 import pytest
 from textual.worker import WorkerFailed
 
+from fieldapp.screens import session
 from tests.screens.conftest import FieldHome
 from tests.screens.until import until
 
@@ -112,3 +114,18 @@ async def test_an_app_that_ends_before_it_is_warm_ends_quietly(field_home: HomeO
         app._warm()
         await app.workers.wait_for_complete()
     assert app.return_code in (0, None)
+
+
+def test_leaving_does_not_fail_on_what_takes_long_to_write(field_home: HomeOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large video that comes from a slow stick: it is attached all the same, and the home is let go after that."""
+    monkeypatch.setattr(session, "CLOSE_S", 0.01)
+    home, copied = field_home("tech-anna"), threading.Event()
+    left = home.session()
+    saved = left.later(lambda services: copied.wait() and services.drafts.save("job:1", "p/s1", 1, "the video", 1))
+    try:
+        left.close()
+        assert not saved.done()
+    finally:
+        copied.set()
+    with home.services() as services:  # waits until the home is free
+        assert services.drafts.load("job:1", "p/s1", 1) == "the video"
