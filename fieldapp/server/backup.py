@@ -26,6 +26,7 @@ from fieldapp.server.archive import ArchiveReader, ArchiveWriter, Manifest, row_
 from fieldapp.server.archived_history import check_history
 from fieldapp.server.file_storage import FolderStorage, StorageFull
 from fieldapp.server.files import HERE, WANTED
+from fieldapp.server.lost_files import want_again
 from fieldapp.server.restore import build_database
 from fieldapp.server.services import wall_clock
 from fieldapp.store.database import Database
@@ -112,13 +113,19 @@ def _write(db: Database, storage: FolderStorage, writer: ArchiveWriter, now: int
             .all()
         )
     missing: list[str] = []
+    spoiled: list[str] = []
     for name in files:  # content never changes under its name, so the snapshot may be over
         if not storage.has(name):
             missing.append(name)
         elif writer.add(f"files/{name}", storage.read(name, 0, 1 << 62), packed=False) != name:
-            raise Problem(
-                "history-damaged", f"The file {name} is not what it was.", "Its disk may be failing: look before you go on."
-            )
+            spoiled.append(name)
+    if spoiled:
+        want_again(db, storage, spoiled)
+        raise Problem(
+            "history-damaged", f"{len(spoiled)} files are not what they were; the first is {spoiled[0]}.",
+            "They lie aside in the folder of files, and are asked of the devices that recorded them: the next backup goes on "
+            "without them. Their disk may be failing.",
+        )  # fmt: skip
     return writer.seal(created=now, incarnation=incarnation, rows=counts, heads=heads, missing=tuple(missing))
 
 

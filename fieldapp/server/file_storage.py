@@ -47,6 +47,9 @@ class FileStorage(Protocol):
     def remove(self, sha256: str) -> None:
         """Let go of a file and its parts for good."""
 
+    def put_aside(self, sha256: str) -> None:
+        """Let a file whose content is another one now be missing; its bytes stay for whoever looks at the disk."""
+
     def read(self, sha256: str, start: int, length: int) -> Iterator[bytes]:
         """Bytes of a whole file, in chunks."""
 
@@ -83,7 +86,7 @@ class FolderStorage:
     def put_piece(self, sha256: str, part: int, offset: int, data: bytes, size: int) -> None:
         path = self._began(sha256, part)
         with self._clear_when_full(len(data)):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             there = self.began(sha256, part)
             if offset > there:
                 return
@@ -129,8 +132,15 @@ class FolderStorage:
         return self.path(sha256).is_file()
 
     def remove(self, sha256: str) -> None:
-        self.path(sha256).unlink(missing_ok=True)
+        for path in (self.path(sha256), self._aside(sha256)):
+            path.unlink(missing_ok=True)
         self.drop_parts(sha256)
+
+    def put_aside(self, sha256: str) -> None:
+        aside = self._aside(sha256)
+        _make_folder(aside.parent)
+        self.path(sha256).replace(aside)
+        sync_folder(aside.parent)
 
     def read(self, sha256: str, start: int, length: int) -> Iterator[bytes]:
         with self.path(sha256).open("rb") as file:
@@ -142,6 +152,9 @@ class FolderStorage:
     def path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
 
+    def _aside(self, sha256: str) -> Path:
+        return self._folder / "spoiled" / sha256
+
     def _parts(self, sha256: str) -> Path:
         return self._folder / "parts" / sha256
 
@@ -151,7 +164,7 @@ class FolderStorage:
     @contextlib.contextmanager
     def _placed(self, target: Path) -> Iterator[Path]:
         """A path to write to; what is there at the end is fsynced and takes the target's place at once."""
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent)
         path = target.with_name(f".{target.name}.{secrets.token_hex(6)}")
         try:
             yield path
@@ -177,3 +190,11 @@ class FolderStorage:
 
 class _OtherContent(Exception):
     pass
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, durably: what lies in it is gone with it."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)

@@ -52,6 +52,25 @@ def want_lost_files(db: Database, storage: FileStorage) -> tuple[str, ...]:
     return tuple(lost)
 
 
+def want_again(db: Database, storage: FileStorage, spoiled: list[str]) -> None:
+    """Ask for files whose content the storage has spoiled; what is left of them is put aside.
+
+    Raises:
+        Problem: `storage-doubted` where so many are that the storage itself is more likely to fail; nothing is changed.
+    """
+    with db.read() as conn:
+        (count,) = db.rows(conn, "SELECT count(*) FROM files WHERE state = ?", (HERE,))[0]
+    if len(spoiled) > BELIEVED and len(spoiled) * SHARE > count:
+        raise Problem(
+            "storage-doubted",
+            f"{len(spoiled):,} of {count:,} files are not what they were: their disk is failing.",
+            "Nothing was changed. Put the files right, or restore them from a backup.",
+        )
+    for name in spoiled:
+        storage.put_aside(name)
+    _want(db, spoiled)
+
+
 def _want(db: Database, lost: list[str]) -> None:
     sought = frozenset(lost)
     devices: set[tuple[str, str]] = set()

@@ -87,6 +87,7 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
                 kept = path.with_name(f"{path.name}.before-restore")
                 kept.unlink(missing_ok=True)
                 _keep(path, kept)
+            _put_log_aside(path)
             fresh.replace(path)
             sync_folder(path.parent)
     finally:
@@ -127,6 +128,15 @@ def _no_room(path: Path) -> Iterator[None]:
         raise Problem(
             "disk-full", f"The backup could not be restored to {path.parent} ({error.strerror}).", "The old server is as it was."
         ) from error
+
+
+def _put_log_aside(path: Path) -> None:
+    """A write-ahead log whose database was moved away, or cannot be read any more, would be read into the new one and spoil it. It
+    stays beside it under another name: it may hold what was written last."""
+    for ending in ("-wal", "-shm"):
+        left = Path(f"{path}{ending}")
+        if left.exists():
+            left.replace(path.with_name(f"{path.name}.before-restore{ending}"))
 
 
 def _keep(path: Path, kept: Path) -> None:

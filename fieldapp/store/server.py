@@ -220,17 +220,20 @@ class ServerReplica:
             if prev_hash != head.hash:
                 raise PositionProblem("fork", "The server has another history of this device's entries.", head)
             waits_in = log if log in logs or not logs else "org"
-            name = self._known_by(conn, raw) or self._put_aside(conn, who, waits_in, epoch, seq, reason, raw)
+            name = self._known_by(conn, raw, prev_hash, seq, chain) or self._put_aside(conn, who, waits_in, epoch, seq, reason, raw)
             conn.execute(insert(PositionRow), {"epoch": epoch, "seq": seq, "entry_id": name, "hash": chain, "received_at": now})
             head = Head(epoch, seq, chain, head.safe_seq)
             self._save_epoch(conn, head)
         return head
 
-    def _known_by(self, conn: Connection, raw: bytes) -> str:
-        """The entry that these bytes are, where it was received before, in another line of writing: nothing is to be decided."""
+    def _known_by(self, conn: Connection, raw: bytes, prev_hash: str, seq: int, chain: str) -> str:
+        """The entry that these bytes are, where it was received before, in another line of writing: nothing is to be decided. One
+        whose place does not follow from it stays bytes: no backup would verify."""
         try:
             entry = read_entry(raw.partition(b"\n")[0], None)
         except Problem:
+            return ""
+        if chain != chain_hash(prev_hash, seq, entry.hash):
             return ""
         return entry.id if self._known(conn, [entry]).get(entry.id) == entry.hash else ""
 

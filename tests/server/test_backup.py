@@ -32,10 +32,12 @@ from fieldapp.server.restore import restore
 from fieldapp.server.scheduled_backup import NO_BACKUPS, ScheduledBackups
 from fieldapp.server.services import ServerServices, open_server
 from fieldapp.server.settings import ServerSettings
-from fieldapp.store.tables import SERVER, Base, DeviceEpochRow
+from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, JobRow
+from fieldapp.store.verify import verify_server
 from tests.live_server import serving
 from tests.server.conftest import Clock
 from tests.server.office import Line, Office, entry_of
+from tests.store.pens import everything
 
 PHOTO = b"photo " * 1000
 NAME = hashlib.sha256(PHOTO).hexdigest()
@@ -564,3 +566,62 @@ def test_a_file_lost_by_the_disk_is_listed_and_asked_for_again(busy: ServerServi
         assert opened.files.state(NAME).complete is False
     finally:
         opened.close()
+
+
+@pytest.mark.parametrize("how", ["moved away", "cut short"])
+def test_what_the_old_server_wrote_last_does_not_get_into_the_restored_one(tmp_path: Path, how: str) -> None:
+    """A killed server leaves its write-ahead log; whoever restores may have moved the damaged database away from it."""
+    settings = ServerSettings(home=tmp_path / "server", reserve_bytes=0)
+    services = open_server(settings)
+    office = Office(services)
+    office.found()
+    office.job(1, "tech-1")
+    saved(services, tmp_path / "a.zip")
+    for number in range(2, 12):
+        office.job(number, "tech-1")
+    services.close()
+    services = open_server(settings)
+    with services.db.write() as conn:
+        conn.exec_driver_sql("UPDATE entries SET recorded_at = recorded_at + 1")
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    log = Path(f"{path}-wal")
+    written = log.read_bytes()
+    services.close()
+    log.write_bytes(written)
+    if how == "moved away":
+        path.rename(tmp_path / "damaged.db")
+    else:
+        os.truncate(path, 1000)
+    restore(tmp_path / "a.zip", settings.database_url, settings.files_dir, replace=True)
+    again = open_server(settings)
+    try:
+        assert verify_server(again.db) == ()
+        assert [row["stream"] for row in everything(again.db, JobRow)] == ["job:j-1"]
+    finally:
+        again.close()
+
+
+def test_a_place_that_does_not_follow_from_its_entry_spoils_no_backup(office: Office, tmp_path: Path) -> None:
+    """Whoever holds a stolen laptop may hand over anything; the backups of all others have to go on."""
+    services, stream = office.services, office.job(1, "tech-1")
+    who = office.enrol("tech-1")
+    entry = entry_of(who, stream, steps.NoteAdded("seen"))
+    office.push(who, entry)
+    raw = entry.raw + b"\n" + (entry.body_raw or b"")
+    services.replica.quarantine(
+        writer(who), epoch="another", log="north", seq=1, prev_hash="", chain="c" * 64, raw=raw, reason="x"
+    )  # fmt: skip
+    assert saved(services, tmp_path / "a.zip").exists()
+
+
+def test_one_spoiled_file_does_not_stop_backups_for_ever(busy: ServerServices, tmp_path: Path) -> None:
+    kept = busy.storage.path(NAME)
+    kept.write_bytes(PHOTO.replace(b"photo", b"phot0", 1))
+    with pytest.raises(Problem, match="asked of the devices") as caught:
+        saved(busy, tmp_path / "a.zip")
+    assert caught.value.code == "history-damaged"
+    assert saved(busy, tmp_path / "b.zip").exists()
+    assert not busy.storage.has(NAME)
+    assert busy.files.state(NAME).complete is False
+    busy.files.put_part(NAME, "0", PHOTO)
+    assert busy.files.complete(NAME).complete
