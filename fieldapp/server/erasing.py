@@ -6,6 +6,8 @@ what stays of a job is said in domain/entry_types/erasure.py. Backups made befor
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import uuid6
 from sqlalchemy import select
@@ -60,6 +62,7 @@ def erase_customer(services: ServerServices, customer: str, reason: str = "") ->
         aside = in_quarantine(conn, (stream, *(row.stream for row in rows)))
         left = [row.stream for row in rows if row.stream in aside or concerned(conn, log, [row.stream])[0]]
         if not left and stream not in aside and not concerned(conn, log, [stream])[0]:
+            remove_content(services)  # what a crash left of an earlier one
             return Erasure(customer, 0, 0, 0)
         states = select(col(StreamStateRow.stream), col(StreamStateRow.state)).where(col(StreamStateRow.stream).in_(left))
         jobs = [read_state(name, raw) for name, raw in conn.execute(states.order_by(col(StreamStateRow.stream)))]
@@ -67,13 +70,20 @@ def erase_customer(services: ServerServices, customer: str, reason: str = "") ->
     erasures = [_entry(log, f"job:{job.id}", JobErased(customer, kept_of(job)), now) for job in jobs if isinstance(job, JobState)]
     erasures.append(_entry(log, stream, CustomerErased(customer, reason.strip()), now))
     erased, moved = services.replica.erase(erasures)
-    for sha256 in sorted(erased.files):
+    services.hints.publish(moved)
+    remove_content(services, erased.files)
+    services.db.scrub()
+    return Erasure(customer, len(left), len(erased.entries), len(erased.files))
+
+
+def remove_content(services: ServerServices, names: Iterable[str] = ()) -> None:
+    """The content of these erased files goes from the storage, and of all that a crash or the disk kept from going before."""
+    with services.db.read() as conn:
+        erased = services.db.rows(conn, "SELECT sha256 FROM files WHERE state = ?", (ERASED,))
+    for sha256 in sorted({*names, *(name for (name,) in erased if services.storage.has(name))}):
         with services.db.write() as conn:  # nobody names it again meanwhile
             if services.db.rows(conn, "SELECT 1 FROM files WHERE sha256 = ? AND state = ?", (sha256, ERASED)):
                 services.storage.remove(sha256)
-    services.db.scrub()
-    services.hints.publish(moved)
-    return Erasure(customer, len(left), len(erased.entries), len(erased.files))
 
 
 def _entry(log: str, stream: str, body: Body, now: int) -> Entry:

@@ -148,7 +148,8 @@ class Files:
                 self._storage.drop_parts(sha256)
                 raise Refused(422, "wrong-hash", "What arrived is not the file that was announced.", "Send it from the start.")
             with self._db.write() as conn:
-                arrived(self._db, conn, sha256)
+                if not arrived(self._db, conn, sha256):  # erased while it was put together
+                    self._storage.remove(sha256)
             self._storage.drop_parts(sha256)
         return FileState(sha256, (), True)
 
@@ -196,10 +197,11 @@ class Files:
             return any(conn.execute(query.limit(1)).first() is not None for query in (of_logs, mine))
 
 
-def arrived(db: Database, conn: Connection, sha256: str) -> None:
-    """The content is in the storage: from now on it is served, and asked of nobody."""
-    db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ?", (HERE, sha256))
+def arrived(db: Database, conn: Connection, sha256: str) -> bool:
+    """The content is in the storage: from now on it is served, and asked of nobody. False where it was erased meanwhile."""
+    db.run(conn, "UPDATE files SET state = ? WHERE sha256 = ? AND state <> ?", (HERE, sha256, ERASED))
     db.run(conn, "DELETE FROM awaited_files WHERE sha256 = ?", (sha256,))
+    return not db.rows(conn, "SELECT 1 FROM files WHERE sha256 = ? AND state = ?", (sha256, ERASED))
 
 
 def part_count(size: int) -> int:

@@ -12,6 +12,7 @@ import logging
 import threading
 
 from fieldapp.domain.problem import Problem
+from fieldapp.server.erasing import remove_content
 from fieldapp.server.lost_files import want_lost_files
 from fieldapp.server.services import ServerServices
 from fieldapp.store.tables import SettingRow
@@ -56,12 +57,14 @@ class Upkeep:
         self._look_for_files(self._services.clock())
 
     def _look_for_files(self, now: int) -> None:
-        """Once a day, whichever process comes first (two at once do no harm). What the storage has lost is asked for."""
+        """Once a day, whichever process comes first (two at once do no harm). What the storage has lost is asked for; what was
+        erased and lies there still goes."""
         db = self._services.db
         with db.read() as conn:
             found = db.rows(conn, "SELECT value FROM settings WHERE name = ?", (FILES_LOOKED,))
         if found and 0 <= now - int(found[0][0]) < FILES_EVERY_MS:
             return
+        remove_content(self._services)
         lost = want_lost_files(db, self._services.storage)
         with db.write() as conn:
             db.upsert(conn, SettingRow, [{"name": FILES_LOOKED, "value": str(now)}])

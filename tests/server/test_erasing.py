@@ -14,11 +14,14 @@ from fieldapp.domain.fold import FOLD_VERSION
 from fieldapp.domain.problem import Problem
 from fieldapp.server.answers import Refused
 from fieldapp.server.erasing import erase_customer
+from fieldapp.server.file_storage import FolderStorage
+from fieldapp.server.files import Files
 from fieldapp.server.importing import import_export
 from fieldapp.server.receiving import writer
 from fieldapp.server.services import ServerServices
+from fieldapp.server.upkeep import Upkeep
 from fieldapp.store.exported import file_lines
-from fieldapp.store.tables import DocumentRow, EntryRow, JobRow, LogRow, QuarantineRow, StreamStateRow
+from fieldapp.store.tables import DocumentRow, EntryRow, FileRow, JobRow, LogRow, QuarantineRow, StreamStateRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.protocol import from_wire
 from tests.server.office import LOG, Office, entry_of
@@ -145,3 +148,39 @@ def test_open_jobs_are_named(office: Office, services: ServerServices) -> None:
     with pytest.raises(Problem, match="J-1"):
         erase_customer(services, "c-1")
     assert everything(services.db, EntryRow) == [row for row in everything(services.db, EntryRow) if row["body"] is not None]
+
+
+def test_what_is_put_together_while_it_is_erased_goes_as_well(office: Office, services: ServerServices) -> None:
+    stream, who, photo = closed_job(office, 1), office.enrol("tech-1"), b"her face"
+    name = hashlib.sha256(photo).hexdigest()
+    files = (FileRef(name, len(photo), "a.jpg"),)
+    office.push(who, entry_of(who, stream, steps.FileAttached(name, len(photo), "a.jpg"), files=files))
+    services.files.put_part(name, "0", photo)
+
+    class Slow(FolderStorage):
+        """The erasure comes between the file's place and its row."""
+
+        def assemble(self, sha256: str, parts: int) -> bool:
+            done = super().assemble(sha256, parts)
+            assert erase_customer(services, "c-1").files == 1
+            return done
+
+    slow = Slow(services.settings.files_dir)
+    Files(services.db, slow, largest=1 << 20).complete(name)
+    assert not slow.has(name)
+    assert [row["state"] for row in everything(services.db, FileRow)] == ["erased"]
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_content_that_a_crash_left_after_an_erasure_goes_later(office: Office, services: ServerServices, again: bool) -> None:
+    stream, who, photo = closed_job(office, 1), office.enrol("tech-1"), b"her face"
+    name = hashlib.sha256(photo).hexdigest()
+    files = (FileRef(name, len(photo), "a.jpg"),)
+    office.push(who, entry_of(who, stream, steps.FileAttached(name, len(photo), "a.jpg"), files=files))
+    assert erase_customer(services, "c-1").files == 1
+    services.storage.put_whole(name, [photo])  # as where the power goes before it is removed
+    if again:
+        assert erase_customer(services, "c-1").files == 0
+    else:
+        Upkeep(services).round()
+    assert not services.storage.has(name)
