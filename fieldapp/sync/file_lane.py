@@ -94,6 +94,7 @@ class FileLane(msgspec.Struct, frozen=True):
     progress. piece: bytes of the next request. ceiling: what something on the way lets through at most. carried: bytes of the
     request in flight. yields: how often in a row facts went first. words: why all files wait. vain: the last request brought
     nothing, so the next one keeps its distance, whatever it is about. renewing: the last answer was that the token has expired.
+    troubled: what was to be carried out here did not work since the last look that did.
     """
 
     seed: int
@@ -114,6 +115,7 @@ class FileLane(msgspec.Struct, frozen=True):
     words: str = ""
     vain: bool = False
     renewing: bool = False
+    troubled: bool = False
 
 
 FileStep = tuple[FileLane, tuple[FileEffect, ...]]
@@ -140,11 +142,13 @@ def file_step(lane: FileLane, event: FileEvent) -> FileStep:
         case m.TimerFired() if lane.phase == "asking" and event.now >= lane.wake:
             return _answered(lane, event.now, m.Fault("timeout", "the server did not answer in time"))
         case FilesLooked() if lane.phase == "local":
-            return _decide(lane, event)
+            return _decide(_new(lane, troubled=False), event)
         case m.Answered() if lane.phase == "asking" and event.number == lane.number:
             return _answered(lane, event.now, event.answer)
-        case m.Troubled() if lane.phase == "local":
-            return _aside(lane, event.now, event.words)
+        case m.Troubled() if lane.phase == "local" and not lane.troubled:
+            return _aside(_new(lane, troubled=True), event.now, event.words)
+        case m.Troubled() if lane.phase == "local":  # looking itself does not work: without a wait nothing else would be done
+            return _back_off(lane, event.now, None, event.words)
     return lane, ()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from fieldapp.domain.problem import Problem
@@ -48,9 +49,10 @@ class FileDesk:
     def items(self) -> tuple[FileItem, ...]:
         """What only this device has, the small ones first; then what is named but not here. What was erased goes from the disk."""
         for file in self._replica.files_waiting(ERASED):
-            for path in (self._folder / file.sha256, self._part(file.sha256)):
-                path.unlink(missing_ok=True)
-            self._replica.forget_file(file.sha256)
+            with suppress(OSError, Problem):  # somebody holds it open, or the disk is full: the next look tries again
+                for path in (self._folder / file.sha256, self._part(file.sha256)):
+                    path.unlink(missing_ok=True)
+                self._replica.forget_file(file.sha256)
         out = [FileItem(file.sha256, file.size, self._place(file.sha256), file.size) for file in self._replica.files_waiting()]
         for file in self._replica.files_waiting("wanted"):
             part = self._part(file.sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import socket
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from fieldapp.domain.problem import Problem
 from fieldapp.sync import messages as m
 from fieldapp.sync.addresses import checked_url, tls_words, trusted
 from fieldapp.sync.packing import Packed, pack
@@ -73,7 +75,7 @@ class Transport:
         ca_file, proxy: settings of the company; without `proxy` the environment decides. wall: this machine's clock, ms UTC.
 
     Raises:
-        Problem: `bad-url`, `plain-http`, `ca-file-unusable`.
+        Problem: `bad-url`, `plain-http`, `ca-file-unusable`, `bad-config` (the proxy).
     """
 
     def __init__(
@@ -104,16 +106,25 @@ class Transport:
         verify = trusted(ca_file) if self.url.startswith("https:") else False
         limits = self._timeouts
         direct = not proxy and (here or not getproxies().keys() & {"http", "https", "all"})
-        self._client = httpx.Client(
-            base_url=self.url + "/v1/",
-            transport=Reaching(verify, _SOCKET) if direct else None,
-            verify=verify,
-            proxy=proxy or None,
-            trust_env=not here,
-            follow_redirects=False,
-            timeout=httpx.Timeout(limits.read, connect=limits.connect),
-            headers={"User-Agent": f"fieldapp/{app_version or '0'}", "Accept-Encoding": "gzip"},
-        )
+        if proxy and "://" not in proxy:
+            proxy = f"http://{proxy}"  # as every browser takes it
+        try:
+            self._client = httpx.Client(
+                base_url=self.url + "/v1/",
+                transport=Reaching(verify, _SOCKET) if direct else None,
+                verify=verify,
+                proxy=proxy or None,
+                trust_env=not here,
+                follow_redirects=False,
+                timeout=httpx.Timeout(limits.read, connect=limits.connect),
+                headers={"User-Agent": f"fieldapp/{app_version or '0'}", "Accept-Encoding": "gzip"},
+            )
+        except (ValueError, ImportError, httpx.InvalidURL) as error:  # of the setting, or of the environment
+            raise Problem(
+                "bad-config",
+                f"The proxy to the server cannot be used ({error}).",
+                "It looks like http://proxy.example.com:8080. See FIELDAPP_PROXY, device.proxy, HTTPS_PROXY and ALL_PROXY.",
+            ) from error
 
     def close(self) -> None:
         """Break off whatever is in flight."""
@@ -228,6 +239,9 @@ class Transport:
         try:
             with Path(request.path).open("rb") as file:
                 size = file.seek(0, os.SEEK_END)
+                if not offset + request.start:  # spoiled by the disk it would be refused at its end, and sent whole again, for ever
+                    file.seek(0)
+                    size = size if hashlib.file_digest(file, "sha256").hexdigest() == request.sha256 else -1
                 file.seek(offset + request.start)
                 data = file.read(wanted)
         except OSError as error:

@@ -118,7 +118,7 @@ def test_a_file_that_the_disk_spoiled_is_named_and_can_be_given_up(photos: Path,
     """Of its size, and another one: the server refuses it each time, for ever."""
     spoil(technician, photos / "photo1.jpg")
     technician("attach", JOB, "-", str(photos / "photo2.jpg")).refused("attached to this job already")
-    sync = technician("sync").refused("What arrived is not the file that was announced.")
+    sync = technician("sync").refused("the file photo1.jpg is not what it was when it was recorded")
     assert f"photo1.jpg of {JOB} is gone from this device's folder, or damaged there" in sync.err
     assert "fieldapp outbox give-up photo1.jpg" in sync.err
     assert "Safe to leave         no: a file is gone." in technician("outbox").good().out

@@ -43,6 +43,20 @@ LARGE = FileItem("b" * 64, 2 * PART_BYTES + 1, "/x/b", 2 * PART_BYTES + 1)
 WANTED = FileItem("c" * 64, PART_BYTES + 5, "/x/c", 0, fetch=True)
 
 
+def test_looking_that_does_not_work_is_tried_again_later() -> None:
+    """A database that cannot be read, a folder that cannot be: without a wait nothing else would be done, facts neither."""
+    lane, effects = file_step(FileLane(1), m.Started(0))
+    for now in (0, 60_000):
+        for _ in range(3):
+            if effects == (LookFiles(),):
+                lane, effects = file_step(lane, m.Troubled(now, "the disk is full"))
+        (arm,) = effects
+        assert isinstance(arm, m.Arm)
+        assert arm.at >= now + GAP_MS
+        lane, effects = file_step(lane, m.TimerFired(arm.at))
+    assert effects == (LookFiles(),)
+
+
 class Hand:
     def __init__(self, *items: FileItem) -> None:
         self.now, self.items, self.busy = 1_000, items, False

@@ -309,6 +309,20 @@ def test_a_ca_file_that_cannot_be_read_is_said_at_once(tmp_path: Path) -> None:
         assert caught.value.code == "ca-file-unusable"
 
 
+@pytest.mark.parametrize("where", ["FIELDAPP_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize("proxy", ["socks5://proxy.example.com:1080", "htp://proxy.example.com"])
+def test_a_proxy_that_cannot_be_used_is_said_at_once(monkeypatch: pytest.MonkeyPatch, where: str, proxy: str) -> None:
+    if where == "ALL_PROXY":
+        monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(Problem, match="proxy to the server cannot be used") as caught:
+        Transport("https://fieldapp.example.com", proxy=proxy if where != "ALL_PROXY" else "")
+    assert caught.value.code == "bad-config"
+
+
+def test_a_proxy_is_named_as_browsers_take_it() -> None:
+    Transport("https://fieldapp.example.com", proxy="proxy.example.com:8080").close()
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A self-signed certificate for `localhost` with its key, made by OpenSSL."""
