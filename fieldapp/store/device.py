@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 from sqlalchemy import Connection, delete, func, select, update
@@ -62,6 +63,7 @@ from fieldapp.store.tables import (
 )  # fmt: skip
 from fieldapp.store.taking_over import TakenOver, sort_out
 
+ResultT = TypeVar("ResultT")
 _JOB_COLUMNS = tuple(column.name for column in table_of(JobRow).columns)
 _JOB = f"SELECT {', '.join(_JOB_COLUMNS)} FROM jobs WHERE stream = ?"
 
@@ -299,14 +301,31 @@ class DeviceReplica:
         return self._outgoing(entries, size) if run is not None and self._mended(run.entries) else run
 
     def _outgoing(self, entries: int, size: int) -> Run | None:
+        return self._reading(lambda conn, checked: self._lines.outgoing(conn, entries, size, checked=checked))
+
+    def _reading(self, look: Callable[[Connection, bool], ResultT]) -> ResultT:
+        """What `look` finds; where it comes across an envelope that a bad disk spoiled, after that was mended from the journal.
+        What nothing mends is offered as it is, as far as it can be read."""
+        try:
+            with many_at_once(), self._db.read() as conn:
+                return look(conn, True)
+        except Problem as problem:
+            if problem.code != "bad-entry":
+                raise
+        with suppress(Problem), self._both, self._db.write() as conn:
+            healed = self._heal(conn, self._journal.read().entries)
+            logs = {stream: entry.envelope.log for entry in healed for stream in entry.envelope.streams}
+            refresh_jobs(self._db, conn, logs, self.identity.role)
         with many_at_once(), self._db.read() as conn:
-            return self._lines.outgoing(conn, entries, size)
+            return look(conn, False)
 
     def following(self, run: Run, entries: int, size: int) -> Run | None:
         """What is to be sent after a run that is on its way, as `outgoing` will say once that is received; None where that is
         nothing, or something of another log."""
         with many_at_once(), self._db.read() as conn:
             found = self._lines.following(conn, run, entries, size)
+            if found is not None and not self._lines.fits(conn, found):
+                return None
         # what a bad disk spoiled is mended by the look that comes to it, as `standing` does
         return None if found is None or any(spoiled(entry) for entry in found.entries) else found
 
@@ -318,11 +337,13 @@ class DeviceReplica:
         return found
 
     def _standing(self, entries: int, size: int, backfills: int, settings: Sequence[str]) -> Standing:
-        with many_at_once(), self._db.read() as conn:
+        def look(conn: Connection, checked: bool) -> Standing:
             return Standing(
-                self._lines.outgoing(conn, entries, size), self._lines.heads(conn), self._cursors(conn),
+                self._lines.outgoing(conn, entries, size, checked=checked), self._lines.heads(conn), self._cursors(conn),
                 (*self._doubted(conn, backfills), *self._backfills(conn, backfills)), self._settings(conn, settings),
             )  # fmt: skip
+
+        return self._reading(look)
 
     def _mended(self, entries: Iterable[Entry]) -> bool:
         """Put the journal's copy in the place of those of these entries that no longer fit their hash: no server could read them.
@@ -576,14 +597,18 @@ class DeviceReplica:
                 self._erase_beside()
         return Started(len(missing), restored, tuple(content.damaged))
 
-    def _heal(self, conn: Connection, entries: Iterable[Entry]) -> None:
-        """What a bad disk made of an unsent entry in the database gives way to the journal's, which fits its hashes."""
+    def _heal(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
+        """What a bad disk made of an unsent entry in the database gives way to the journal's, which fits its hashes. Returns those
+        that were mended."""
+        healed = []
         read = "SELECT raw, body FROM entries WHERE id = ?"
         for entry in entries:
             for raw, body in self._db.rows(conn, read, (entry.id,)):
                 if (raw, body) != (entry.raw, entry.body_raw) and body is not None:
                     changed = (entry.raw, entry.body_raw, entry.hash, entry.id)
                     self._db.run(conn, "UPDATE entries SET raw = ?, body = ?, hash = ? WHERE id = ?", changed)
+                    healed.append(entry)
+        return healed
 
     def _missing(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
         wanted = {entry.id: entry for entry in entries}

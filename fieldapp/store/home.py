@@ -13,6 +13,7 @@ desk.json        what the server said of the desk when the office last asked (se
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -101,8 +102,21 @@ class Home:
             ) from error
 
     def save_identity(self, identity: Identity) -> None:
+        """
+        Raises:
+            Problem: `disk-full`, `home-unusable`; the one before is still there.
+        """
         self.prepare()
-        write_durably(self.identity_file, msgspec.json.format(msgspec.json.encode(identity)))
+        try:
+            write_durably(self.identity_file, msgspec.json.format(msgspec.json.encode(identity)))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise _unusable(self.path, error) from error
+            raise Problem(
+                "disk-full",
+                "The disk is full or takes no more, so this was not saved.",
+                "Everything saved before is safe. Make room and save again.",
+            ) from error
 
     @contextmanager
     def locked(self, what: str, wait: float = LOCK_WAIT_S) -> Iterator[None]:

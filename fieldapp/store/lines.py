@@ -70,8 +70,8 @@ class Lines:
 
     def become(self, identity: Identity) -> None:
         """The same device and person, in another role or branch."""
+        self._remember(identity)  # first: where the disk does not take it, it is told once more
         self.identity = identity
-        self._remember(identity)
 
     def take(self, conn: Connection, entries: Sequence[Entry], now: int) -> list[bytes]:
         """Give entries of one log the next positions of its open epoch. Returns their journal lines."""
@@ -117,8 +117,7 @@ class Lines:
         for entry, outcome, reason in decided:
             known = (outcome, reason, name, entry)
             execute("UPDATE own_entries SET outcome = ?, reason = ? WHERE epoch = ? AND entry_id = ?", known)
-        self.identity = msgspec.structs.replace(self.identity, epochs={**self.identity.epochs, log: name})
-        self._remember(self.identity)
+        self.become(msgspec.structs.replace(self.identity, epochs={**self.identity.epochs, log: name}))
         return name
 
     def doubt(self, conn: Connection, log: str) -> None:
@@ -132,8 +131,7 @@ class Lines:
 
     def seal(self) -> None:
         """Nothing is written after this."""
-        self.identity = msgspec.structs.replace(self.identity, sealed=True)
-        self._remember(self.identity)
+        self.become(msgspec.structs.replace(self.identity, sealed=True))
 
     def _epochs_in_order(self, conn: Connection, log: str) -> list[str]:
         """Epochs of a log, each after the one it followed."""
@@ -189,12 +187,30 @@ class Lines:
 
     # --- On the way to the server -----------------------------------------------------------------------------------------------
 
-    def outgoing(self, conn: Connection, limit: int, size: int) -> Run | None:
+    def outgoing(self, conn: Connection, limit: int, size: int, *, checked: bool = True) -> Run | None:
+        """
+        Args:
+            checked: hold the entries against the chain that was written with them.
+
+        Raises:
+            Problem: `bad-entry`, of one whose envelope a bad disk has spoiled.
+        """
         name = self._oldest_unsent(conn)
         if name is None:
             return None
         (acked,) = plain(conn).execute("SELECT acked_seq FROM epochs WHERE epoch = ?", (name,)).fetchone()
-        return self._run(conn, name, acked, limit, size)
+        run = self._run(conn, name, acked, limit, size)
+        if checked and not self.fits(conn, run):
+            raise Problem("bad-entry", "An entry that is to be sent is not what was recorded: the disk may be failing.")
+        return run
+
+    def fits(self, conn: Connection, run: Run) -> bool:
+        """Whether the entries of a run are what the chain says: one flipped bit could make it the work of another job."""
+        chain, seq = run.prev_hash, run.from_seq - 1
+        for entry in run.entries:
+            seq += 1
+            chain = chain_hash(chain, seq, entry.hash)
+        return chain == self._hash_at(conn, run.epoch, seq)
 
     def following(self, conn: Connection, run: Run, limit: int, size: int) -> Run | None:
         """What `outgoing` will give once this run is received; None where that is nothing, or of another epoch."""

@@ -10,13 +10,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fieldapp.domain.entry import chain_hash
+from fieldapp.domain.documents import Person
+from fieldapp.domain.entry import Envelope, Moment, chain_hash, encode, write_entry
 from fieldapp.domain.entry_types import steps, work
+from fieldapp.domain.entry_types.reference import PersonRecorded
 from fieldapp.domain.fold import state_bytes
 from fieldapp.domain.problem import Problem
 from fieldapp.store.database import Database
 from fieldapp.store.journal import Journal, parse_journal
-from fieldapp.store.rows import Draft
+from fieldapp.store.rows import Draft, Page, Row
 from fieldapp.store.server import ServerReplica
 from fieldapp.store.tables import EntryRow, EpochRow, LogRow, OwnEntryRow
 from tests.store.devices import Device, MakeDevice
@@ -345,3 +347,36 @@ def test_states_folded_by_other_rules_are_folded_again_at_the_start(device: Devi
 def received(db: Database) -> list[str]:
     """Entries that the server has, in the order of its log."""
     return [row["entry_id"] for row in everything(db, LogRow) if row["kind"] == "entry"]
+
+
+def test_where_the_identity_cannot_be_written_nothing_is_recorded_and_that_is_said(make_device: MakeDevice) -> None:
+    """The first entry of a log opens a line of writing, which is noted beside the journal first."""
+    device = make_device("d-boss", "p-mei", "supervisor")
+    in_the_way = device.home.identity_file.with_name("device.json.new")
+    in_the_way.mkdir()
+    with pytest.raises(Problem) as caught:
+        device.say(created())
+    assert caught.value.code == "home-unusable"
+    assert everything(device.db, OwnEntryRow) == []
+    in_the_way.rmdir()
+    device.say(created())
+    assert device.findings() == ()
+
+
+def test_another_branch_that_could_not_be_noted_is_noted_when_the_page_comes_again(make_device: MakeDevice) -> None:
+    device = make_device("d-boss", "p-mei", "supervisor")
+    body = PersonRecorded(Person("p-mei", "Mei", "dispatcher", "b2"))
+    name = "01a20290-72f6-73c5-a4a7-d9e775518050"
+    envelope = Envelope(
+        id=name, log="org", stream="person:p-mei", type=body.NAME, author="server", device="server", group=name,
+        at=Moment(START_MS, skew=0), body="",
+    )  # fmt: skip
+    page = Page((Row("org", 1, START_MS, write_entry(envelope, encode(body))),), {"org": "1:abcdabcd"}, (("org", "*", 0),))
+    in_the_way = device.home.identity_file.with_name("device.json.new")
+    in_the_way.mkdir()
+    with pytest.raises(Problem):
+        device.replica.receive(page)
+    in_the_way.rmdir()
+    device.replica.receive(page)
+    device.restart()
+    assert (device.replica.identity.role, device.replica.identity.log) == ("dispatcher", "b2")

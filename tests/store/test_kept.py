@@ -19,7 +19,7 @@ from fieldapp.store.journal import parse_journal
 from fieldapp.store.kept import KEPT_MS, Kept
 from fieldapp.store.rows import Head
 from fieldapp.store.server import ServerReplica
-from fieldapp.store.tables import EpochRow, LogRow
+from fieldapp.store.tables import EntryRow, EpochRow, LogRow
 from tests.store.devices import Device, MakeDevice
 from tests.store.pens import START_MS, created, everything, step
 
@@ -502,3 +502,22 @@ def test_the_last_line_is_found_whatever_its_length(tmp_path: Path, device: Devi
     assert [end and end.id for end in found.ends()] == [entry, first.id]
     found.segments()[0].write_bytes(b"torn")
     assert [end and end.id for end in found.ends()] == [None, first.id]
+
+
+@pytest.mark.parametrize(
+    ("recorded", "spoiled"),
+    [('"stream":"job:1"', '"stream"8"job:1"'), ('"stream":"job:1"', '"stream":"job:9"'), ('{"wall":1', '{"wall":3')],
+)
+def test_an_envelope_that_the_disk_spoiled_is_mended_from_the_journal_before_it_is_sent(
+    device: Device, new_server: Callable[[], ServerReplica], recorded: str, spoiled: str
+) -> None:
+    """One bit, and nothing could be sent any more, or it is the work of another job."""
+    ids = [*device.say(created()).entries, *note(device), *note(device)]
+    with device.db.write() as conn:
+        change = "UPDATE entries SET raw = CAST(replace(raw, ?, ?) AS BLOB) WHERE id = ?"
+        conn.exec_driver_sql(change, (recorded, spoiled, ids[1]))
+    server = new_server()
+    device.push(server)
+    assert placed(server) == ids
+    assert {row["stream"] for row in everything(server._db, EntryRow)} == {"job:1"}
+    assert device.findings() == ()
