@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fieldapp.domain.entry import read_entry
 from fieldapp.domain.problem import Problem
 from fieldapp.store.queries.log import LogLine
 from fieldapp.store.queries.reader import Reader
-from fieldapp.sync.protocol import AsideBytes
+
+
+class Bytes(Protocol):
+    """What the server says of bytes that lie aside: hash, the bytes as text, why they cannot stand, when they came (ms UTC)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def why_not(self) -> str: ...
+    @property
+    def received_at(self) -> int: ...
 
 
 class AsideRecord(NamedTuple):
@@ -20,7 +32,7 @@ class AsideRecord(NamedTuple):
     number: str
 
 
-def aside_record(reader: Reader, one: AsideBytes) -> AsideRecord | None:
+def aside_record(reader: Reader, one: Bytes) -> AsideRecord | None:
     """The record that these bytes are; None where they cannot be read, or are too many to have come here as a whole."""
     raw = one.text.encode("utf-8", "replace")
     if one.why_not or hashlib.sha256(raw).hexdigest() != one.id:
