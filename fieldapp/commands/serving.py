@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import OK, Command
@@ -73,7 +75,12 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
             out.line(f"  log       {settings.log_file}")
             if settings.backup_dir is not None:
                 out.line(f"  backups   every {settings.backup_hours} h to {settings.backup_dir}")
-            if warning := where_words(settings):
+            if settings.backup_dir is not None and (wrong := _not_writable(settings.backup_dir)):
+                out.line(
+                    f"  NOTE      Nothing can be written there now ({wrong}), so there are no backups until that is mended; it is "
+                    "tried again every few minutes."
+                )
+            elif warning := where_words(settings):
                 out.line(f"  NOTE      {warning}")
             out.line("  ctrl+c stops it")
         out.flush()
@@ -81,6 +88,16 @@ def _serve(arguments: argparse.Namespace, out: Output) -> int:
 
     run_server(settings, on_ready=ready)
     return OK
+
+
+def _not_writable(folder: Path) -> str:
+    """Why backups cannot be written to a folder; '' where they can. It is made where it is not there, as the first backup does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or type(error).__name__
 
 
 def shown_database(url: str) -> str:

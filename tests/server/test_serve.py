@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 import signal
 import socket
 import ssl
@@ -59,9 +60,10 @@ def test_it_serves_until_told_to_stop_and_says_nothing_on_the_screen(
     assert (tmp_path / "server").stat().st_mode & 0o077 == 0
 
 
-def test_it_says_at_the_start_that_it_makes_no_backups(tmp_path: Path) -> None:
+def said_at_the_start(tmp_path: Path, **environment: str) -> str:
     words = [sys.executable, "-m", "fieldapp", "serve", "--server-home", str(tmp_path / "server"), "--port", "0"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8") as started:
+    known = {**os.environ, **environment}
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=known) as started:
         assert started.stdout is not None
         said = ""
         while "ctrl+c" not in said:
@@ -69,9 +71,20 @@ def test_it_says_at_the_start_that_it_makes_no_backups(tmp_path: Path) -> None:
             assert line, said
             said += line
         started.terminate()
-    (note,) = [line for line in said.splitlines() if "NOTE" in line]
+    return said
+
+
+def test_it_says_at_the_start_that_it_makes_no_backups(tmp_path: Path) -> None:
+    (note,) = [line for line in said_at_the_start(tmp_path).splitlines() if "NOTE" in line]
     assert "makes no backups by itself" in note
     assert "server.backup_dir" in note
+
+
+def test_it_says_at_the_start_that_backups_cannot_be_written_where_they_should_go(tmp_path: Path) -> None:
+    (tmp_path / "disk").write_text("not mounted")
+    said = said_at_the_start(tmp_path, FIELDAPP_SERVER_BACKUP_DIR=str(tmp_path / "disk"))
+    (note,) = [line for line in said.splitlines() if "NOTE" in line]
+    assert "Nothing can be written there now (File exists), so there are no backups until that is mended" in note
 
 
 def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
