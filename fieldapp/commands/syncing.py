@@ -99,12 +99,15 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
     from fieldapp.commands.shapes import outbox_shape, why_words
     from fieldapp.services.lost_files import lost_files, lost_names
+    from fieldapp.services.unsent import only_in_journal
     from fieldapp.store.queries.outbox import backed_up, outbox
     from fieldapp.store.queries.own import given_up_files, job_files, own_places
 
     with reading(arguments.home) as device:
         box, safe = outbox(device.reader), backed_up(device.reader)
-        box = msgspec.structs.replace(box, settled=len(own_places(device.reader)["settled"]))  # without what is refused
+        second = only_in_journal(device.home, device.identity, device.reader)
+        settled = len(own_places(device.reader)["settled"])  # without what is refused
+        box = msgspec.structs.replace(box, settled=settled, unsent=box.unsent + second)
         lost = lost_files(device.home, device.reader, closely=True)
         files_of = job_files(device.reader, lost=frozenset(file.sha256 for file in lost))
         waiting, size = box.files_waiting - len(lost), box.file_bytes - sum(file.size for file in lost)
@@ -114,6 +117,8 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
             return OK
         files = f"{waiting} files ({size:,} bytes)" if waiting else "no files"
         out.line(f"Only on this device   {box.unsent} entries, {files}")
+        if second:
+            out.line(f"In the second copy    {second} of them; the database has been put back to an earlier day: fieldapp sync")
         if lost:
             out.line(f"Gone                  {_lost_words(lost)}")
         if given_up:

@@ -244,3 +244,21 @@ def test_the_administrator_reads_of_which_job_files_are_missing(photos: Path, se
     said = admin("admin", "files").good().out
     assert JOB in said
     assert "job:" not in said
+
+
+def test_what_only_the_second_copy_has_makes_it_unsafe_to_leave(server: LiveServer, technician: Device) -> None:
+    """The database was put back to an earlier day, the journal beside it was not."""
+    before = technician.home.parent / "before"
+    shutil.copytree(technician.home / "data", before)
+    technician("note", JOB, "the valve is stuck").good()
+    shutil.rmtree(technician.home / "data")
+    shutil.copytree(before, technician.home / "data")
+    box = technician("outbox", "--json").json
+    assert (box["unsent"], box["safe_to_leave"]) == (1, False)
+    said = technician("outbox").good().out
+    assert "In the second copy    1 of them; the database has been put back to an earlier day: fieldapp sync" in said
+    assert "Safe to leave         no: run fieldapp sync" in said
+    technician("sync").good()
+    assert technician("outbox", "--json").json["safe_to_leave"] is True
+    assert "second copy" not in technician("outbox").good().out
+    assert technician("log", JOB, "--json").json[-1]["body"]["text"] == "the valve is stuck"
