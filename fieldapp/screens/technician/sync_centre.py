@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
+from fieldapp.domain.decision_words import STANDS
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
 from fieldapp.outcome_words import LANES, WHAT_TO_DO, decision_told, what_to_do
@@ -231,6 +232,8 @@ class SyncCentreScreen(FieldScreen):
             return self._draw_file(row, width)
         assert isinstance(row, OwnLine)
         glyph, _word, colour = LANE[row.section]
+        if row.section == "settled" and row.decision is not None and row.decision.verb not in STANDS:
+            glyph, colour = "≠", "$text-muted"  # settled, but not what stands
         when = day_time(row.saved)
         number = safe_text(row.short).truncate(9, ellipsis=True, pad=True)
         what = self._stories[row.stream].what(row.line).truncate(max(8, width - 16 - len(when)), ellipsis=True, pad=True)

@@ -157,6 +157,7 @@ async def test_the_author_sees_the_decision_in_the_sync_centre(desk: BranchOnDis
         words = " ".join(shown(app).split())
         assert "The office decided that the other one stands." in words
         assert "Petra Lindner: the second gauge is broken" in words
+        assert f"≠ {JOB} " in words, "in the list it does not look as if it stood"
 
 
 async def test_the_job_itself_says_what_waits_and_what_was_decided(desk: BranchOnDisk) -> None:
