@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import FAILED, OK, Command
 from fieldapp.commands.output import Output
-from fieldapp.commands.serving import server_options, settings_of, shown_database
+from fieldapp.commands.serving import of_a_server, server_options, settings_of, shown_database
 from fieldapp.settings import typed_path
 from fieldapp.store.queries.jobs import CLOSED
 
@@ -34,11 +34,12 @@ def opened(arguments: argparse.Namespace, *, make: bool = False) -> Iterator[Ser
         _refuse_missing(settings)
     from fieldapp.server.services import open_server
 
-    services = open_server(settings)
-    try:
-        yield services
-    finally:
-        services.close()
+    with of_a_server():
+        services = open_server(settings)
+        try:
+            yield services
+        finally:
+            services.close()
 
 
 def _refuse_missing(settings: ServerSettings) -> None:
@@ -240,6 +241,7 @@ def _file_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the backup")
 
 
+@of_a_server()
 def _backup(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.server.backup import backup
 
@@ -292,6 +294,7 @@ def _import(arguments: argparse.Namespace, out: Output) -> int:
     return OK if found.whole else FAILED
 
 
+@of_a_server()
 def _verify(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.commands.findings import show_findings
     from fieldapp.server.file_storage import FolderStorage

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import OK, Command
 from fieldapp.commands.output import Output
+from fieldapp.domain.problem import Problem
 from fieldapp.settings import typed_path
 
 if TYPE_CHECKING:
@@ -50,6 +53,26 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="processes that serve (1); more need PostgreSQL")
 
 
+@contextmanager
+def of_a_server() -> Iterator[None]:
+    """What is damaged inside is a server's database: what helps is its backup, not the journal and the doctor of a device.
+
+    Raises:
+        Problem: what was raised inside, `database-damaged` with another hint.
+    """
+    try:
+        yield
+    except Problem as problem:
+        if problem.code != "database-damaged":
+            raise
+        hint = (
+            "Nothing was changed; keep the file. Stop the server and put the newest backup in its place: fieldapp admin restore "
+            "FILE --replace. Devices offer again what it does not hold."
+        )
+        raise Problem(problem.code, problem.message, hint) from problem
+
+
+@of_a_server()
 def _serve(arguments: argparse.Namespace, out: Output) -> int:
     settings = settings_of(
         arguments,

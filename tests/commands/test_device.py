@@ -272,3 +272,16 @@ def test_whoever_moves_to_another_branch_leaves_jobs_behind_that_are_named(serve
     assert JOB in left
     assert "J-1042" not in left, "it is done"
     assert "note:" not in admin(*moved, "bre").good().out
+
+
+def test_a_servers_database_that_cannot_be_read_is_restored_and_not_given_to_the_doctor(tmp_path: Path) -> None:
+    home = tmp_path / "own-server"
+    admin = Commands("--server-home", str(home))
+    admin("admin", "init").good()
+    admin("admin", "backup", str(tmp_path / "kept.zip")).good()
+    (home / "server.db").write_bytes(b"\x07" * 8192)
+    for words in (("admin", "verify"), ("admin", "files"), ("admin", "backup", str(tmp_path / "other.zip")), ("serve",)):
+        said = admin(*words).refused("fieldapp admin restore FILE --replace")
+        assert "doctor" not in said.err
+    admin("admin", "restore", str(tmp_path / "kept.zip"), "--replace").good()
+    assert "All is whole" in admin("admin", "verify").good().out
