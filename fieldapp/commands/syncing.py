@@ -99,7 +99,7 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.bootstrap import reading
     from fieldapp.commands.shapes import outbox_shape, why_words
     from fieldapp.services.lost_files import lost_files, lost_names
-    from fieldapp.services.unsent import only_in_journal
+    from fieldapp.services.second_copy import only_in_journal
     from fieldapp.store.queries.outbox import backed_up, outbox
     from fieldapp.store.queries.own import given_up_files, job_files, own_places
 
