@@ -19,9 +19,29 @@ from tests.server.processes import ToldTime, carried_to_postgres, several_proces
 pytestmark = pytest.mark.postgres
 
 
-def a_connection_for_each_request(server: LiveServer) -> httpx.Client:
-    limits = httpx.Limits(max_keepalive_connections=0)
-    return httpx.Client(base_url=server.url, timeout=30, trust_env=False, limits=limits)
+class ByTurns(httpx.BaseTransport):
+    """Every second request goes to the other one of two processes: left alone, a kernel may give one of them all connections."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._turn, self._opened = url, 0, list[httpx.HTTPTransport]()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._turn += 1
+        for _ in range(500):
+            connection = httpx.HTTPTransport(trust_env=False)
+            self._opened.append(connection)
+            metrics = connection.handle_request(httpx.Request("GET", f"{self._url}/metrics", extensions=request.extensions))
+            if f"fieldapp_worker {1 + self._turn % 2}.0" in metrics.read().decode():
+                return connection.handle_request(request)
+        raise AssertionError("one of two processes never answers")
+
+    def close(self) -> None:
+        for connection in self._opened:
+            connection.close()
+
+
+def by_turns(server: LiveServer) -> httpx.Client:
+    return httpx.Client(base_url=server.url, timeout=30, transport=ByTurns(server.url))
 
 
 def calls_of_each_worker(client: httpx.Client) -> dict[str, int]:
@@ -45,7 +65,7 @@ def test_several_processes_answer_as_one_answered(corpus: str, tmp_path: Path, p
     carried_to_postgres(folder / "server.sql.gz", postgres_url, tmp_path)
     with (
         several_processes(tmp_path / "server", postgres_url, clock=clock) as server,
-        a_connection_for_each_request(server) as client,
+        by_turns(server) as client,
     ):
         if corpus == "packed":
             wired, photo = packed_exchanges()
