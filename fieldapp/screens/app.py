@@ -28,7 +28,7 @@ from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
 from fieldapp.full_disk import full_disk
-from fieldapp.language import LANGUAGES, _, language, set_language
+from fieldapp.language import LANGUAGES, _, language, plural, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import EVERYWHERE, FieldModal, FieldScreen
 from fieldapp.screens.key_gate import KeyGate
@@ -38,6 +38,7 @@ from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT, Se
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.screens.tidying import EVERY_S, Tidying
+from fieldapp.store.queries.outbox import outbox
 from fieldapp.widgets.header import StatusHeader, SyncLine
 from fieldapp.widgets.safe_text import safe_text
 
@@ -144,6 +145,8 @@ class FieldApp(App[None]):
         self._sync_loop: SyncLoop | None = None
         self.sync_status: SyncStatus | None = None
         self._unsent: frozenset[str] = frozenset()
+        self._refused = 0
+        """Own work that does not stand, as far as the person has been told."""
         self._stale: set[FieldScreen] = set()
         self.keys = KeyGate(
             prefix=scanner_prefix, after=self.set_timer, scanned=self._scanned, released=self._typed_again,
@@ -194,6 +197,7 @@ class FieldApp(App[None]):
             return
         if not self.is_headless:
             self._tidying.begin()
+        self._refused = len(outbox(self.session.reader).refused)
         await self._open_writer()
         if self.session.identity.role in WHOLE_LOG and not self.session.closed:
             await asyncio.to_thread(self.session.read_ahead, self.now())
@@ -388,6 +392,22 @@ class FieldApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, FieldScreen):
                 screen.sync_moved()
+        if status.streams:
+            self._tell_refused()
+
+    def _tell_refused(self) -> None:
+        """Tell, wherever the person is, of own work that has just come back as not standing. A customer does not see it."""
+        if any(getattr(screen, "locked", False) for screen in self.screen_stack):
+            return
+        refused = len(outbox(self.session.reader).refused)
+        before, self._refused = self._refused, refused
+        if refused > before:
+            words = plural(
+                "{count} record of yours does not stand; the office decides. The sync centre (s) says why.",
+                "{count} records of yours do not stand; the office decides. The sync centre (s) says why.",
+                refused - before,
+            )
+            self.notify(words.format(count=refused - before), severity="warning", timeout=12, markup=False)
 
     def _unsent_streams(self) -> frozenset[str]:
         rows = self.session.reader.rows("SELECT DISTINCT stream FROM own_entries WHERE lane = 'unsent'")

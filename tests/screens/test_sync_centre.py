@@ -180,6 +180,27 @@ async def test_a_file_that_the_disk_spoiled_is_found_once_the_server_refuses_it(
         assert "gone from this device" not in shown(app)
 
 
+async def test_work_that_comes_back_as_not_standing_is_told_once_wherever_the_person_is(field_home: HomeOf) -> None:
+    home = field_home("tech-anna")
+    record(home, 3)
+    set_lanes(home, _1="settled/conflict")
+    app = home.app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app._opened, "ready")
+
+        def told() -> list[str]:
+            return [note.message for note in app._notifications if "not stand" in note.message]
+
+        app._heard(SyncStatus("online", since=1, streams=frozenset({"job:j-1053"})))
+        await pilot.pause()
+        assert told() == [], "it was known before"
+        set_lanes(home, _2="settled/conflict", _3="settled/held")
+        for _again in range(2):
+            app._heard(SyncStatus("online", since=1, streams=frozenset({"job:j-1053"})))
+            await until(pilot, lambda: len(told()) == 1, "told")
+        assert told() == ["2 records of yours do not stand; the office decides. The sync centre (s) says why."]
+
+
 async def test_it_follows_the_exchange_live(field_home: HomeOf) -> None:
     home = field_home("tech-anna")
     record(home, 2, photo=True)
