@@ -197,7 +197,7 @@ def _list_own(device: DeviceView, out: Output, entries: list[OwnLine]) -> None:
         why = why_words(device, "", shape["reason"])
         about = " ".join(part for part in (f"{why}." if why else "", shape["done"]) if part)
         what = f"{shape['type']} {shape['what']}"[:50]
-        rows.append([state, local_text(line.saved, zone), line.job, what, about])
+        rows.append([state, local_text(line.line.entry.envelope.corrected, zone), line.job, what, about])
     out.table(("LANE", "SAVED", "JOB", "WHAT", "WHAT BECAME OF IT"), rows)
     if len(entries) > len(shown):
         out.aside(f"{len(shown)} of {len(entries)} records shown; --json has them all.")

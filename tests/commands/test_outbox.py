@@ -262,3 +262,12 @@ def test_what_only_the_second_copy_has_makes_it_unsafe_to_leave(server: LiveServ
     assert technician("outbox", "--json").json["safe_to_leave"] is True
     assert "second copy" not in technician("outbox").good().out
     assert technician("log", JOB, "--json").json[-1]["body"]["text"] == "the valve is stuck"
+
+
+def test_after_a_clock_that_was_years_ahead_what_is_recorded_is_not_listed_with_that_time(technician: Device) -> None:
+    """The order of saving never goes back; what a person reads is when it was recorded."""
+    technician("note", JOB, "the clock is right again").good()
+    with sqlite3.connect(Home(technician.home).database_file) as connection:
+        connection.execute("UPDATE own_entries SET saved_at = ?", (4_102_444_800_000,))  # 2100-01-01
+    connection.close()
+    assert "2100-01-01" not in technician("outbox").good().out

@@ -234,7 +234,7 @@ class SyncCentreScreen(FieldScreen):
         glyph, _word, colour = LANE[row.section]
         if row.section == "settled" and row.decision is not None and row.decision.verb not in STANDS:
             glyph, colour = "≠", "$text-muted"  # settled, but not what stands
-        when = day_time(row.saved)
+        when = day_time(row.line.entry.envelope.corrected)  # `saved` never goes back, also after a clock that was a year ahead
         number = safe_text(row.short).truncate(9, ellipsis=True, pad=True)
         what = self._stories[row.stream].what(row.line).truncate(max(8, width - 16 - len(when)), ellipsis=True, pad=True)
         return Content.assemble((f"  {glyph} ", colour), number, " ", what, " ", (when, "$text-muted"), " ")
