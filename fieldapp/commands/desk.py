@@ -219,6 +219,8 @@ def _what_can_be_done(item: DeskItem) -> str:
 
 
 def _show_side(device: DeviceView, out: Output, title: str, lines: Sequence[LogLine]) -> None:
+    from fieldapp.commands.shapes import recorded_text
+    from fieldapp.domain.instant import zone_of
     from fieldapp.services.names import name_of_person
 
     out.line()
@@ -228,7 +230,7 @@ def _show_side(device: DeviceView, out: Output, title: str, lines: Sequence[LogL
         [
             [
                 line.entry.id[-SHOWN_ID:], name_of_person(device.documents, line.entry.envelope.author),
-                _local(device, line.entry.envelope.corrected) + (" ?" if line.entry.envelope.doubtful else ""),
+                recorded_text(line, zone_of(device.zone)),
                 _local(device, line.received_at or 0), line.entry.envelope.type, line.summary[:100],
             ]
             for line in lines

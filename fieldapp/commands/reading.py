@@ -223,6 +223,7 @@ def _log(arguments: argparse.Namespace, out: Output) -> int:
 
             out.json([log_line(line) for line in lines])
             return OK
+        from fieldapp.commands.shapes import recorded_text
         from fieldapp.domain.instant import local_text, zone_of
         from fieldapp.services.names import name_of_person
 
@@ -234,7 +235,7 @@ def _log(arguments: argparse.Namespace, out: Output) -> int:
             rows.append(
                 [
                     str(line.pos) if line.pos is not None else "-",
-                    local_text(envelope.corrected, zone, seconds=True) + (" ?" if envelope.doubtful else ""),
+                    recorded_text(line, zone, seconds=True),
                     local_text(line.received_at, zone, seconds=True) or "not yet",
                     name_of_person(device.documents, envelope.author),
                     envelope.type,

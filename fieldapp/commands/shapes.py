@@ -6,10 +6,12 @@ Instants are ISO 8601 in UTC with milliseconds. Titles are in the language of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 from fieldapp.domain.coverage import coverage_words
-from fieldapp.domain.instant import iso_utc
+from fieldapp.domain.entry import DOUBTFUL_SKEW_MS
+from fieldapp.domain.instant import iso_utc, local_text
 from fieldapp.domain.progress import StepPlace, blocks_completion, outline, progress_of
 from fieldapp.domain.promise import clocks
 from fieldapp.domain.words import say
@@ -137,6 +139,13 @@ def log_line(line: LogLine) -> dict[str, Any]:
         "outcome": line.outcome,
         "body": line.body_value(),
     }
+
+
+def recorded_text(line: LogLine, zone: tzinfo, *, seconds: bool = False) -> str:
+    """When it was recorded, with a question mark where a clock was wrong: by what was known then, or by the receipt before it."""
+    envelope = line.entry.envelope
+    before = line.received_at is not None and envelope.corrected - line.received_at > DOUBTFUL_SKEW_MS
+    return local_text(envelope.corrected, zone, seconds=seconds) + (" ?" if envelope.doubtful or before else "")
 
 
 def why_words(device: DeviceView, given_to: str, reason: str) -> str:

@@ -156,6 +156,8 @@ class Story:
         if skew is not None and abs(skew) > DOUBTFUL_SKEW_MS:
             words = _("clock {span} slow") if skew > 0 else _("clock {span} fast")
             parts.append(Content.styled("◷ " + words.format(span=span(abs(skew))), "$text-warning"))
+        elif line.received_at is not None and envelope.corrected - line.received_at > DOUBTFUL_SKEW_MS:
+            parts.append(Content.styled("◷ " + _("recorded after its receipt: a clock was wrong"), "$text-warning"))
         return Content(" · ").join(parts)
 
     # --- By type ------------------------------------------------------------------------------------------------------------------

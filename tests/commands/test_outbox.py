@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,20 @@ def test_after_a_clock_that_was_years_ahead_what_is_recorded_is_not_listed_with_
         connection.execute("UPDATE own_entries SET saved_at = ?", (4_102_444_800_000,))  # 2100-01-01
     connection.close()
     assert "2100-01-01" not in technician("outbox").good().out
+
+
+def test_what_was_recorded_after_its_receipt_is_marked_as_of_a_wrong_clock(
+    server: LiveServer, technician: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knew of the clock when it was recorded: the device had been offline since it was set wrong."""
+    technician("note", JOB, "by the right clock").good()
+    now = time.time_ns
+    with monkeypatch.context() as a_year_ahead:
+        a_year_ahead.setattr(time, "time_ns", lambda: now() + 365 * 86_400 * 10**9)
+        technician("note", JOB, "by the wrong clock").good()
+    technician("sync").good()
+    right, wrong = technician("log", JOB).good().out.splitlines()[-2:]
+    assert "by the right clock" in right
+    assert " ? " not in right
+    assert "by the wrong clock" in wrong
+    assert " ? " in wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from fieldapp.domain.job import JobState
@@ -16,10 +17,11 @@ from fieldapp.screens.office.open_points import ApproveAnywayScreen
 from fieldapp.screens.office.review import ReviewScreen
 from fieldapp.screens.office.review_job import ReviewJobScreen
 from fieldapp.screens.session import Session
+from fieldapp.screens.story import Story
 from fieldapp.screens.values import day_time
 from fieldapp.store.home import Home
 from fieldapp.store.queries.jobs import find_job
-from fieldapp.store.queries.log import LogLine
+from fieldapp.store.queries.log import LogLine, log_of
 from fieldapp.store.queries.review import ReviewLine, ReviewQueue
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.branch import BranchOnDisk
@@ -246,6 +248,16 @@ async def test_send_back_reaches_the_technician_with_its_note(branch: BranchOnDi
         assert wish is not None
         assert (wish.note, wish.corrected) == ("measure again at noon", False)
     assert sum(1 for state in seen.steps.values() if state.sent_back is not None and not state.sent_back.corrected) == 2
+
+
+async def test_what_was_recorded_after_its_receipt_is_told_to_be_of_a_wrong_clock(branch: BranchOnDisk) -> None:
+    with branch.device("sup-petra") as petra:
+        job = find_job(petra.reader, "J-1052")
+        line = log_of(petra.reader, job.log, job.stream)[-1]
+        story = Story(petra.documents, {}, "UTC")
+        assert "a clock was wrong" not in story.when(line).plain
+        hour_before = msgspec.structs.replace(line, received_at=line.entry.envelope.corrected - 3_600_000)
+        assert "recorded after its receipt: a clock was wrong" in story.when(hour_before).plain
 
 
 async def test_a_late_record_and_a_doubtful_clock_are_told_in_the_log(branch: BranchOnDisk) -> None:
