@@ -69,7 +69,8 @@ def answered(state: State, now: int, answer: m.Answer) -> Step:
         case m.AskToken(), m.Good(TokenAnswer() as body):
             # a token that expired amid things is no reason to read sooner: the lane of files asks on its own as well
             later = state.last_ask + READ_GAP_MS if state.renew else NEVER
-            state = new(state, renew=False, token_nonce="", read_after=max(state.read_after, later))
+            after = max(state.read_after, later)
+            state = new(state, renew=False, renewed=state.renew or state.renewed, token_nonce="", read_after=after)
             state, news = told(state, "online")
             return look(state, *news, m.Remember({"token": body.token}))
         case m.AskPush(run), m.Good(PushAnswer() as body):
@@ -244,6 +245,8 @@ def _refused(state: State, now: int, answer: m.Refused) -> Step:
     if status == 401:
         if isinstance(state.request, m.AskToken):
             return _long_wait(new(state, token_nonce=""), now, answer, "other_server", words)
+        if not state.renewed:  # soon, however long the wait before: there is a server, and a token lives for an hour only
+            return look(new(state, renew=True))
         return correct(new(state, renew=True), now)
     if status == 403 and detail.code == "device-revoked":
         return _revoked(state, now, words)

@@ -37,6 +37,7 @@ class State(msgspec.Struct, frozen=True):
     fruitless: tries since the last progress. push_tries, push_after: pushes in vain since the last receipt, and when the next one
     may go; that reading works says nothing of pushing. not_before: what Retry-After asked for. pull_after: the server wants a newer
     version for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
+    renew: the token has expired. renewed: it was renewed since the last progress.
     poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that
     only times out. ahead: the push that follows the one in flight, read meanwhile. hurried: something happened since the last look,
     so the next step is to look again. troubled: commits of what came that did not work since the last one that did; nothing is
@@ -62,6 +63,7 @@ class State(msgspec.Struct, frozen=True):
     pull_after: int = NEVER
     read_after: int = NEVER
     renew: bool = False
+    renewed: bool = False
     token_nonce: str = ""
     poison: tuple[str, int, str] | None = None
     stuck: tuple[str, int, int] | None = None
@@ -135,7 +137,7 @@ def told(state: State, connection: m.Connection, words: str = "") -> tuple[State
 
 
 def progress(state: State) -> State:
-    return new(state, fruitless=0, not_before=NEVER)
+    return new(state, fruitless=0, not_before=NEVER, renewed=False)
 
 
 def correct(state: State, now: int, *before: m.Effect) -> Step:

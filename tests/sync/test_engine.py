@@ -403,6 +403,25 @@ def test_401_renews_the_token_and_goes_on() -> None:
     assert isinstance(hand.request, m.AskPush | m.AskPull)
 
 
+def test_a_token_that_expired_while_the_network_was_away_costs_no_long_wait() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    for _ in range(8):
+        hand.answer(m.Fault("offline"))
+        while hand.state.phase == "rest":
+            hand.wait()
+    assert hand.state.fruitless >= 8
+    back = hand.now
+    for answer, asked in ((refused(401, "token-expired"), m.AskToken), (a_token(), m.AskPush | m.AskPull)):
+        hand.answer(answer, after=1)
+        while hand.state.phase == "rest":
+            hand.wait()
+        assert isinstance(hand.request, asked)
+    assert hand.now - back <= 3 * MIN_GAP_MS
+    hand.answer(refused(401, "token-expired"), after=1)
+    assert hand.pause >= 30_000, "not again and again"
+
+
 def test_a_server_that_refuses_every_token_is_not_asked_all_the_time() -> None:
     hand = Hand(UNSENT)
     hand.start()
