@@ -39,6 +39,15 @@ def test_recording_on_a_full_disk_says_so_and_works_again_with_room(technician: 
     assert "All is whole" in technician("verify").good().out
 
 
+def test_reading_on_a_full_disk_is_no_damage(technician: Device) -> None:
+    assert not (technician.home / "data" / "fieldapp.db-shm").exists(), "what has to be made for reading"
+    full = on_a_full_disk(technician, "jobs")
+    assert full.returncode == 1
+    assert "The disk is full" in full.stderr
+    assert "doctor" not in full.stderr
+    technician("jobs").good()
+
+
 def test_exporting_to_a_full_stick_leaves_nothing_and_says_so(technician: Device) -> None:
     technician("note", JOB, "x" * 20_000).good()
     target = technician.home.parent / "stick.jsonl"

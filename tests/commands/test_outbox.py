@@ -191,7 +191,8 @@ def test_a_job_that_was_given_to_somebody_else_is_still_called_by_its_number(
     supervisor("assign", number, "tech-emre").good()
     for device in (supervisor, technician, technician):
         device("sync").good()
-    technician("job", number).refused("There is no job")
+    said = technician("job", number.lower()).refused(f"The job {number} is no longer on this device")
+    assert "Did you mean" not in said.err
     (line,) = technician("outbox", "--json").json["entries"]
     assert (line["job"], line["outcome"]) == (number, "late")
     said = technician("outbox").good().out

@@ -88,6 +88,13 @@ def find_job(reader: Reader, number: str) -> JobLine:
     if not found:
         found = reader.rows("SELECT stream FROM jobs WHERE number = ? COLLATE NOCASE ORDER BY number", (wanted,))
     if not found:
+        left = reader.row("SELECT number FROM left_jobs WHERE number = ? COLLATE NOCASE", (wanted,))
+        if left is not None:
+            raise Problem(
+                "job-unknown",
+                f"The job {left['number']} is no longer on this device: it was given to somebody else, or was closed long ago.",
+                "What you recorded on it: fieldapp outbox.",
+            )
         raise Problem("job-unknown", f"There is no job {wanted[:40]!r} on this device.", _nearest_hint(reader, wanted))
     if len(found) > 1:
         raise Problem(

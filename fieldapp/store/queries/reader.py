@@ -74,6 +74,12 @@ def _problem(error: sqlite3.Error) -> Problem:
     text = str(error)
     if "unable to open" in text or "no such table" in text:
         return Problem("database-missing", "There is no data on this device yet.", "Enrol it first: fieldapp enrol URL CODE.")
+    if str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_IOERR_SHM", "SQLITE_FULL")):
+        return Problem(
+            "disk-full",
+            "The disk is full or takes no more, so the database cannot be read now.",
+            "Everything saved before is safe. Make room and look again.",
+        )
     return Problem(
         "database-damaged",
         f"The database cannot be read ({text}).",
