@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import FAILED, OK, Command
-from fieldapp.commands.output import Output
+from fieldapp.commands.output import Output, counted
 from fieldapp.commands.serving import of_a_server, server_options, settings_of, shown_database
 from fieldapp.settings import typed_path
 from fieldapp.store.queries.jobs import CLOSED
@@ -221,7 +221,8 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
     elif not done.entries:
         out.line(f"Nothing is left to erase of {done.customer}.")
     else:
-        out.line(f"Erased for {done.customer}: the content of {done.entries:,} entries on {done.jobs} jobs, {done.files} files.")
+        content = f"{counted(done.entries, 'entry')} on {counted(done.jobs, 'job')}, {counted(done.files, 'file')}"
+        out.line(f"Erased for {done.customer}: the content of {content}.")
         out.line("  Devices erase it with their next exchange. Backups made before still hold it: docs/erasure.md says what to do.")
     if kept is not None and not arguments.json:
         out.line(f"  NOTE  {kept} may hold it still: the database from before a restore. Delete it when you need it no more.")
@@ -254,11 +255,12 @@ def _backup(arguments: argparse.Namespace, out: Output) -> int:
         shape = {"file": str(target), "entries": entries, "missing": list(manifest.missing), "other_disk": made.other_disk}
         out.json(shape)
     else:
-        out.line(f"Backed up, and verified by restoring it: {entries:,} entries in {target}")
+        out.line(f"Backed up, and verified by restoring it: {counted(entries, 'entry')} in {target}")
         if made.warning:
             out.line(f"  {made.warning}")
         if manifest.missing:
-            out.line(f"  {len(manifest.missing)} files have not arrived at the server yet and are not in it.")
+            have = "1 file has" if len(manifest.missing) == 1 else f"{len(manifest.missing):,} files have"
+            out.line(f"  {have} not arrived at the server yet, and so not in it.")
     return OK
 
 
@@ -284,7 +286,8 @@ def _import(arguments: argparse.Namespace, out: Output) -> int:
             }
         )
         return OK if found.whole else FAILED
-    out.line(f"{found.held} entries and {found.files} files taken in from {source}; {found.known} were here already.")
+    taken = f"{counted(found.held, 'entry')} and {counted(found.files, 'file')}"
+    out.line(f"{taken} taken in from {source}; {found.known} were here already.")
     for line in found.damaged[:20]:
         out.line(f"  Not taken: line {line} is damaged")
     for name in found.broken_files[:20]:
@@ -327,7 +330,7 @@ def _restore(arguments: argparse.Namespace, out: Output) -> int:
     if arguments.json:
         out.json({"file": str(source), "entries": entries, "missing": list(manifest.missing)})
     else:
-        out.line(f"Restored: {entries:,} entries from {source}")
+        out.line(f"Restored: {counted(entries, 'entry')} from {source}")
         out.line("  Devices notice it, and offer again what the backup does not hold.")
         out.line("  What was decided on this machine since the backup is undone: look at `fieldapp admin device list` and revoke")
         out.line("  again what was revoked later; people and devices added later are added again.")

@@ -6,7 +6,7 @@ import argparse
 import time
 
 from fieldapp.commands.calling import FAILED, OK, Command
-from fieldapp.commands.output import Output
+from fieldapp.commands.output import Output, counted
 from fieldapp.settings import typed_path
 
 SHOWN = 20
@@ -37,7 +37,7 @@ def _export(arguments: argparse.Namespace, out: Output) -> int:
         shape = {"file": str(target), "entries": written.entries, "files": written.files, "missing": list(written.missing)}
         out.json(shape)
     else:
-        out.line(f"{written.entries} entries and {written.files} files written to {target}")
+        out.line(f"{counted(written.entries, 'entry')} and {counted(written.files, 'file')} written to {target}")
         for name in written.missing:
             out.line(f"  {name} is not on this device any more and is not in it.")
         out.line(
@@ -69,7 +69,8 @@ def _import(arguments: argparse.Namespace, out: Output) -> int:
             }
         )
         return OK if found.whole else FAILED
-    out.line(f"{found.taken} entries and {found.files} files taken in from {source}; {found.known} were here already.")
+    taken = f"{counted(found.taken, 'entry')} and {counted(found.files, 'file')}"
+    out.line(f"{taken} taken in from {source}; {found.known} were here already.")
     notes = [f"line {number} is damaged" for number in found.damaged]
     notes += [f"entry {entry}: {reason}" for entry, reason in found.refused]
     notes += [f"the file {name} is not whole in it" for name in found.lacking]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fieldapp.commands.calling import FAILED, OK, Command
-from fieldapp.commands.output import Output
+from fieldapp.commands.output import Output, counted
 
 
 def _jobs_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def _jobs(arguments: argparse.Namespace, out: Output) -> int:
         out.json({"imported": imported, "refused": refused, "warnings": warnings})
         return OK
     known = f", {drafts.known} were there already" if drafts.known else ""
-    out.line(f"Saved: {imported} jobs{known}")
+    out.line(f"Saved: {counted(imported, 'job')}{known}")
     for found in read.refused:
         out.line(f"  refused, line {found.line}: {found.reason}")
     for found in read.warnings:

@@ -15,6 +15,12 @@ from typing import Any, TextIO
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
 
+def counted(count: int, what: str) -> str:
+    """`1 entry`, `2 entries`, `10,020 files`."""
+    many = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+    return f"{count:,} {what if count == 1 else many}"
+
+
 class Output:
     """Where a command writes. `as_json`: it was asked for JSON, so complaints are JSON as well."""
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fieldapp.commands.calling import FAILED, OK, Command
-from fieldapp.commands.output import Output
+from fieldapp.commands.output import Output, counted
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceView
@@ -115,8 +115,8 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
         if arguments.json:
             out.json(outbox_shape(box, files_of, entries, safe, lost, given_up))
             return OK
-        files = f"{waiting} files ({size:,} bytes)" if waiting else "no files"
-        out.line(f"Only on this device   {box.unsent} entries, {files}")
+        files = f"{counted(waiting, 'file')} ({size:,} bytes)" if waiting else "no files"
+        out.line(f"Only on this device   {counted(box.unsent, 'entry')}, {files}")
         if second:
             out.line(f"In the second copy    {second} of them; the database has been put back to an earlier day: fieldapp sync")
         if lost:
@@ -129,7 +129,7 @@ def _outbox(arguments: argparse.Namespace, out: Output) -> int:
         out.line(f"Settled               {box.settled}")
         if safe.of:
             rest = "" if safe.entries == safe.of else "; the others are kept here until they are, too"
-            out.line(f"In a verified backup  {safe.entries} of {safe.of} entries{rest}")
+            out.line(f"In a verified backup  {safe.entries} of {counted(safe.of, 'entry')}{rest}")
         for entry in box.refused:
             out.line(f"Does not stand        {entry.type} ({entry.outcome or 'refused'}): {why_words(device, '', entry.reason)}")
         _list_own(device, out, entries)

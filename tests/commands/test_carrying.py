@@ -54,7 +54,7 @@ def test_a_damaged_stick_is_named_and_the_rest_is_taken(technician: Device, tmp_
     shutil.rmtree(technician.home / "journal")
     file.write_bytes(file.read_bytes().replace(b"cellar", b"collar", 1))
     said = technician("import", str(file)).refused("line 2 is damaged")
-    assert "1 entries and 0 files taken in" in said.out
+    assert "1 entry and 0 files taken in" in said.out
     assert technician("outbox", "--json").json["unsent"] == 1
     technician("import", str(tmp_path / "nothing")).refused("cannot be read")
     technician("import", "~nobody-here/stick").refused("cannot be read")

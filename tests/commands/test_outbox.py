@@ -59,7 +59,7 @@ def test_a_file_that_is_gone_is_named_with_what_is_safe_and_what_to_do(
     photos: Path, server: LiveServer, technician: Device
 ) -> None:
     said = technician("outbox").good().out
-    assert "1 files (503 bytes)" in said
+    assert "1 file (503 bytes)" in said
     assert f"photo2.jpg of {JOB} is gone from this device's folder" in said
     assert "What was recorded about it is safe." in said
     assert "0 of 2 files arrived at the server; only here: photo1.jpg; lost before that: photo2.jpg" in said

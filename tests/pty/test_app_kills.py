@@ -11,8 +11,8 @@ import pytest
 from tests.pty.app_kills import kill_the_app
 
 pytestmark = [pytest.mark.timeout(280), pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")]
-MOMENTS = 10
-"""Of the fifty of the command, what fits into a test run."""
+MOMENTS = 5
+"""Each way once; the command has fifty."""
 
 
 def test_what_the_screen_called_saved_is_there_once_and_half_typed_text_is_back(prepared: Path, tmp_path: Path) -> None:
