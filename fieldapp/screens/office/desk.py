@@ -80,6 +80,7 @@ class DeskScreen(FieldScreen):
             self._asked = Asked(kept_desk(self.field.session.home))
         super().on_mount()
         self._list.focus()
+        self.watch(self.query_one("#detail-box"), "virtual_size", self.refresh_bindings, init=False)  # whether all of it is in view
         if self.field.ask_desk is not None:
             self._ask(self.field.ask_desk)
             self.set_interval(ASK_EVERY_S, self._ask_again)
@@ -148,13 +149,13 @@ class DeskScreen(FieldScreen):
     def on_resize(self) -> None:
         if self.is_mounted:
             self.call_after_refresh(self._show_detail)
+            self.call_after_refresh(self.refresh_bindings)
 
     def _show_detail(self) -> None:
         detail = self.query_one("#detail", Static)
         self.query_one("#detail-box").display = self._list.count > 0
         width = max(30, (detail.size.width or self.size.width - 4))
         detail.update(Content("\n").join(self._rows.in_pane(self._list.row, width, wide=self.has_class("-wide"))))
-        self.call_after_refresh(self.refresh_bindings)  # whether all of it is in view is known when it is laid out
 
     def action_desk_read(self) -> None:
         """A page further; after the last one from the top again."""
