@@ -224,17 +224,19 @@ def _erase(arguments: argparse.Namespace, out: Output) -> int:
         content = f"{counted(done.entries, 'entry')} on {counted(done.jobs, 'job')}, {counted(done.files, 'file')}"
         out.line(f"Erased for {done.customer}: the content of {content}.")
         out.line("  Devices erase it with their next exchange. Backups made before still hold it: docs/erasure.md says what to do.")
-    if kept is not None and not arguments.json:
-        out.line(f"  NOTE  {kept} may hold it still: the database from before a restore. Delete it when you need it no more.")
+    for left in kept if not arguments.json else ():
+        out.line(f"  NOTE  {left} may hold it still: it is from before a restore. Delete it when you need it no more.")
     return OK
 
 
-def _before_restore(database_url: str) -> Path | None:
-    """The database that a restore put aside, where there is one."""
+def _before_restore(database_url: str) -> list[Path]:
+    """What a restore put aside: the database from before, and a log that was left of it."""
+    from fieldapp.server.restore import KEPT, LOG_KEPT
+
     if not database_url.startswith("sqlite:///"):
-        return None
-    kept = Path(f"{database_url.removeprefix('sqlite:///')}.before-restore")
-    return kept if kept.exists() else None
+        return []
+    aside = [Path(f"{database_url.removeprefix('sqlite:///')}{ending}") for ending in (KEPT, LOG_KEPT)]
+    return [path for path in aside if path.exists()]
 
 
 def _file_arguments(parser: argparse.ArgumentParser) -> None:
@@ -335,8 +337,8 @@ def _restore(arguments: argparse.Namespace, out: Output) -> int:
         out.line("  What was decided on this machine since the backup is undone: look at `fieldapp admin device list` and revoke")
         out.line("  again what was revoked later; people and devices added later are added again.")
         kept = _before_restore(settings.database_url)
-        if kept is not None:
-            out.line(f"  The database from before is kept as {kept}. It holds what is erased from now on as well:")
+        for left in kept:
+            out.line(f"  Kept from before: {left}. It holds what is erased from now on as well:")
             out.line("  delete it when the restored server is well.")
     return OK
 

@@ -219,7 +219,7 @@ def _given_home(argv: list[str], leading: str | None) -> str | None:
 
 def _failed(error: Exception, out: Output, home: str | None) -> int:
     from fieldapp.domain.problem import Problem
-    from fieldapp.full_disk import full_disk
+    from fieldapp.store.full_disk import full_disk
 
     problem = error if isinstance(error, Problem) else full_disk(error)
     if problem is not None:

@@ -27,7 +27,6 @@ from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.domain.roles import WHOLE_LOG
 from fieldapp.domain.safe import plain_text
 from fieldapp.domain.words import say
-from fieldapp.full_disk import full_disk
 from fieldapp.language import LANGUAGES, _, language, plural, set_language
 from fieldapp.screens.actions import ACTIONS, bindings
 from fieldapp.screens.base import EVERYWHERE, FieldModal, FieldScreen
@@ -38,6 +37,7 @@ from fieldapp.screens.session import KEPT_LANGUAGE, KEPT_THEME, LAST_CONTACT, Se
 from fieldapp.screens.stylesheet import KeptStylesheet
 from fieldapp.screens.themes import THEMES
 from fieldapp.screens.tidying import EVERY_S, Tidying
+from fieldapp.store.full_disk import full_disk
 from fieldapp.store.queries.outbox import outbox
 from fieldapp.widgets.header import StatusHeader, SyncLine
 from fieldapp.widgets.safe_text import safe_text

@@ -121,10 +121,11 @@ def _write(db: Database, storage: FolderStorage, writer: ArchiveWriter, now: int
             spoiled.append(name)
     if spoiled:
         want_again(db, storage, spoiled)
+        names = ", ".join(spoiled[:3]) + (f" and {len(spoiled) - 3} more" if len(spoiled) > 3 else "")
         raise Problem(
-            "history-damaged", f"{len(spoiled)} files are not what they were; the first is {spoiled[0]}.",
-            "They lie aside in the folder of files, and are asked of the devices that recorded them: the next backup goes on "
-            "without them. Their disk may be failing.",
+            "history-damaged", f"Not what it was when it arrived: {names}.",
+            "It lies aside among the files and is asked of the devices that recorded it; the next backup goes on without it. "
+            "The disk may be failing.",
         )  # fmt: skip
     return writer.seal(created=now, incarnation=incarnation, rows=counts, heads=heads, missing=tuple(missing))
 

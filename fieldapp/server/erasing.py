@@ -80,7 +80,7 @@ def remove_content(services: ServerServices, names: Iterable[str] = ()) -> None:
     """The content of these erased files goes from the storage, and of all that a crash or the disk kept from going before."""
     with services.db.read() as conn:
         erased = services.db.rows(conn, "SELECT sha256 FROM files WHERE state = ?", (ERASED,))
-    for sha256 in sorted({*names, *(name for (name,) in erased if services.storage.has(name))}):
+    for sha256 in sorted({*names, *(name for (name,) in erased if services.storage.holds(name))}):
         with services.db.write() as conn:  # nobody names it again meanwhile
             if services.db.rows(conn, "SELECT 1 FROM files WHERE sha256 = ? AND state = ?", (sha256, ERASED)):
                 services.storage.remove(sha256)

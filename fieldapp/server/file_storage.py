@@ -44,6 +44,9 @@ class FileStorage(Protocol):
 
     def has(self, sha256: str) -> bool: ...
 
+    def holds(self, sha256: str) -> bool:
+        """Whether anything of a file lies here: all of it, parts, or what was put aside."""
+
     def remove(self, sha256: str) -> None:
         """Let go of a file and its parts for good."""
 
@@ -130,6 +133,9 @@ class FolderStorage:
 
     def has(self, sha256: str) -> bool:
         return self.path(sha256).is_file()
+
+    def holds(self, sha256: str) -> bool:
+        return any(path.exists() for path in (self.path(sha256), self._aside(sha256), self._parts(sha256)))
 
     def remove(self, sha256: str) -> None:
         for path in (self.path(sha256), self._aside(sha256)):

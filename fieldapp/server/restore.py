@@ -30,6 +30,8 @@ from fieldapp.store.journal import sync_folder
 from fieldapp.store.migrations import migrate_server
 from fieldapp.store.tables import SERVER, Base, EntryRow, FileRow, FileStreamRow, SettingRow
 
+KEPT, LOG_KEPT = ".before-restore", ".before-restore.log"
+"""Behind the database's name: the one from before, and the write-ahead log that was left of it."""
 _ROWS = 500
 """Inserted at once."""
 
@@ -39,7 +41,7 @@ def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False
 
     Args:
         replace: also where the database holds a server already. On SQLite the old database stays beside the new one, as
-            `NAME.before-restore`.
+            `NAME.before-restore`, and what is left of its write-ahead log as `NAME.before-restore.log`.
 
     Raises:
         Problem: `backup-unreadable`, `backup-newer`, `history-damaged`, `database-in-use`, `database-not-empty`; nothing was
@@ -84,7 +86,7 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
             _restore_files(reader, files_dir)
             build_database(reader, fresh)
             if path.exists():
-                kept = path.with_name(f"{path.name}.before-restore")
+                kept = path.with_name(f"{path.name}{KEPT}")
                 kept.unlink(missing_ok=True)
                 _keep(path, kept)
             _put_log_aside(path)
@@ -132,11 +134,12 @@ def _no_room(path: Path) -> Iterator[None]:
 
 def _put_log_aside(path: Path) -> None:
     """A write-ahead log whose database was moved away, or cannot be read any more, would be read into the new one and spoil it. It
-    stays beside it under another name: it may hold what was written last."""
-    for ending in ("-wal", "-shm"):
-        left = Path(f"{path}{ending}")
-        if left.exists():
-            left.replace(path.with_name(f"{path.name}.before-restore{ending}"))
+    stays beside it, for it may hold what was written last, under a name by which no other database takes it for its own."""
+    left, kept = Path(f"{path}-wal"), path.with_name(f"{path.name}{LOG_KEPT}")
+    kept.unlink(missing_ok=True)
+    if left.exists():
+        left.replace(kept)
+    Path(f"{path}-shm").unlink(missing_ok=True)
 
 
 def _keep(path: Path, kept: Path) -> None:

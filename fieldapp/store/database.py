@@ -25,6 +25,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlmodel import SQLModel
 
 from fieldapp.domain.problem import Problem
+from fieldapp.store.full_disk import not_saved
 from fieldapp.store.tables import table_of
 
 BUSY_MS = 5000
@@ -302,11 +303,7 @@ def _problem(error: BaseException, operational: bool) -> Problem:
     state = getattr(error, "sqlstate", None)  # PostgreSQL
     name = str(getattr(error, "sqlite_errorname", ""))
     if name.startswith(_NO_ROOM) or state == "53100":
-        return Problem(
-            "disk-full",
-            "The disk is full or takes no more, so this was not saved.",
-            "Everything saved before is safe. Make room and save again.",
-        )
+        return not_saved()
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")) or state in _IN_THE_WAY:
         return Problem(
             "database-busy",

@@ -13,7 +13,6 @@ desk.json        what the server said of the desk when the office last asked (se
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import socket
@@ -28,6 +27,7 @@ import msgspec
 from fieldapp.domain.entry import Moment
 from fieldapp.domain.problem import Problem
 from fieldapp.store.file_lock import try_lock, unlock
+from fieldapp.store.full_disk import full_disk
 from fieldapp.store.journal import make_folder, sync_folder
 
 LOCK_WAIT_S = 5.0
@@ -110,13 +110,7 @@ class Home:
         try:
             write_durably(self.identity_file, msgspec.json.format(msgspec.json.encode(identity)))
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise _unusable(self.path, error) from error
-            raise Problem(
-                "disk-full",
-                "The disk is full or takes no more, so this was not saved.",
-                "Everything saved before is safe. Make room and save again.",
-            ) from error
+            raise (full_disk(error) or _unusable(self.path, error)) from error
 
     @contextmanager
     def locked(self, what: str, wait: float = LOCK_WAIT_S) -> Iterator[None]:

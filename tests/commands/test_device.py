@@ -234,7 +234,7 @@ def test_backup_and_restore(server: LiveServer, technician: Device, tmp_path: Pa
     technician("sync").good()
     server.stop()
     told = admin("admin", "restore", str(tmp_path / "b.zip"), "--replace").good().out
-    assert f"kept as {home / 'server.db.before-restore'}" in told
+    assert f"Kept from before: {home / 'server.db.before-restore'}." in told
     admin("admin", "restore", str(tmp_path / "none.zip"), "--replace").refused("none.zip")
     server.start()
     technician("sync").good()

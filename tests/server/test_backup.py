@@ -599,6 +599,8 @@ def test_what_the_old_server_wrote_last_does_not_get_into_the_restored_one(tmp_p
         assert [row["stream"] for row in everything(again.db, JobRow)] == ["job:j-1"]
     finally:
         again.close()
+    assert path.with_name("server.db.before-restore.log").read_bytes() == written
+    assert not log.with_name("server.db.before-restore-wal").exists(), "SQLite would take it for that database's own"
 
 
 def test_a_place_that_does_not_follow_from_its_entry_spoils_no_backup(office: Office, tmp_path: Path) -> None:
