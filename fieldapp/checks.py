@@ -128,7 +128,7 @@ def _content(home: Home, reader: Reader) -> Iterator[Check]:
         yield Check("journal", False, str(lines))
     lost = lost_files(home, reader, closely=True)
     waiting = box.files_waiting - len(lost)
-    words = f"{box.unsent} entries and {waiting} files are only on this device."
+    words = f"Only on this device: entries {box.unsent}, files {waiting}."
     if not (box.unsent or waiting):
         whole = not (lost or given_up_files(reader))
         words = "Everything recorded here is at the server too." if whole else "Everything that is here is at the server too."

@@ -304,6 +304,7 @@ def _verify(arguments: argparse.Namespace, out: Output) -> int:
     from fieldapp.commands.findings import show_findings
     from fieldapp.server.file_storage import FolderStorage
     from fieldapp.store.database import Database
+    from fieldapp.store.migrations import refuse_foreign
     from fieldapp.store.verify import verify_server
 
     settings = settings_of(arguments)
@@ -311,6 +312,7 @@ def _verify(arguments: argparse.Namespace, out: Output) -> int:
     storage = FolderStorage(settings.files_dir)
     database = Database(settings.database_url, read_only=True)
     try:
+        refuse_foreign(database)
         found = verify_server(database, content=lambda name: storage.read(name, 0, 1 << 62) if storage.has(name) else None)
     finally:
         database.close()

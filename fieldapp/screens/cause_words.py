@@ -122,7 +122,7 @@ _TEMPLATES = (
         "Damaged lines of the second copy whose entries are not in the database either: {count}, in {path}. All other work is "
         "safe. Show that file to the office, which may still read them; then remove it."
     ),
-    later("{count} entries and {files} files are only on this device."),
+    later("Only on this device: entries {count}, files {files}."),
     later("{count} records do not stand by themselves; the office decides on them."),
     later(
         "The server says that {count} jobs, customers and assets are no longer yours. That is much at once: it is asked again in a "

@@ -31,6 +31,7 @@ from fieldapp.server.restore import build_database
 from fieldapp.server.services import wall_clock
 from fieldapp.store.database import Database
 from fieldapp.store.erasing import ERASED
+from fieldapp.store.migrations import refuse_foreign
 from fieldapp.store.tables import SERVER, Base, DeviceEpochRow, FileRow, LogHeadRow, SettingRow, table_of
 
 _FETCH = 500
@@ -72,6 +73,7 @@ def backup(
         raise Problem("backup-exists", f"{target} exists already.", "Name another file; nothing was changed.")
     db, storage = running or Database(db_url), FolderStorage(files_dir)
     try:
+        refuse_foreign(db)
         try:
             writer = ArchiveWriter(target)
         except OSError as error:

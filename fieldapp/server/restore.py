@@ -27,7 +27,7 @@ from fieldapp.server.files import WANTED
 from fieldapp.server.relay import AT_WORK
 from fieldapp.store.database import Database, chunks, clear_words
 from fieldapp.store.journal import sync_folder
-from fieldapp.store.migrations import migrate_server
+from fieldapp.store.migrations import migrate_server, refuse_foreign
 from fieldapp.store.tables import SERVER, Base, EntryRow, FileRow, FileStreamRow, SettingRow
 
 KEPT, LOG_KEPT = ".before-restore", ".before-restore.log"
@@ -44,8 +44,8 @@ def restore(source: Path, db_url: str, files_dir: Path, *, replace: bool = False
             `NAME.before-restore`, and what is left of its write-ahead log as `NAME.before-restore.log`.
 
     Raises:
-        Problem: `backup-unreadable`, `backup-newer`, `history-damaged`, `database-in-use`, `database-not-empty`; nothing was
-            changed then.
+        Problem: `backup-unreadable`, `backup-newer`, `history-damaged`, `database-in-use`, `database-foreign`,
+            `database-not-empty`; nothing was changed then.
     """
     with ArchiveReader(source) as reader:
         reader.check()
@@ -71,6 +71,7 @@ def _restore_sqlite(reader: ArchiveReader, path: Path, files_dir: Path, replace:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if path.exists():
         _close_down(path)
+        _refuse_foreign(path)
         if not replace:
             old = Database(f"sqlite:///{path}")
             try:
@@ -177,6 +178,18 @@ def _refuse_full(conn: Connection, replace: bool) -> None:
         raise Problem(
             "database-not-empty", "There is a server in this database already.", "Say --replace to put the backup in its place."
         )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """What cannot be read is what a restore is for; what can be read must have been a server."""
+    old = Database(f"sqlite:///{path}")
+    try:
+        refuse_foreign(old)
+    except Problem as problem:
+        if problem.code == "database-foreign":
+            raise
+    finally:
+        old.close()
 
 
 def _restore_files(reader: ArchiveReader, files_dir: Path) -> None:

@@ -17,9 +17,10 @@ import uvicorn
 from fieldapp.domain.problem import Problem
 from fieldapp.server.app import create_app
 from fieldapp.server.scheduled_backup import ScheduledBackups
-from fieldapp.server.services import ServerServices, open_server
+from fieldapp.server.services import ServerServices, open_server, prepare_home
 from fieldapp.server.settings import ServerSettings, check_exposure
 from fieldapp.server.upkeep import Upkeep
+from fieldapp.store.file_lock import held_file
 
 LOG_BYTES, LOG_FILES = 5 * 1024 * 1024, 5
 STOP_S = 10
@@ -77,8 +78,8 @@ def run_server(settings: ServerSettings, *, on_ready: Callable[[int], None] | No
         on_ready: called with the port once requests are taken.
 
     Raises:
-        Problem: `plain-http-refused`, `tls-incomplete`, `workers-need-postgresql`, `home-unusable`, `port-taken`, and those of
-            Database.
+        Problem: `plain-http-refused`, `tls-incomplete`, `workers-need-postgresql`, `home-unusable`, `database-in-use`,
+            `port-taken`, and those of Database.
     """
     from fieldapp.server.workers import check_workers, run_workers  # they are servers themselves
 
@@ -87,17 +88,38 @@ def run_server(settings: ServerSettings, *, on_ready: Callable[[int], None] | No
     if settings.workers > 1:
         run_workers(settings, on_ready=on_ready)
         return
-    services = open_server(settings)
-    try:
-        log_to(settings.log_file)
-        services.start_relay()
-        services.replica.try_held()  # this version may know what an older one did not
-        server = Server(services, on_ready=on_ready)
-        leave_for_good()
-        with quiet_signals(), bound(settings):
-            server.run()
-    finally:
-        services.close()
+    with _alone(settings):
+        services = open_server(settings)
+        try:
+            log_to(settings.log_file)
+            services.start_relay()
+            services.replica.try_held()  # this version may know what an older one did not
+            server = Server(services, on_ready=on_ready)
+            leave_for_good()
+            with quiet_signals(), bound(settings):
+                server.run()
+        finally:
+            services.close()
+
+
+@contextlib.contextmanager
+def _alone(settings: ServerSettings) -> Iterator[None]:
+    """One process serves an SQLite database: the hints of a second would not reach the devices of the first, and what is done by
+    the clock would be done twice."""
+    if not settings.database_url.startswith("sqlite:///"):
+        yield
+        return
+    prepare_home(settings.home)
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    with contextlib.ExitStack() as stack:
+        try:
+            held = stack.enter_context(held_file(file.with_name(f"{file.name}.lock")))
+        except OSError:
+            held = True  # what is wrong with its folder is said by the database
+        if not held:
+            hint = "Nothing was changed. Stop that one first, or name another database with --server-home or --database."
+            raise Problem("database-in-use", f"Another server works on {file} already.", hint)
+        yield
 
 
 def leave_for_good() -> None:

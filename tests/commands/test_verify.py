@@ -26,6 +26,11 @@ def one(database: Path, sql: str) -> Any:
         return connection.execute(sql).fetchone()
 
 
+def dumped(database: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        return list(connection.iterdump())
+
+
 @pytest.fixture
 def office(prepared: Path, tmp_path: Path) -> Commands:
     """The administrator of the demo company's server, which does not run."""
@@ -101,3 +106,26 @@ def test_damage_of_a_device_is_named(technician: Device, tmp_path: Path) -> None
     technician("verify").refused(f"epoch {epoch}:2, entry {entry}: the chain of its line of writing does not lead to it")
     change(database, f"UPDATE entries SET body = '{{}}' WHERE id = '{entry}'")
     assert f"entry {entry}" in technician("doctor", "--offline").refused("places do not agree").out
+
+
+def test_what_is_no_database_of_a_server_is_left_alone(technician: Device, office: Commands, tmp_path: Path) -> None:
+    """One slip in a path must not cost a technician's work, not even with --replace."""
+    technician("do", JOB, "accept").good()
+    home = Commands("--server-home", str(tmp_path / "none"))
+    office("admin", "backup", str(tmp_path / "one.zip")).good()
+    foreign = tmp_path / "foreign.db"
+    with contextlib.closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    devices = tmp_path / "technician" / "data" / "fieldapp.db"
+    for file, whose in (
+        (devices, "is the database of a device, not of a server"),
+        (foreign, "is not a database of a Fieldapp server"),
+    ):
+        before = dumped(file)
+        for words in (
+            ("verify",), ("init",), ("device", "list"), ("backup", str(tmp_path / "two.zip")),
+            ("restore", str(tmp_path / "one.zip")), ("restore", str(tmp_path / "one.zip"), "--replace"),
+        ):  # fmt: skip
+            home("admin", *words, "--database", str(file)).refused(f"{file} {whose}.")
+        assert dumped(file) == before
+    assert "All is whole" in technician("verify").good().out

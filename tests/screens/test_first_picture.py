@@ -56,7 +56,7 @@ async def opened(home: FieldHome, size: tuple[int, int], open_it: Callable[[Fiel
         await until(pilot, lambda: pictures, "a first picture")
         for _ in range(3):
             await app.workers.wait_for_complete()
-            await pilot.pause(0.05)
+            await pilot.pause(0.05)  # nothing tells that no second picture comes
         begins = max((listed.scroll_offset.y for listed in screen.query(WindowList)), default=0)
     return begins, pictures
 

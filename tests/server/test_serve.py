@@ -97,6 +97,21 @@ def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
     assert f"Problem: The server cannot listen on 127.0.0.1 port {port}." in done.stderr
 
 
+def test_a_second_server_on_one_sqlite_database_is_refused(process: subprocess.Popen[str], tmp_path: Path) -> None:
+    """From another home too: it is the database that has one server. A killed one leaves it free."""
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    database = tmp_path / "server" / "server.db"
+    for home in (tmp_path / "server", tmp_path / "other"):
+        with pytest.raises(Problem, match="Another server works on") as refused:
+            run_server(ServerSettings(home=home, port=0, database=f"sqlite:///{database}"))
+        assert (refused.value.code, str(database) in refused.value.message) == ("database-in-use", True)
+    assert httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json()["ok"] is True
+    process.kill()
+    process.wait(30)
+    said_at_the_start(tmp_path)
+
+
 def test_plain_http_stays_on_this_machine(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
         with pytest.raises(Problem, match="without TLS"):

@@ -6,6 +6,6 @@ has the table**; tests/store/test_migrations.py compares what the steps make wit
 """
 
 from fieldapp.store.migrations.device_steps import migrate_device
-from fieldapp.store.migrations.server_steps import migrate_server
+from fieldapp.store.migrations.server_steps import migrate_server, refuse_foreign
 
-__all__ = ["migrate_device", "migrate_server"]
+__all__ = ["migrate_device", "migrate_server", "refuse_foreign"]
