@@ -67,10 +67,7 @@ def answered(state: State, now: int, answer: m.Answer) -> Step:
         case _, m.Refused():
             return _refused(state, now, answer)
         case m.AskToken(), m.Good(TokenAnswer() as body):
-            # a token that expired amid things is no reason to read sooner: the lane of files asks on its own as well
-            later = state.last_ask + READ_GAP_MS if state.renew else NEVER
-            after = max(state.read_after, later)
-            state = new(state, renew=False, renewed=state.renew or state.renewed, token_nonce="", read_after=after)
+            state = new(state, renew=False, renewed=state.renew or state.renewed, token_at=now, token_nonce="")
             state, news = told(state, "online")
             return look(state, *news, m.Remember({"token": body.token}))
         case m.AskPush(run), m.Good(PushAnswer() as body):

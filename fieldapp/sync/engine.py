@@ -92,6 +92,8 @@ def _check(event: m.Event, after: Step) -> None:
 def _hurried(state: State, event: m.Hurried) -> Step:
     if state.phase == "stopped":
         return state, ()
+    if event.asked is not None and event.asked < state.token_at:
+        return state, ()  # it went with the token before this one
     state = new(state, hurried=True)
     if event.why in ("asked", "hint", "network"):
         state = new(state, pull_due=True, pull_after=NEVER if event.why == "asked" else state.pull_after)

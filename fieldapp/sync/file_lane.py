@@ -69,9 +69,10 @@ class KeepChunk(msgspec.Struct, frozen=True, tag=True):
 
 
 class Nudge(msgspec.Struct, frozen=True, tag=True):
-    """The machine for facts has to do something: renew the token."""
+    """The machine for facts has to do something: renew the token that a request of this time was refused with."""
 
     why: m.Why
+    asked: int | None = None
 
 
 FileEvent = m.Started | m.Hurried | m.TimerFired | m.Answered | m.Troubled | FilesLooked
@@ -233,9 +234,9 @@ def _answered(lane: FileLane, now: int, answer: m.Answer) -> FileStep:
         case m.Refused(401) if (
             not lane.renewing
         ):  # soon again with a new token, however long the wait before: that may expire as well
-            return _wait(_new(lane, renewing=True, vain=True), now + GAP_MS, Nudge("renew"))
+            return _wait(_new(lane, renewing=True, vain=True), now + GAP_MS, Nudge("renew", lane.last_ask))
         case m.Refused(401):
-            return _back_off(lane, now, None, "", Nudge("renew"))
+            return _back_off(lane, now, None, "", Nudge("renew", lane.last_ask))
         case m.Refused(403, detail) if detail.code == "device-revoked":
             # the machine for facts hears it too, hands over and ends; where the revocation is forgotten again, files go on
             return _wait(_new(lane, words=detail.title, vain=True), now + BACKOFF_MAX_MS, Nudge("renew"), idle=True)

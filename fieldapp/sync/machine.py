@@ -19,8 +19,8 @@ POLL_MS = 60_000
 DEADLINE_MS = 75_000
 """A request without any answer for so long is given up, should the transport itself hang."""
 MIN_GAP_MS = 340
-"""Between two requests where the first brought nothing: with one a second of the file lane, and one that a new token lets through
-at once, five a second at most."""
+"""Between two requests where the first brought nothing, or only a new token: three a second at most, and the lane of files asks on
+its own as well."""
 READ_GAP_MS = 340
 """Between two pulls where the first left nothing to read: hints may come faster than that in a large company. And between two
 entries that are handed over one by one."""
@@ -37,7 +37,7 @@ class State(msgspec.Struct, frozen=True):
     fruitless: tries since the last progress. push_tries, push_after: pushes in vain since the last receipt, and when the next one
     may go; that reading works says nothing of pushing. not_before: what Retry-After asked for. pull_after: the server wants a newer
     version for reading; not to be asked before. read_after: everything was read a moment ago; not to be asked for more before.
-    renew: the token has expired. renewed: it was renewed since the last progress.
+    renew: the token has expired. renewed: it was renewed since the last progress. token_at: when this one came.
     poison: (epoch, seq, reason) of an entry that the server does not take. stuck: (epoch, seq, time-outs) of a smallest run that
     only times out. ahead: the push that follows the one in flight, read meanwhile. hurried: something happened since the last look,
     so the next step is to look again. troubled: commits of what came that did not work since the last one that did; nothing is
@@ -64,6 +64,7 @@ class State(msgspec.Struct, frozen=True):
     read_after: int = NEVER
     renew: bool = False
     renewed: bool = False
+    token_at: int = NEVER
     token_nonce: str = ""
     poison: tuple[str, int, str] | None = None
     stuck: tuple[str, int, int] | None = None
@@ -102,7 +103,7 @@ def ask(state: State, now: int, request: m.FactRequest) -> Step:
     """Send a request, or wait until it may be sent."""
     # reading that works does not help a push in vain, and the lane of files may ask for a token at any time
     again = isinstance(request, m.AskToken) or (isinstance(request, m.AskPush | m.AskQuarantine) and state.push_tries)
-    gap = MIN_GAP_MS if state.fruitless or again else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
+    gap = MIN_GAP_MS if state.fruitless or state.renewed or again else READ_GAP_MS if isinstance(request, m.AskQuarantine) else None
     earliest = max(state.not_before, NEVER if gap is None else state.last_ask + gap)
     if now < earliest:
         return wait(state, earliest)

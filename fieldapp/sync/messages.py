@@ -151,8 +151,11 @@ class Started(msgspec.Struct, frozen=True, tag=True):
 
 
 class Hurried(msgspec.Struct, frozen=True, tag=True):
+    """asked: when the request went whose token was refused; None where the reason is another."""
+
     now: int
     why: Why
+    asked: int | None = None
 
 
 class TimerFired(msgspec.Struct, frozen=True, tag=True):

@@ -242,7 +242,7 @@ class Runner:
             case m.Arm():
                 self._timers["files"] = effect.at
             case Nudge():
-                self._inbox.put(("facts", m.Hurried(self._now(), effect.why)))
+                self._inbox.put(("facts", m.Hurried(self._now(), effect.why, effect.asked)))
             case _:
                 return self._desk.commit(effect, self._now(), busy=self._facts_moving())
         return None

@@ -195,7 +195,7 @@ class SimDevice:
             elif isinstance(effect, m.Arm):
                 self._arm("files", effect.at)
             elif isinstance(effect, Nudge):
-                waiting.append(("facts", m.Hurried(self._now(), effect.why)))
+                waiting.append(("facts", m.Hurried(self._now(), effect.why, effect.asked)))
             else:
                 heard = self.desk.commit(effect, self._now(), busy=self._facts_moving())
                 if heard is not None:

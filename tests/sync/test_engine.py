@@ -403,6 +403,31 @@ def test_401_renews_the_token_and_goes_on() -> None:
     assert isinstance(hand.request, m.AskPush | m.AskPull)
 
 
+def test_what_a_new_token_lets_through_keeps_its_distance() -> None:
+    """The lane of files asks as well: together no more than five a second."""
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(401), after=MIN_GAP_MS)
+    asked = hand.now
+    hand.answer(a_token())
+    assert (hand.state.phase, hand.state.wake) == ("rest", asked + MIN_GAP_MS)
+    hand.wait()
+    hand.answer(receipt_for(UNSENT.run), VIEW)
+    assert isinstance(hand.request, m.AskPull), "after progress there is none to keep"
+
+
+def test_a_file_refused_with_the_token_before_asks_for_no_other() -> None:
+    hand = Hand(UNSENT)
+    hand.start()
+    hand.answer(refused(401), after=MIN_GAP_MS)
+    before = hand.now
+    hand.answer(a_token())
+    hand.feed(m.Hurried(hand.now, "renew", before))
+    assert not hand.state.renew
+    hand.feed(m.Hurried(hand.now, "renew", hand.now))
+    assert hand.state.renew
+
+
 def test_a_token_that_expired_while_the_network_was_away_costs_no_long_wait() -> None:
     hand = Hand(UNSENT)
     hand.start()

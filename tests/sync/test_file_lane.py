@@ -265,7 +265,8 @@ def test_facts_without_end_do_not_keep_files_here_for_ever() -> None:
 
 def test_a_refused_token_asks_the_other_machine_to_renew_it() -> None:
     hand = Hand(SMALL)
-    assert Nudge("renew") in hand.answer(refused(401))
+    asked = hand.lane.last_ask
+    assert Nudge("renew", asked) in hand.answer(refused(401))
     assert hand.lane.phase == "rest"
 
 
