@@ -11,8 +11,8 @@ import pytest
 
 from tests.simulation.world import Disks, World
 
-SEEDS = 240
-"""Run by the suite; what it has time for: about 20 s of one core. A run of thousands is a command of its own."""
+SEEDS = 480
+"""Run by the suite: about 60 s beside the other tests, half of that alone. A run of thousands is a command of its own."""
 CHUNK = 8
 
 
