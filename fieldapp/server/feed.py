@@ -44,7 +44,7 @@ BACKFILLS = 1000
 """Streams looked at in one answer; the device asks again for the others."""
 DIGESTS = 50
 """Digests in one answer."""
-WANTED_FILES = 8
+WANTED_FILES = 32
 """Files asked for in one answer."""
 ROWS = 5000
 """Rows looked at for one answer, whatever the budget."""

@@ -67,7 +67,9 @@ def answered(state: State, now: int, answer: m.Answer) -> Step:
         case _, m.Refused():
             return _refused(state, now, answer)
         case m.AskToken(), m.Good(TokenAnswer() as body):
-            state = new(state, renew=False, renewed=state.renew or state.renewed, token_at=now, token_nonce="")
+            # who waited for the next poll waits anew after this look: it is made now instead, or renewing could put it off for ever
+            due, renewed = state.pull_due or state.renew, state.renew or state.renewed
+            state = new(state, pull_due=due, renew=False, renewed=renewed, token_at=now, token_nonce="")
             state, news = told(state, "online")
             return look(state, *news, m.Remember({"token": body.token}))
         case m.AskPush(run), m.Good(PushAnswer() as body):
