@@ -416,6 +416,21 @@ def test_what_a_new_token_lets_through_keeps_its_distance() -> None:
     assert isinstance(hand.request, m.AskPull), "after progress there is none to keep"
 
 
+def test_renewing_a_token_for_files_puts_no_reading_off() -> None:
+    hand = Hand()
+    hand.start()
+    hand.answer(a_page())
+    for _ in range(3):
+        poll = hand.state.wake
+        hand.now += 20_000
+        assert hand.now < poll
+        hand.hurry("renew")
+        hand.answer(a_token())
+        hand.wait()
+        assert isinstance(hand.request, m.AskPull)
+        hand.answer(a_page())
+
+
 def test_a_file_refused_with_the_token_before_asks_for_no_other() -> None:
     hand = Hand(UNSENT)
     hand.start()

@@ -6,11 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -18,13 +17,13 @@ from fieldapp.domain.roles import FIELD
 from fieldapp.language import _, later, plural
 from fieldapp.screens.actions import bindings
 from fieldapp.screens.asking import AskScreen, Question
-from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.office.asking_server import AsksServer
 from fieldapp.screens.office.desk_rows import DeskRows, Heading
 from fieldapp.screens.values import day_time
 from fieldapp.store.queries.desk import DeskItem, on_desk, step_of
 from fieldapp.store.queries.lists import view_of_job
-from fieldapp.sync.asked import Asked, kept_desk, silent
-from fieldapp.sync.protocol import AsideBytes, DeskAnswer, KnownDevice, MissingFile
+from fieldapp.sync.asked import silent
+from fieldapp.sync.protocol import AsideBytes, KnownDevice, MissingFile
 from fieldapp.widgets.giving_way import page
 from fieldapp.widgets.window_list import Rows, WindowList
 
@@ -32,14 +31,13 @@ if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
     from fieldapp.services.desk import DeskDecision
 
-ASK_EVERY_S = 300
 _ACTIONS = {
     "desk_theirs": ("conflict",), "desk_ours": ("conflict",), "desk_merge": ("conflict",),
     "desk_release": ("quarantined", "held", "bytes"), "desk_dismiss": ("quarantined", "held", "bytes"),
 }  # fmt: skip
 
 
-class DeskScreen(FieldScreen):
+class DeskScreen(AsksServer):
     """The list; what the row under the cursor is about, with both sides: below it, or beside it from 110 columns on."""
 
     TITLE_TEXT = later("Desk")
@@ -52,17 +50,9 @@ class DeskScreen(FieldScreen):
     ]  # fmt: skip
     CSS_PATH = "desk.tcss"
 
-    class Answered(Message):
-        """The server was asked, or could not be."""
-
-        def __init__(self, asked: Asked) -> None:
-            super().__init__()
-            self.asked = asked
-
     def __init__(self) -> None:
         super().__init__()
         self._rows = DeskRows(lambda: self.field.session, lambda: self.field.now())
-        self._asked: Asked | None = None
 
     def body(self) -> Iterable[Widget]:
         yield Static(id="about", markup=False)
@@ -76,35 +66,14 @@ class DeskScreen(FieldScreen):
         return self.query_one("#items", WindowList)
 
     def on_mount(self) -> None:
-        if self._asked is None:
-            self._asked = Asked(kept_desk(self.field.session.home))
         super().on_mount()
         self._list.focus()
         self.watch(self.query_one("#detail-box"), "virtual_size", self.refresh_bindings, init=False)  # whether all of it is in view
-        if self.field.ask_desk is not None:
-            self._ask(self.field.ask_desk)
-            self.set_interval(ASK_EVERY_S, self._ask_again)
-
-    def _ask_again(self) -> None:
-        if self.field.ask_desk is not None:
-            self._ask(self.field.ask_desk)
-
-    @work(thread=True, group="desk", exclusive=True, exit_on_error=False)
-    def _ask(self, ask: Callable[[], Asked]) -> None:
-        self.post_message(self.Answered(ask()))
-
-    def on_desk_screen_answered(self, event: DeskScreen.Answered) -> None:
-        self._asked = event.asked
-        self.reload()
 
     # --- The rows -----------------------------------------------------------------------------------------------------------------
 
-    @property
-    def _answer(self) -> DeskAnswer | None:
-        return self._asked.answer if self._asked else None
-
     def reload(self) -> None:
-        session, answer, now = self.field.session, self._answer, self.field.now()
+        session, answer, now = self.field.session, self.answer, self.field.now()
         self._rows.read_anew()
         desk, decided = on_desk(session.reader, now), self._rows.decided
         items = desk.waiting
@@ -130,7 +99,7 @@ class DeskScreen(FieldScreen):
         if late:
             text = plural("{count} held for more than a day", "{count} held for more than a day", late).format(count=late)
             parts.append(Content.styled(f"! {text}", "$text-warning"))
-        answer = self._answer
+        answer = self.answer
         if answer is None:
             parts.append(Content.styled(_("unreadable records, devices, files: not asked for yet"), "$text-muted"))
         else:

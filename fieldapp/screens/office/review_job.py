@@ -19,7 +19,9 @@ from fieldapp.domain.review import findings
 from fieldapp.domain.words import say
 from fieldapp.language import _, language, later, plural
 from fieldapp.screens.actions import bindings
-from fieldapp.screens.base import FieldScreen
+from fieldapp.screens.jobcards import hanging
+from fieldapp.screens.office.arrived import arrived_words, attached_files, not_arrived
+from fieldapp.screens.office.asking_server import AsksServer
 from fieldapp.screens.office.finding_words import findings_lines
 from fieldapp.screens.office.open_points import open_points
 from fieldapp.screens.office.step_rows import draw_step, step_detail, step_rows
@@ -37,7 +39,7 @@ _CONFIRM_WIDTH = 60
 _MOVES = {"approve": "job.approved", "send_back": "job.sent_back"}
 
 
-class ReviewJobScreen(FieldScreen):
+class ReviewJobScreen(AsksServer):
     """Steps on the left, the log on the right; below 110 columns one at a time.
 
     Args:
@@ -53,6 +55,8 @@ class ReviewJobScreen(FieldScreen):
         self._stream = stream
         self._places: tuple[StepPlace, ...] = ()
         self._marked: set[str] = set()
+        self._has_files = False
+        self._missing: dict[str, str] = {}
         self._by_risk = True
         self._shown = self._width = 0
         self._told: dict[tuple[str, int], Content] = {}
@@ -77,6 +81,10 @@ class ReviewJobScreen(FieldScreen):
     @property
     def _log(self) -> WindowList:
         return self.query_one("#log", WindowList)
+
+    def asks(self) -> bool:
+        """Whether its files have arrived."""
+        return self._has_files
 
     def shows(self, streams: frozenset[str]) -> bool:
         return self._stream in streams
@@ -106,6 +114,7 @@ class ReviewJobScreen(FieldScreen):
         self._steps.set_empty(_("This job has no steps."))
         self._show_steps()
         self._log.show(Rows[object](self._lines, lambda row: row.entry.id if isinstance(row, LogLine) else ""))
+        self._has_files, self._missing = bool(attached_files(job)), not_arrived(job, self.answer)
         self._width = self.size.width
         self._titles()
         self._detail()
@@ -156,6 +165,9 @@ class ReviewJobScreen(FieldScreen):
         found = findings(job, now)
         if found or job.status in ("completed", "cannot_complete", "approved"):
             lines += findings_lines(found, documents, max(20, self.size.width - 2))
+        if arrived := arrived_words(job, self.answer):
+            named = safe_text(f"▣ {arrived}", "$text-warning")
+            lines.append(named.truncate(max(20, self.size.width - 2), ellipsis=True))
         late = sum(1 for line in self._lines if line.outcome == "late")
         if late:
             words = plural(
@@ -199,7 +211,7 @@ class ReviewJobScreen(FieldScreen):
     def _detail(self) -> None:
         """About the step under the cursor."""
         row = self._steps.row
-        text = step_detail(row.place, self.field.session.documents) if isinstance(row, StepRow) else Content("")
+        text = step_detail(row.place, self.field.session.documents, self._missing) if isinstance(row, StepRow) else Content("")
         detail = self.query_one("#detail", Static)
         shown = detail.content
         if not (isinstance(shown, Content) and text.is_same(shown)):  # another text is a layout of the whole screen
@@ -243,22 +255,24 @@ class ReviewJobScreen(FieldScreen):
         job = self.job()
         if job is None:
             return
-        points = open_points(self.field, job)
+        points, arrived = open_points(self.field, job), arrived_words(job, self.answer)
         number, told = job.number, _("{number} is approved. Saved.").format(number=job.number)
         if not points:
             found = findings(job, self.field.now())
-            if not found:
+            if not (found or arrived):
                 self._approve(number, told)
                 return
             from fieldapp.screens.asking import ConfirmScreen
 
-            lines = findings_lines(found, self.field.session.documents, _CONFIRM_WIDTH)
+            lines = findings_lines(found, self.field.session.documents, _CONFIRM_WIDTH) if found else []
+            lines += hanging(safe_text(f"▣ {arrived}", "$text-warning"), _CONFIRM_WIDTH, 2) if arrived else []
             text = Content("\n").join([*lines, Content(""), Content(_("Approve it as it is?"))])
             title = _("Approve {number}").format(number=safe_text(number).plain)
             self.app.push_screen(ConfirmScreen(title, text, _("approve")), lambda yes: self._approve(number, told) if yes else None)
             return
         from fieldapp.screens.office.open_points import ApproveAnywayScreen
 
+        points += [safe_text(arrived).plain] if arrived else []
         asked = ApproveAnywayScreen(number, points, self._drafts)
 
         def given(note: str) -> None:

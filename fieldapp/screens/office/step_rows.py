@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from textual.content import Content
 
+from fieldapp.domain.job import Attached
 from fieldapp.domain.progress import StepPlace, by_person, files_of
 from fieldapp.domain.verdict import criterion_in_words
 from fieldapp.domain.words import say
@@ -64,8 +65,8 @@ _NAMED = 3
 """Files that are named one by one."""
 
 
-def step_detail(place: StepPlace, documents: Documents) -> Content:
-    """What is asked, what stood before, and what was said about it."""
+def step_detail(place: StepPlace, documents: Documents, missing: Container[str] = ()) -> Content:
+    """What is asked, what stood before, and what was said about it. missing: hashes of files that are not at the server yet."""
     step, state = place.step, place.state
     parts: list[Content] = []
     if state is not None and state.result is not None:
@@ -89,11 +90,16 @@ def step_detail(place: StepPlace, documents: Documents) -> Content:
         parts += [safe_text(f'"{text}"') for text in (*said, *(note.text for note in state.notes))]
         named = {file.sha256: file for file in reversed(state.files)}
         attached = [named[sha256] for sha256 in files_of(state)]
-        parts += [safe_text(f"▣ {file.name} {size_words(file.size)}") for file in attached[:_NAMED]]
+        parts += [_file(file, file.sha256 in missing) for file in attached[:_NAMED]]
         if len(attached) > _NAMED:
             more = len(attached) - _NAMED
             parts.append(Content(plural("{count} more file", "{count} more files", more).format(count=more)))
     return _joined(parts) if parts else Content.styled(_("Nothing is asked of the value."), "$text-muted")
+
+
+def _file(file: Attached, missing: bool) -> Content:
+    named = f"▣ {file.name} {size_words(file.size)}"
+    return safe_text(f"{named} ({_('not at the server yet')})", "$text-warning") if missing else safe_text(named)
 
 
 def _joined(parts: Iterable[Content]) -> Content:

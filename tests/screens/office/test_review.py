@@ -23,9 +23,11 @@ from fieldapp.store.home import Home
 from fieldapp.store.queries.jobs import find_job
 from fieldapp.store.queries.log import LogLine, log_of
 from fieldapp.store.queries.review import ReviewLine, ReviewQueue
+from fieldapp.sync.asked import Asked, keep_desk
+from fieldapp.sync.protocol import DeskAnswer, MissingFile
 from fieldapp.widgets.window_list import WindowList
 from tests.screens.branch import BranchOnDisk
-from tests.screens.conftest import FieldHome
+from tests.screens.conftest import NOW_MS, FieldHome
 from tests.screens.until import press_text, shown, text_of, until
 
 Homes = Callable[[str], FieldHome]
@@ -38,6 +40,11 @@ def job(app: FieldApp, number: str) -> JobState:
 def queue(app: FieldApp) -> list[ReviewLine]:
     listed = app.screen.query_one("#jobs", WindowList)
     return [row for row in (listed._at(index) for index in range(listed.count)) if isinstance(row, ReviewLine)]
+
+
+def one_line(text: str) -> str:
+    """Without the places where it was wrapped."""
+    return "".join(text.split())
 
 
 def app_of(home: Home) -> FieldApp:
@@ -119,6 +126,34 @@ async def test_the_evidence_of_a_step_is_named_with_its_size(field_home: Homes) 
         assert steps.go_to("CHILLER-CALL/alarm_photo")
         (photo,) = job(app, "J-1030").steps["CHILLER-CALL/alarm_photo"].files
         await until(pilot, lambda: f"▣ {photo.name} {photo.size} B" in shown(app), "the photo's name and size")
+
+
+async def test_a_file_that_the_server_has_not_got_is_named_before_its_job_is_approved(field_home: Homes) -> None:
+    """What it said last at once, what it says now as soon as it has answered."""
+    home, answers = field_home("sup-petra"), threading.Event()
+    app = home.app()
+    found = find_job(app.session.reader, "J-1030")
+    (photo,) = found.view.steps["CHILLER-CALL/alarm_photo"].files
+    keep_desk(home.home, DeskAnswer(NOW_MS, files=(MissingFile(photo.sha256, photo.name, photo.size, found.stream, 0, 1),)))
+
+    def ask() -> Asked:
+        answers.wait(30)
+        return Asked(DeskAnswer(NOW_MS + 60_000))
+
+    app.ask_desk = ask
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(ReviewJobScreen(found.stream))
+        arrived = f"0 of 1 file is at the server ({day_time(NOW_MS)}), not yet: {photo.name[:10]}"
+        await until(pilot, lambda: arrived in shown(app), "what is missing")
+        assert app.screen.query_one("#steps", WindowList).go_to("CHILLER-CALL/alarm_photo")
+        await until(pilot, lambda: one_line(f"{photo.size} B (not at the server yet)") in one_line(shown(app)), "the photo")
+        await pilot.press("a")
+        await until(pilot, lambda: "Approve it as it is?" in shown(app), "the question")
+        assert shown(app).count("0 of 1 file is at the server") == 2, "behind the question, and in it"
+        await pilot.press("escape")
+        answers.set()
+        await until(pilot, lambda: "not yet:" not in shown(app), "its answer")
+        await until(pilot, lambda: f"▣ {photo.name} {photo.size} B" in shown(app) and "(not at" not in shown(app), "the photo")
 
 
 async def test_what_stands_out_is_said_once_more_before_it_is_approved(field_home: Homes) -> None:
