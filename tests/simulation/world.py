@@ -264,7 +264,8 @@ class World:
 
     def _drained(self) -> bool:
         for device in self.devices.values():
-            if device.sealed or (device.state.phase == "stopped" and device.device_id in self._revoked):
+            # one without power has not ended: when it starts again, a server may have been restored to before it handed over
+            if device.sealed or (device.up and device.state.phase == "stopped" and device.device_id in self._revoked):
                 continue
             if not (device.up and quiet(device.state) and files_quiet(device.lane)):
                 return False
