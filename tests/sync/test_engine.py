@@ -403,13 +403,19 @@ def test_401_renews_the_token_and_goes_on() -> None:
     assert isinstance(hand.request, m.AskPush | m.AskPull)
 
 
-def test_what_a_new_token_lets_through_keeps_its_distance() -> None:
-    """The lane of files asks as well: together no more than five a second."""
+def with_a_new_token() -> tuple[Hand, int]:
+    """A push was refused, and the new token has just come; and when that was asked for."""
     hand = Hand(UNSENT)
     hand.start()
     hand.answer(refused(401), after=MIN_GAP_MS)
     asked = hand.now
     hand.answer(a_token())
+    return hand, asked
+
+
+def test_what_a_new_token_lets_through_keeps_its_distance() -> None:
+    """The lane of files asks as well: together no more than five a second."""
+    hand, asked = with_a_new_token()
     assert (hand.state.phase, hand.state.wake) == ("rest", asked + MIN_GAP_MS)
     hand.wait()
     hand.answer(receipt_for(UNSENT.run), VIEW)
@@ -432,12 +438,8 @@ def test_renewing_a_token_for_files_puts_no_reading_off() -> None:
 
 
 def test_a_file_refused_with_the_token_before_asks_for_no_other() -> None:
-    hand = Hand(UNSENT)
-    hand.start()
-    hand.answer(refused(401), after=MIN_GAP_MS)
-    before = hand.now
-    hand.answer(a_token())
-    hand.feed(m.Hurried(hand.now, "renew", before))
+    hand, asked = with_a_new_token()
+    hand.feed(m.Hurried(hand.now, "renew", asked))
     assert not hand.state.renew
     hand.feed(m.Hurried(hand.now, "renew", hand.now))
     assert hand.state.renew
