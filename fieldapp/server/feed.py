@@ -269,8 +269,13 @@ class _Page:
         if not streams:
             return ()
         done = {item.stream for item in self.backfilled if item.done}
-        query = f"SELECT stream, log, pos, digest FROM stream_states WHERE fold_version = ? AND stream IN ({marks(streams)})"
-        found = {row[0]: row[1:] for row in self._db.rows(self._conn, query, (FOLD_VERSION, *streams))}
+        ends = [value for end in self._ends.items() for value in end]
+        further_on = " OR ".join(["x.log = ? AND x.pos > ?"] * len(self._ends))
+        query = (  # after an erasure that comes with a later page, states lack already what the device is still to forget
+            f"SELECT stream, log, pos, digest FROM stream_states s WHERE fold_version = ? AND stream IN ({marks(streams)}) "
+            f"AND NOT EXISTS (SELECT 1 FROM erasures x WHERE x.log = s.log AND ({further_on}))"
+        )
+        found = {row[0]: row[1:] for row in self._db.rows(self._conn, query, (FOLD_VERSION, *streams, *ends))}
         tailed = self._tailed([stream for stream in streams if stream in found and stream not in done])
         return tuple(
             StreamDigest(stream, pos, digest)

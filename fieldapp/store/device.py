@@ -35,7 +35,7 @@ from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_rows, facts_of, spoiled
-from fieldapp.store.erasing import ERASED
+from fieldapp.store.erasing import ERASED, own_file_rows
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Home, Identity
 from fieldapp.store.journal import Journal, journal_line
@@ -192,13 +192,11 @@ class DeviceReplica:
 
     def _store(self, conn: Connection, entries: Sequence[Entry]) -> None:
         self._db.insert(conn, EntryRow, entry_rows(entries))
-        files = [
-            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "here",
-             "job": entry.envelope.stream}
-            for entry in entries for file in entry.envelope.files
-        ]  # fmt: skip
+        files = [file for entry in entries for file in own_file_rows(entry)]
         self._db.insert_new(conn, FileRow, files)
         for file in files:  # one that had left with its job, or was erased with another customer, is here again
+            if file["state"] == ERASED:
+                continue
             again = "UPDATE files SET state = 'here', name = ?, job = ? WHERE sha256 = ? AND state IN (?, ?)"
             self._db.run(conn, again, (file["name"], file["job"], file["sha256"], AWAY, ERASED))
 
@@ -406,10 +404,11 @@ class DeviceReplica:
         with self._db.write() as conn:
             self._lines.hand_over(conn, epoch, seq, reason)
 
-    def refuse(self, epoch: str, seq: int, reason: str) -> None:
-        """The entry at this position was handed over as quarantine: it stays in view, marked, and waits for a person."""
+    def refuse(self, epoch: str, seq: int, reason: str, time: int) -> None:
+        """The entry at this position was handed over as quarantine: it stays in view, marked, and waits for a person. time: of the
+        receipt, by the server's clock (ms UTC)."""
         with self._db.write() as conn:
-            stream, left = self._lines.refuse(conn, epoch, seq, reason)
+            stream, left = self._lines.refuse(conn, epoch, seq, reason, time)
             if stream:
                 refresh_jobs(self._db, conn, {stream: self._log_of(conn, stream)}, self.identity.role)
         self._keeping.keep(left, self._clock.now())
@@ -547,6 +546,8 @@ class DeviceReplica:
                 run(f"DELETE FROM {table}")
             run(f"DELETE FROM scope WHERE log IN ({marks(whole)})", whole)
             run('UPDATE scope SET "after" = 0, live = 0, upto = CASE upto WHEN ? THEN upto ELSE ? END', (LEAVING, AGAIN))
+            others = "device <> ? AND id NOT IN (SELECT entry_id FROM own_entries)"  # no erasure would find them any more
+            run(f"DELETE FROM entries WHERE {others}", [self.identity.device])
             run("UPDATE own_entries SET lane = 'unsent', outcome = '', reason = ''")  # also what its quarantine held
             run("UPDATE files SET state = 'here' WHERE state = 'sent' AND job <> ''")  # the server says which of them it has
             run(f"DELETE FROM jobs WHERE log IN ({marks(whole)}) AND stream NOT IN (SELECT stream FROM own_entries)", whole)

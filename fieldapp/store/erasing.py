@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, delete, select, update
@@ -97,6 +98,16 @@ def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str
         conn.execute(delete(DocumentRow).where(col(DocumentRow.entry_id).in_(names)))
     of = frozenset(streams)
     return Erased(frozenset(entries), of, frozenset(sha256 for sha256 in sorted(files) if not still_named(sha256, of)))
+
+
+def own_file_rows(entry: Entry) -> list[dict[str, Any]]:
+    """The files of an own entry, as they lie here: to be sent, or to go with the content of the entry that named them."""
+    state, names = ("here", True) if entry.body_raw is not None else (ERASED, False)
+    return [
+        {"sha256": file.sha256, "size": file.size, "name": file.name if names else "", "media": file.media, "state": state,
+         "job": entry.envelope.stream}
+        for file in entry.envelope.files
+    ]  # fmt: skip
 
 
 # --- On the server ----------------------------------------------------------------------------------------------------------------

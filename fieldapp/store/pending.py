@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 from sqlalchemy import Connection
 
-from fieldapp.domain.entry import read_entry
+from fieldapp.domain.entry import Entry, read_entry
 from fieldapp.domain.entry_types.base import Fact
+from fieldapp.domain.entry_types.erasure import kept_of
 from fieldapp.domain.fold import State, empty_state, fold, folds, read_state, state_bytes
-from fieldapp.domain.job import JobState
+from fieldapp.domain.job import JobState, OutcomeName
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.heads import StreamHead, job_row, save_jobs
 
@@ -32,7 +34,28 @@ def pending_facts(conn: Connection, role: str, streams: Iterable[str] | None = N
         if wanted is not None and stream not in wanted and wanted.isdisjoint(also.split()):
             continue
         entry = read_entry(raw, body, trusted=True)
-        facts.append(Fact(entry, "quarantined", REFUSED, role) if lane == "refused" else Fact(entry, role=role))
+        facts.append(_undecided(entry, lane, role))
+    return facts
+
+
+def _undecided(entry: Entry, lane: str, role: str) -> Fact:
+    return Fact(entry, "quarantined", REFUSED, role) if lane == "refused" else Fact(entry, role=role)
+
+
+def _own_facts(conn: Connection, role: str, streams: Sequence[str]) -> list[Fact]:
+    """Own entries about these streams that have their content, decided on or not: a server that is put back may make any of them
+    undecided again."""
+    query = (
+        "SELECT e.raw, e.body, o.lane, o.outcome, o.reason FROM own_entries o JOIN entries e ON e.id = o.entry_id "
+        f"WHERE e.body IS NOT NULL AND (o.stream IN ({marks(streams)}) OR o.also <> '') ORDER BY o.saved_at, o.epoch, o.seq"
+    )
+    facts = []
+    for raw, body, lane, outcome, reason in plain(conn).execute(query, streams).fetchall():
+        entry = read_entry(raw, body, trusted=True)
+        if outcome:
+            facts.append(Fact(entry, cast(OutcomeName, outcome), reason, role))
+        else:
+            facts.append(_undecided(entry, lane, role))
     return facts
 
 
@@ -88,6 +111,38 @@ def refresh_jobs(
     save_jobs(db, conn, rows)
     for names in chunks(gone):
         db.run(conn, f"DELETE FROM jobs WHERE stream IN ({marks(names)})", names)
+
+
+def forget_views(db: Database, conn: Connection, streams: Sequence[str], role: str) -> None:
+    """Take the content out of what lists show of erased jobs whose rows are not here: their numbers and dates stay, and own work
+    that has its content. One that is neither waited for nor carries work that is not decided on goes."""
+    waiting = waiting_streams(conn)
+    rows: list[dict[str, Any]] = []
+    for part in chunks(streams):
+        open_, own = facts_by_stream(pending_facts(conn, role, part)), facts_by_stream(_own_facts(conn, role, part))
+        query = f"SELECT stream, log, view FROM jobs WHERE stream IN ({marks(part)})"
+        shown = db.rows(conn, query, part)
+        db.run(conn, f"DELETE FROM jobs WHERE stream IN ({marks(part)})", part)
+        for stream, log, raw in shown:
+            if stream not in open_ and stream not in waiting:
+                continue
+            job, facts = read_state(stream, raw), own.get(stream, [])
+            assert isinstance(job, JobState)
+            view = view_of(_without(kept_of(job), {fact.entry.id for fact in facts}), stream, facts)
+            assert isinstance(view, JobState)
+            rows.append(job_row(stream, log, view, state_bytes(view)))
+    save_jobs(db, conn, rows)
+
+
+def _without(job: JobState, entries: Container[str]) -> JobState:
+    """A job without what these entries added to what stays of it: they are folded again."""
+    return msgspec.structs.replace(
+        job,
+        history=tuple(change for change in job.history if change.by.entry not in entries),
+        parts=tuple(part for part in job.parts if part.by.entry not in entries),
+        times=tuple(time for time in job.times if time.by.entry not in entries),
+        expenses=tuple(expense for expense in job.expenses if expense.by.entry not in entries),
+    )
 
 
 def _is_shown(conn: Connection, stream: str) -> bool:

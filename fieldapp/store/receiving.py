@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +11,23 @@ from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
 from fieldapp.domain.decision_words import without_why
+from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
-from fieldapp.store.database import Columns, Database, chunks, marks
+from fieldapp.store.database import Columns, Database, chunks, marks, plain
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
-from fieldapp.store.erasing import ERASED, Erased, drop_bodies, drop_whys
+from fieldapp.store.erasing import ERASED, Erased, drop_bodies, drop_whys, own_file_rows
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.judge import home_of
-from fieldapp.store.pending import refresh_jobs
+from fieldapp.store.pending import forget_views, refresh_jobs
 from fieldapp.store.rows import WHOLE_LOG, Page, Row
 from fieldapp.store.tables import (
     CursorRow,
     DraftRow,
     EntryRow,
     FileRow,
-    JobRow,
     LogRow,
     OwnEntryRow,
     ScopeRow,
@@ -63,6 +63,17 @@ class Held:
     after: int
     upto: int
     live: bool
+
+
+class _Named(msgspec.Struct):
+    """Which entry an envelope is, and what it is about."""
+
+    id: str
+    stream: str
+    also: tuple[str, ...] = ()
+
+
+_named = msgspec.json.Decoder(_Named)
 
 
 class Receiver:
@@ -254,29 +265,22 @@ class Receiver:
         orders = [row for row in rows if row.entry.envelope.type in ERASURES and row.kind == "entry" and row.outcome == "applied"]
         self.ordered = bool(orders)
         refused = self._refused() if orders else []
+        concerned = self._concerned(orders)
         decided: set[str] = set()
         for row in orders:
             stream = row.entry.envelope.stream
-            standing = select(col(StreamRow.entry_id)).where(
-                col(StreamRow.log) == row.log, col(StreamRow.stream) == stream, col(StreamRow.pos) < row.pos
-            )
-            there = set(self._conn.execute(standing).scalars())
-            own = (
-                select(col(OwnEntryRow.entry_id), col(OwnEntryRow.stream), col(OwnEntryRow.also))
-                .join(LogRow, col(LogRow.entry_id) == col(OwnEntryRow.entry_id))
-                .where(col(LogRow.log) == row.log, col(LogRow.pos) < row.pos)
-            )
-            there |= {name for name, home, also in (*self._conn.execute(own), *refused) if stream in (home, *also.split())}
+            there = {name for name, at, streams in refused if at <= row.at and stream in streams}
+            there |= {name for name, pos in concerned.get((row.log, stream), ()) if pos < row.pos}
             ids |= there
             decided |= self._forget_whys(row, there)
             self._conn.execute(delete(DraftRow).where(col(DraftRow.job) == stream))
         self.erased = drop_bodies(self._conn, ids, self._still_named)
         self.erased = msgspec.structs.replace(self.erased, streams=self.erased.streams | decided)
+        for names in chunks(sorted(self.erased.files | self._files_of(orders))):
+            self._conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
         if not self.erased.streams:
             return
         self._db.upsert(self._conn, SettingRow, [{"name": ERASING, "value": "1"}])
-        for names in chunks(sorted(self.erased.files)):
-            self._conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
         shown = [place for name in sorted(self.erased.streams) if (place := self._shown_stream(name)) is not None]
         for stream, log in shown:
             heads.reset(stream, log)
@@ -284,10 +288,10 @@ class Receiver:
             heads.fold(fact, pos, [stream], is_entry=is_entry)
         heads.save()
         kept = {stream for stream, _ in shown}
-        gone = sorted(stream for stream in self.erased.streams if stream.startswith("job:") and stream not in kept)
-        for names in chunks(gone):  # a list may show it as it was, from a time when it was held
-            self._conn.execute(delete(JobRow).where(col(JobRow.stream).in_(names)))
+        gone = sorted(self.erased.streams - kept)
+        for names in chunks(gone):  # it is shown as it was, from a time when it was held, or until it has been read again
             self._conn.execute(delete(StreamStateRow).where(col(StreamStateRow.stream).in_(names)))
+        forget_views(self._db, self._conn, [stream for stream in gone if stream.startswith("job:")], self._role)
 
     def _forget_whys(self, order: Row, entries: set[str]) -> set[str]:
         """What people said about their decisions on what is erased. Returns the streams of these entries."""
@@ -300,10 +304,35 @@ class Receiver:
                 self._conn.execute(update(OwnEntryRow).where(of).values(reason=without_why(reason)))
         return streams
 
-    def _refused(self) -> list[tuple[str, str, str]]:
-        """(entry, stream, also) of what was handed over as bytes: it has no place in a log, and the server has it."""
-        query = select(col(OwnEntryRow.entry_id), col(OwnEntryRow.stream), col(OwnEntryRow.also))
-        return [(name, home, also) for name, home, also in self._conn.execute(query.where(col(OwnEntryRow.lane) == "refused"))]
+    def _files_of(self, orders: Sequence[Row]) -> frozenset[str]:
+        """Files of the jobs to be forgotten that no entry here names: a copy of this disk recorded them, or the entry has left."""
+        jobs = sorted({row.entry.envelope.stream for row in orders})
+        query = f"SELECT sha256 FROM files WHERE state <> ? AND job IN ({marks(jobs)})"
+        found = {sha256 for (sha256,) in self._db.rows(self._conn, query, (ERASED, *jobs))} - self.erased.files if jobs else set()
+        return frozenset(sha256 for sha256 in found if not self._still_named(sha256, frozenset()))
+
+    def _concerned(self, orders: Sequence[Row]) -> dict[tuple[str, str], list[tuple[str, int]]]:
+        """(entry, position) of what is here of the streams to be forgotten, by (log, stream). Whatever is held: an asset that is
+        held brings what was recorded about it on jobs that are not. Where a log is read whole, every stream is."""
+        streams = {row.entry.envelope.stream for row in orders}
+        found: dict[tuple[str, str], list[tuple[str, int]]] = {}
+        for log in sorted({row.log for row in orders}):
+            query, values = "SELECT r.pos, e.raw FROM log_rows r JOIN entries e ON e.id = r.entry_id WHERE r.log = ?", [log]
+            if whole_log(log) in self._scope:
+                standing = f"SELECT pos FROM stream_rows WHERE log = ? AND stream IN ({marks(list(streams))})"
+                query += f" AND (r.device = ? OR r.pos IN ({standing}))"
+                values += [self._device, log, *sorted(streams)]
+            for pos, raw in plain(self._conn).execute(query, values):
+                named = _named.decode(raw)
+                for stream in streams.intersection((named.stream, *named.also)):
+                    found.setdefault((log, stream), []).append((named.id, pos))
+        return found
+
+    def _refused(self) -> list[tuple[str, int, tuple[str, ...]]]:
+        """(entry, when the server had it by its clock, streams) of what was handed over as bytes: it has no place in a log."""
+        query = "SELECT entry_id, coalesce(received_at, 0), stream, also FROM own_entries WHERE lane = 'refused'"
+        rows = self._db.rows(self._conn, query)
+        return [(name, at, (home, *also.split())) for name, at, home, also in rows]
 
     def _shown_stream(self, stream: str) -> tuple[str, str] | None:
         """(stream, log) where its rows are folded here."""
@@ -342,6 +371,7 @@ class Receiver:
         files: list[dict[str, Any]] = []
         for part in chunks(rows):
             here = self._own_here(part)
+            self._bring_back([row.entry for row in part if row.entry.id in here])
             self._db.insert_new(self._conn, EntryRow, entry_rows(row.entry for row in part if row.entry.id not in here))
             self._db.insert_new(self._conn, LogRow, Columns(LOG_COLUMNS, [_log_row(row) for row in part]))
             places = [
@@ -352,6 +382,16 @@ class Receiver:
                 self._db.insert_new(self._conn, StreamRow, Columns(STREAM_COLUMNS, some))
             files += [row for entry in part for row in self._file_rows(entry)]
         self._db.insert_new(self._conn, FileRow, files)
+        for file in (file for file in files if file["state"] == "here"):  # erased with another customer, and named by this one
+            again = "UPDATE files SET state = 'here', name = ?, job = ? WHERE sha256 = ? AND state = ?"
+            self._db.run(self._conn, again, (file["name"], file["job"], file["sha256"], ERASED))
+
+    def _bring_back(self, entries: list[Entry]) -> None:
+        """What was erased here and has content at the server, which was put back to before that: its history is what people see."""
+        bodies = {entry.id: entry.body_raw for entry in entries if entry.body_raw is not None}
+        query = f"SELECT id FROM entries WHERE body IS NULL AND id IN ({marks(list(bodies))})"
+        for (name,) in self._db.rows(self._conn, query, list(bodies)):
+            self._db.run(self._conn, "UPDATE entries SET body = ? WHERE id = ?", (bodies[name], name))
 
     def _own_here(self, rows: list[Row]) -> frozenset[str]:
         """Own entries among these that lie here already, as most do: their outcome is what is new."""
@@ -374,16 +414,14 @@ class Receiver:
 
     def _file_rows(self, row: Row) -> list[dict[str, Any]]:
         """Files to fetch; and those of own entries, which a database that was lost and is made anew does not know: they may be
-        only here."""
+        only here, or are to go, where the entry was erased meanwhile."""
         envelope = row.entry.envelope
         if envelope.device == self._device:
-            state, job = "here", envelope.stream
-        elif envelope.type == "procedure.published":
-            state, job = "wanted", ""
-        else:
+            return own_file_rows(row.entry)
+        if envelope.type != "procedure.published":
             return []
         return [
-            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": state, "job": job}
+            {"sha256": file.sha256, "size": file.size, "name": file.name, "media": file.media, "state": "wanted", "job": ""}
             for file in envelope.files
         ]
 

@@ -281,13 +281,13 @@ class ServerReplica:
 
     def _want_files(self, conn: Connection, raw: bytes) -> None:
         """The files that these bytes name, where they are an entry: they are taken too, for the person who decides on it."""
-        envelope, _, _ = raw.partition(b"\n")
+        envelope, _, body = raw.partition(b"\n")
         try:
             entry = read_entry(envelope, None)
         except Problem:
             return
-        self._db.insert_new(conn, FileRow, _file_rows([entry], of_bytes=True))
-        self._await_files(conn, [entry])
+        self._db.insert_new(conn, FileRow, _file_rows([entry], of_bytes=bool(body)))
+        self._await_files(conn, [entry], of_bytes=bool(body))
 
     def rebuild(self, log: str) -> int:
         """Drop the projections of a log and fold them again from its rows, as they were decided. Nobody writes to the log
@@ -437,11 +437,15 @@ class ServerReplica:
     def _quarantine_row(
         self, conn: Connection, key: str, device: str, log: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
     ) -> None:
+        kept = raw[: 1 << 20]
         row = {
             "id": key, "device": device, "log": log, "epoch": epoch, "seq": seq, "decided": "", "decided_at": None,
-            "reason": reason.replace("\x00", "")[:500], "raw": raw[: 1 << 20], "received_at": now,
+            "reason": reason.replace("\x00", "")[:500], "raw": kept, "received_at": now,
         }  # fmt: skip
         self._db.insert_new(conn, QuarantineRow, [row])
+        # Erased since, and handed over once more by who has not heard of it: it waits once more, for the next erasure as well.
+        again = "UPDATE quarantine SET raw = ?, received_at = ? WHERE id = ? AND decided = '' AND length(raw) < ?"
+        self._db.run(conn, again, (kept, now, key, len(kept)))
 
     # --- Content --------------------------------------------------------------------------------------------------------------
 
@@ -458,14 +462,14 @@ class ServerReplica:
         self._db.insert_new(conn, FileStreamRow, [{"sha256": sha256, "stream": name} for sha256, name in sorted(named)])
         self._await_files(conn, entries)
 
-    def _await_files(self, conn: Connection, entries: Sequence[Entry]) -> None:
+    def _await_files(self, conn: Connection, entries: Sequence[Entry], *, of_bytes: bool = False) -> None:
         """What has not arrived is asked of the devices that name it. Content that was erased and is recorded once more, of another
         customer, is wanted like any other."""
         naming = [(entry, file) for entry in entries for file in entry.envelope.files]
         if not naming:
             return
         for entry, file in sorted(naming, key=lambda item: item[1].sha256):  # so that no two writers wait for each other
-            if entry.body_raw is not None:
+            if of_bytes or entry.body_raw is not None:
                 again = "UPDATE files SET state = 'wanted', name = ?, job = ? WHERE sha256 = ? AND state = ?"
                 self._db.run(conn, again, (file.name, entry.envelope.stream, file.sha256, ERASED))
         wanted = set(self._wanted(conn, entries))

@@ -130,7 +130,7 @@ def _handed_over(state: State, now: int, wanted: QuarantineRequest, receipt: Rec
     state = new(progress(state), poison=None, stuck=None, pull_due=True, push_tries=0, push_after=NEVER)
     further = receipt.seq > wanted.seq
     head = Head(receipt.epoch, wanted.seq, wanted.hash if further else receipt.hash, receipt.safe_seq)
-    return look(state, m.Refuse(wanted.epoch, wanted.seq, wanted.reason), m.Acknowledge(head, receipt.time, 1))
+    return look(state, m.Refuse(wanted.epoch, wanted.seq, wanted.reason, receipt.time), m.Acknowledge(head, receipt.time, 1))
 
 
 def _pulled(state: State, now: int, asked: PullRequest, body: PullAnswer, midpoint: int | None) -> Step:

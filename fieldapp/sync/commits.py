@@ -50,7 +50,7 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed)
         case m.HandOver():
             replica.hand_over(effect.epoch, effect.seq, effect.reason)
         case m.Refuse():
-            replica.refuse(effect.epoch, effect.seq, effect.reason)
+            replica.refuse(effect.epoch, effect.seq, effect.reason, effect.time)
         case m.Receive():
             changed(replica.receive(effect.page).streams)
         case m.SendAgain():

@@ -274,11 +274,12 @@ class HandOver(msgspec.Struct, frozen=True, tag=True):
 
 
 class Refuse(msgspec.Struct, frozen=True, tag=True):
-    """An entry was handed over as quarantine, at its position."""
+    """An entry was handed over as quarantine, at its position. time: of the receipt, by the server's clock (ms UTC)."""
 
     epoch: str
     seq: int
     reason: str
+    time: int
 
 
 class Receive(msgspec.Struct, frozen=True, tag=True):

@@ -149,7 +149,7 @@ def test_bytes_in_quarantine_are_listed_shown_and_released(server: LiveServer, s
             raw=raw,
             reason="it is too large to be sent",
         )
-        device.replica.refuse(run.epoch, run.from_seq, "it is too large to be sent")
+        device.replica.refuse(run.epoch, run.from_seq, "it is too large to be sent", device.clock.now())
     (one,) = documented("desk", supervisor("desk", "--json").json)["bytes"]
     assert (one["who"], one["can_stand"], one["reason"]) == (TECHNICIAN, True, TOO_LARGE)
     shown = supervisor("desk", "show", one["id"][:12]).good().out

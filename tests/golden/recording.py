@@ -328,7 +328,7 @@ def _pushing(scribe: Scribe, ann: Told, job: str) -> PushRequest:
         "quarantine", "An entry handed over as bytes; the head advances", "POST", "/quarantine", wanted, token=ann.token
     )
     receipt = json.loads(response.read())
-    ann.device.replica.refuse(run.epoch, run.from_seq, wanted.reason)
+    ann.device.replica.refuse(run.epoch, run.from_seq, wanted.reason, receipt["time"])
     ann.device.replica.acknowledge(Head(receipt["epoch"], receipt["seq"], receipt["hash"], receipt["safe_seq"]), receipt["time"])
     return request
 

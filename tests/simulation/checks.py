@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -32,9 +33,18 @@ _HELD_SINCE = f"{_HELD} AND since_pos <= ?"
 """Without those that left and came again further on than a device has read: it hears of both there, and reads them anew."""
 
 
-class _Naming(msgspec.Struct):
-    """The files that an entry names, read from its envelope."""
+_ERASED = (
+    "SELECT e.id FROM erasures x JOIN entries o ON o.id = x.entry_id JOIN stream_rows s ON s.log = x.log AND s.stream = o.stream "
+    "AND s.pos < x.pos JOIN entries e ON e.id = s.entry_id "
+    "WHERE e.body IS NOT NULL AND e.type NOT IN ('job.erased', 'customer.erased')"
+)
+"""What stands before an erasure in its stream and has content."""
 
+
+class _Naming(msgspec.Struct):
+    """An entry and the files that it names, read from its envelope."""
+
+    id: str
     files: tuple[FileRef, ...] = ()
 
 
@@ -64,6 +74,8 @@ class Checks:
         self.may_be_torn = False
         """A database is lost where the power may go amid a journal line: what was never called saved may be a part of a group. Or a
         server was put back that had parts of a group as bytes, for it was too large for a proxy: the others come without them."""
+        self.erased: set[str] = set()
+        """What has lost its content at the server, at any time."""
         self._shown: dict[str, set[str]] = {}
         self._asked: dict[str, deque[int]] = {}
         self._whole: dict[str, dict[str, int]] = {}
@@ -77,6 +89,33 @@ class Checks:
         if rows is None:
             rows = self._known[query, values] = self._server.execute(query, values).fetchall()
         return rows
+
+    def after_erasing(self) -> None:
+        """12: what an erasure comes after has no content."""
+        self.erased |= _ids(self._server, "SELECT id FROM entries WHERE body IS NULL")
+        for (raw,) in self._server.execute("SELECT raw FROM quarantine WHERE instr(raw, x'0a') = 0"):
+            with suppress(msgspec.MsgspecError):
+                self.erased.add(_naming.decode(raw).id)
+        left = _ids(self._server, _ERASED)
+        if left:
+            raise Broken(12, f"erased at the server, and still there: {sorted(left)}")
+
+    def forgotten(self, device: SimDevice) -> None:
+        """12: what was erased is not on a device that has read everything either: in no database, journal or file."""
+        gone = _ids(self._server, "SELECT id FROM entries WHERE body IS NULL")
+        if not gone:
+            return
+        names = sorted(gone)
+        left = _ids(device.db.raw, f"SELECT id FROM entries WHERE body IS NOT NULL AND id IN ({marks(names)})", *names)
+        if left:
+            raise Broken(12, f"{device.name} still has the content of {sorted(left)}")
+        beside = b"".join(path.read_bytes() for path in sorted(device.home.path.rglob("*.jsonl")))
+        words = [said for entry, said in device.said.items() if entry in gone and said in beside]
+        if words:
+            raise Broken(12, f"{device.name} still has the words {words} beside its database")
+        files = _ids(self._server, "SELECT sha256 FROM files WHERE state = 'erased'")
+        if kept := sorted(name for name in files if (device.home.files / name).exists()):
+            raise Broken(12, f"{device.name} still has the erased files {kept}")
 
     def forget_server(self) -> None:
         """The server has another history: nothing that was read of it counts."""
@@ -184,6 +223,9 @@ class Checks:
         return {row[0] for row in self._theirs(_HELD, person)}
 
     def _digests(self, device: SimDevice, members: set[str] | None) -> None:
+        (read,) = device.db.raw.execute("SELECT coalesce(max(cursor + 0), 0) FROM cursors WHERE log = ?", (LOG,)).fetchone()
+        if self._theirs("SELECT 1 FROM erasures WHERE log = ? AND pos > ?", LOG, read):
+            return  # what the erasure takes, in any stream, is still here
         query = "SELECT stream, pos, digest, fold_version FROM stream_states WHERE digest <> ''"
         theirs = {row[0]: row[1:] for row in self._theirs(query)}
         if members is not None:  # one that left the scope is no longer whole: it stays only until own work is sent
@@ -212,12 +254,15 @@ class Checks:
         own = raw.execute(
             "SELECT entry_id, stream, lane FROM own_entries WHERE lane IN ('unsent', 'received', 'refused') AND outcome = ''"
         ).fetchall()
+        forgotten = _ids(raw, "SELECT id FROM entries WHERE body IS NULL") if self.erased else set()
+        if forgotten - self.erased:
+            raise Broken(12, f"{device.name} has lost the content of {sorted(forgotten - self.erased)}, which nobody erased")
         told = sorted({stream for entry, stream, _ in own if entry in device.said})
         views = dict(raw.execute(f"SELECT stream, view FROM jobs WHERE stream IN ({marks(told)})", told)) if told else {}
         for entry, stream, lane in own:
             if stream not in shown and lane == "unsent" and stream in before:
                 raise Broken(5, f"{device.name} dropped {stream} though {entry} is unsent")
-            if stream in shown and entry in device.said and device.said[entry] not in views[stream]:
+            if stream in shown and entry in device.said and entry not in forgotten and device.said[entry] not in views[stream]:
                 raise Broken(6, f"{device.name} does not show its own {entry} in {stream}")
         self._shown[device.name] = shown
 
@@ -247,7 +292,7 @@ class Checks:
             if (row.log, row.pos) in theirs:
                 continue
             (device,) = self._server.execute("SELECT device FROM log_rows WHERE log = ? AND pos = ?", (row.log, row.pos)).fetchone()
-            if device != who.device:
+            if device != who.device and not self._theirs("SELECT 1 FROM erasures WHERE log = ? AND pos = ?", row.log, row.pos):
                 raise Broken(7, f"{who.person} was given {row.log} {row.pos}, which is none of theirs")
         strange = {added.stream for added in page.added if added.log != "org"}.difference(mine)
         if strange:
@@ -304,8 +349,10 @@ class Checks:
         self.forget_server()
         self.after_push()
         for sha256, state in self._server.execute("SELECT sha256, state FROM files").fetchall():
-            if state not in ("here", "wanted"):
+            if state not in ("here", "wanted", "erased"):
                 raise Broken(9, f"the file {sha256} is neither here nor missing")
+            if state == "erased" and self._sim.holds(sha256):
+                raise Broken(12, f"the erased file {sha256} is still there")
             if state == "here" and not self._sim.holds(sha256):
                 raise Broken(9, f"the server says it has {sha256} and has not")
         named = {file.sha256 for (raw,) in self._server.execute("SELECT raw FROM entries") for file in _naming.decode(raw).files}
@@ -348,6 +395,7 @@ class Checks:
             raise Broken(8, f"{device.name} is not done with {sorted(left)}")
         self.after_receipt(device)
         self.after_page(device)
+        self.forgotten(device)
         technician = device.person.role == "technician"
         wanted = self._members(device) if technician else _ids(self._server, "SELECT stream FROM stream_states")
         query = "SELECT stream, pos, digest FROM stream_states WHERE digest <> ''"

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
+from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
 from fieldapp.store.home import Home, Identity
@@ -179,7 +180,8 @@ class SimDevice:
                 if kind is m.Remember:
                     self._recall()
                 if kind is m.Acknowledge or (
-                    isinstance(effect, m.Receive) and any(row.entry.envelope.files for row in effect.page.rows)
+                    isinstance(effect, m.Receive)
+                    and any(row.entry.envelope.files or row.entry.envelope.type in ERASURES for row in effect.page.rows)
                 ):
                     waiting.append(("files", m.Hurried(self._now(), "hint")))
                 if isinstance(heard, m.Troubled):

@@ -54,6 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
     reassign: int = 0
     cancel: int = 0
     revoke: int = 0
+    erase: int = 0
     poison: int = 0
     oversize: int = 0
     newer_types: int = 0
@@ -120,6 +121,7 @@ def draw_plan(seed: int) -> Plan:
         reassign=times("reassign", 6, 0.5),
         cancel=times("cancel", 2, 0.2),
         revoke=times("revoke", 1, 0.1),
+        erase=times("erase", 2, 0.15),
         poison=times("poison", 2, 0.12),
         oversize=times("oversize", 2, 0.15),
         newer_types=times("newer types", 2, 0.15),

@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import msgspec
 from starlette.requests import Request
@@ -17,11 +18,13 @@ from fieldapp.domain.problem import Problem
 from fieldapp.server.accounts import Accounts
 from fieldapp.server.answers import Refused, problem_answer
 from fieldapp.server.bodies import decoded, json_bytes
+from fieldapp.server.erasing import Erasure, erase_customer, remove_content
 from fieldapp.server.feed import Feed
 from fieldapp.server.file_storage import FolderStorage
 from fieldapp.server.files import Files
 from fieldapp.server.reach import Session
 from fieldapp.server.receiving import read_run, writer
+from fieldapp.server.services import ServerServices
 from fieldapp.store.server import ServerReplica
 from fieldapp.sync.protocol import (
     DIGEST_HEADER,
@@ -117,6 +120,26 @@ class SimServer:
 
     def record(self, entries: list[Entry]) -> None:
         self.replica.record(entries, ROLES)
+
+    # --- Erasure: the administrator's command, on what it uses of the server's services -------------------------------------------
+
+    @property
+    def hints(self) -> SimServer:
+        return self
+
+    @property
+    def clock(self) -> Callable[[], int]:
+        return self._clock
+
+    def publish(self, moved: dict[str, int]) -> None:
+        self.moved = True
+
+    def erase(self, customer: str) -> Erasure:
+        return erase_customer(cast(ServerServices, self), customer, "asked to be forgotten")
+
+    def finish_erasing(self) -> None:
+        """What the server does each hour: content of erased files that a crash has left goes."""
+        remove_content(cast(ServerServices, self))
 
     # --- Disasters ------------------------------------------------------------------------------------------------------------
 

@@ -14,10 +14,11 @@ from typing import Any
 from sqlalchemy.dialects import sqlite
 
 from fieldapp.server import accounts, files
-from fieldapp.store import deciding, device, lines, receiving, scope, server
+from fieldapp.server import erasing as server_erasing
+from fieldapp.store import deciding, device, erasing, lines, receiving, scope, server
 
 COLUMN_USERS = (
-    accounts, files, deciding, device, lines, receiving, scope, server,
+    accounts, files, server_erasing, deciding, device, erasing, lines, receiving, scope, server,
 )  # fmt: skip
 """Modules that name columns by `col`."""
 

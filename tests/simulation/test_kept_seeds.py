@@ -48,6 +48,20 @@ KEPT = {
 }
 
 
+FORGETTING = {
+    1: "a job that its technician had created was erased while it was read again, and left the view with unsent work on it",
+    24: "a job was erased whose readings another technician knew from the asset alone: they stayed on that device",
+    23: "digests of a page were ahead of the erasures that came with the next one, and streams were read again for nothing",
+    31: "what a device had handed over as bytes after an erasure went with it when the history was read again",
+    48: "own entries erased before a restore stayed empty though the restored server had their content",
+    481: "a database made anew from the journal listed the file of an erased entry as one to be sent",
+    1159: "entries of a history that was read anew lay on a device where no erasure found them",
+    3581: "bytes handed over once more after an erasure stayed on the device, and no later erasure named them",
+    11244: "a database was lost before the device heard of an erasure, and nobody removed the file",
+}
+"""The same of runs in which a customer is forgotten."""
+
+
 @pytest.fixture(scope="module")
 def disks() -> Iterator[Disks]:
     made = Disks()
@@ -58,6 +72,11 @@ def disks() -> Iterator[Disks]:
 @pytest.mark.parametrize("seed", KEPT)
 def test_a_seed_that_once_failed(disks: Disks, seed: int) -> None:
     World(seed, disks, PLANS[seed]).run()
+
+
+@pytest.mark.parametrize("seed", FORGETTING)
+def test_a_seed_that_once_failed_to_forget(disks: Disks, seed: int) -> None:
+    assert World(seed, disks, PLANS_OF_FORGETTING[seed]).run().faults["customer erased"]
 
 
 PLANS = {
@@ -556,5 +575,141 @@ PLANS = {
         clock_jumps=1,
         revoke=1,
         page_bytes=3000,
+    ),
+}
+
+PLANS_OF_FORGETTING = {
+    1: Plan(
+        faults_ms=15000,
+        drop_request=0.3355382148223937,
+        drop_answer=0.16222255883585632,
+        half_open=0.104890337023129,
+        server_power=0.1017080510533745,
+        storage_full=1,
+        restore_untold=True,
+        files_restored=True,
+        bad_image=1,
+        delete=True,
+        silent=True,
+        clock_jumps=3,
+        erase=2,
+        newer_types=1,
+        lost_parts=2,
+        hints=False,
+    ),
+    24: Plan(
+        half_open=0.2516892303154462,
+        server_power=0.1833293056368956,
+        restore_untold=True,
+        files_restored=True,
+        roll_back=True,
+        reassign=6,
+        erase=1,
+        oversize=2,
+        photos=3,
+        wrong_bytes=2,
+        lost_parts=2,
+    ),
+    23: Plan(
+        faults_ms=15000,
+        drop_answer=0.03930990009034834,
+        half_open=0.43708465896580695,
+        spoil=0.18589381813511607,
+        proxy=0.10327717123303234,
+        power=0.04322799894888789,
+        files_restored=True,
+        lost_disk=1,
+        reassign=1,
+        erase=2,
+        poison=1,
+        lost_parts=1,
+        page_bytes=3000,
+    ),
+    31: Plan(
+        faults_ms=15000,
+        half_open=0.2855862109722063,
+        truncate=0.05875600629949083,
+        spoil=0.08889106555641302,
+        restore_told=True,
+        delete=True,
+        erase=2,
+        poison=2,
+        photos=1,
+        wrong_bytes=1,
+        page_bytes=3000,
+    ),
+    48: Plan(
+        faults_ms=15000,
+        drop_answer=0.10755831217594639,
+        half_open=0.2699580123727076,
+        double=0.26928721182049675,
+        corrupt=0.07129195784417668,
+        power=0.10121709198847592,
+        server_power=0.11919466408268153,
+        restore_told=True,
+        bad_image=1,
+        lost_disk=1,
+        reassign=4,
+        erase=1,
+        poison=2,
+        photos=4,
+        lost_parts=1,
+    ),
+    481: Plan(
+        half_open=0.10155391157754345,
+        proxy=0.20647044912841564,
+        power=0.019598290369549947,
+        restore_untold=True,
+        files_restored=True,
+        delete=True,
+        short_tokens=True,
+        clock_jumps=2,
+        erase=2,
+        oversize=2,
+        photos=2,
+        wrong_bytes=2,
+    ),
+    1159: Plan(
+        half_open=0.20844648728167747,
+        delay=0.052052229504718384,
+        portal=0.10998969762454772,
+        restore_untold=True,
+        other_server=1,
+        bad_image=1,
+        clock_jumps=1,
+        reassign=1,
+        erase=2,
+        upgrade=1,
+        wrong_bytes=1,
+        page_bytes=3000,
+    ),
+    3581: Plan(
+        faults_ms=15000,
+        half_open=0.43982017613454605,
+        spoil=0.10707104225373693,
+        power=0.08951732729915404,
+        restore_told=True,
+        files_restored=True,
+        roll_back=True,
+        erase=2,
+        poison=1,
+        photos=3,
+        lost_parts=2,
+    ),
+    11244: Plan(
+        faults_ms=8000,
+        drop_answer=0.006800272083608805,
+        half_open=0.2578464829421631,
+        delay=0.11233403310312196,
+        truncate=0.07261967475856655,
+        proxy_limit=6000,
+        server_power=0.1346368146231406,
+        roll_back=True,
+        lost_disk=1,
+        clock_jumps=2,
+        erase=1,
+        oversize=1,
+        photos=3,
+        wrong_bytes=1,
     ),
 }

@@ -11,10 +11,13 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import msgspec
 
+from fieldapp.domain.entry_types import lifecycle as life
+from fieldapp.server import erasing as server_erasing
 from fieldapp.server import files as server_files
 from fieldapp.server.reach import Session
 from fieldapp.store.rows import Draft
@@ -26,7 +29,7 @@ from fieldapp.sync.machine import DEADLINE_MS, POLL_MS
 from fieldapp.sync.protocol import PushAnswer
 from tests.simulation import network as net
 from tests.simulation.checks import Broken, Checks
-from tests.simulation.company import EPOCH_MS, LOG, PEOPLE, Newer, Office, field_work, make_templates, mark, photo
+from tests.simulation.company import EPOCH_MS, LOG, PEOPLE, Newer, Office, field_work, make_id, make_templates, mark, photo
 from tests.simulation.device import Lane, SimDevice
 from tests.simulation.plan import Plan, draw_plan
 from tests.simulation.reading import ENTRY_READERS, WIRE_READERS, Reader
@@ -83,12 +86,14 @@ class World:
         self.seed, self.disks = seed, disks
         self.chance = random.Random(seed)
         self._moments = random.Random(f"{seed} moments")  # of what came later: older seeds keep what they did
+        self._forgetting = random.Random(f"{seed} erasures")
+        self._forgotten: set[str] = set()
         self.plan = plan or draw_plan(seed)
         self.now = 0
         self.trace: list[str] = []
         self.faults: Counter[str] = Counter()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._order = self._nonce = 0
+        self._order = self._nonce = self._erased = 0
         self.requests = 0
         self._restores = 0
         self._uninformed: set[str] = set()
@@ -172,6 +177,8 @@ class World:
                 (server_files, "PART_BYTES", PART), (file_lane, "PART_BYTES", PART), (file_lane, "PIECE_LEAST", 100),
             ):  # fmt: skip
                 stack.enter_context(patch.object(module, name, value))
+            ids = SimpleNamespace(uuid7=self._erasure_id)  # the same in each replay
+            stack.enter_context(patch.object(server_erasing, "uuid6", ids))
             try:
                 self._run()
             finally:
@@ -227,6 +234,7 @@ class World:
         self._often(plan.lost_parts * 4, self._lose_part)
         self._often(plan.revoke, self._revoke)
         self._often(plan.album, self._album, self._moments)
+        self._often(plan.erase, self._forget, self._forgetting)
         self._spell(plan.device_full, self._fill_device)
         self._spell(plan.server_full, lambda: self._fill_server(files_only=False))
         self._spell(plan.storage_full, lambda: self._fill_server(files_only=True))
@@ -379,6 +387,7 @@ class World:
         """The network comes back, and each device's system says so; disks have room, everything is as it should be."""
         self.server.come_back()
         self.server.room()
+        self.server.finish_erasing()
         self.server.oldest = ""
         self.server.restart()
         self._limit = 0
@@ -764,6 +773,35 @@ class World:
         self.fault("cancelled", str(job))
         self._on_server(lambda: self.server.record([self.office.cancel(job)]))
 
+    def _forget(self) -> None:
+        self._erase(self._forgetting.choice(("c-1", "c-2")))
+
+    def _erase(self, customer: str) -> None:
+        """The office closes the customer's jobs, and the administrator erases what is known about them."""
+        still_open = "SELECT stream FROM jobs WHERE customer = ? AND status NOT IN ('approved', 'cancelled') ORDER BY stream"
+
+        def work() -> None:
+            rows = self.server.db.raw.execute(still_open, (customer,)).fetchall()
+            self.server.record([self.office.entry(stream, life.JobCancelled("to be forgotten")) for (stream,) in rows])
+            self._server_cut_in = self._forgetting.randrange(1, 12) if self._happens(self.plan.server_power) else 0
+            try:
+                erased = self.server.erase(customer)
+                self.fault("customer erased", f"{customer}: {erased.entries} entries, {erased.files} files")
+            except PowerCut:
+                self.fault("server crash in an erasure")
+                self.server.restart()
+            finally:
+                self._server_cut_in = 0
+            self.checks.after_erasing()
+            self._forgotten.add(customer)
+            self._hint("")
+
+        self._on_server(work)
+
+    def _erasure_id(self) -> str:
+        self._erased += 1
+        return make_id(self._erased, "erasure")
+
     def _lose_tokens(self) -> None:
         self.fault("tokens expired")
         self.server.db.raw.execute("UPDATE tokens SET expires = 0")
@@ -831,6 +869,8 @@ class World:
             self._revoked &= {row[0] for row in revoked} | handing
             for device in self.devices.values():
                 device.lost |= device.sealed
+            for customer in sorted(self._forgotten):  # docs/erasure.md: after a restore it is done again
+                self._erase(customer)
 
     def _wrong_bytes(self) -> None:
         for sha256 in self._arriving():

@@ -221,7 +221,7 @@ def test_a_job_whose_first_entry_was_refused_stays_in_view_with_the_work_on_it(l
     lin.say(steps.NoteAdded(text="one"))
     run = lin.replica.outgoing(200, 1 << 20)
     assert run is not None
-    lin.replica.refuse(run.epoch, 1, "the device was revoked")
+    lin.replica.refuse(run.epoch, 1, "the device was revoked", lin.clock.at)
     view = lin.view()
     assert view is not None
     assert [note.text for note in view.notes] == ["one"]
@@ -316,7 +316,7 @@ def test_a_refused_entry_stays_in_view_and_the_queue_goes_on(
     assert first is not None
     server.receive(lin.who, first)  # its receipt is lost
     server.quarantine(lin.who, epoch=epoch, log="b1", seq=2, prev_hash=before, chain=at, raw=entry.raw, reason="unreadable")
-    lin.replica.refuse(epoch, 2, "unreadable")
+    lin.replica.refuse(epoch, 2, "unreadable", lin.clock.at)
     assert lanes(lin) == ["received", "refused", "unsent"]
     view = lin.view()
     assert view is not None
@@ -360,7 +360,7 @@ def test_what_was_to_be_handed_over_and_is_taken_after_all_is_settled(
 def test_a_fork_offers_what_was_handed_over_as_bytes_again(lin: Device) -> None:
     """A restored server may have lost them, and no cursor tells of it: they have no place in any log."""
     lin.say(steps.NoteAdded(text="one"))
-    lin.replica.refuse(lin.replica.identity.epochs["b1"], 1, "too large")
+    lin.replica.refuse(lin.replica.identity.epochs["b1"], 1, "too large", lin.clock.at)
     lin.say(steps.NoteAdded(text="two"))
     lin.replica.fork("b1")
     run = lin.replica.outgoing(200, 1 << 20)
@@ -380,7 +380,7 @@ def test_what_has_its_outcome_already_waits_for_nobody_when_it_is_handed_over(
     server.receive(lin.who, run)
     lin.replica.fork("b1")
     lin.replica.receive(tail(lin, sqlite_server, "job:1"))
-    lin.replica.refuse(lin.replica.identity.epochs["b1"], 1, "too large")
+    lin.replica.refuse(lin.replica.identity.epochs["b1"], 1, "too large", lin.clock.at)
     newest = everything(lin.db, OwnEntryRow)[-1]
     assert (newest["lane"], newest["outcome"], newest["reason"]) == ("settled", "applied", "")
 

@@ -150,7 +150,7 @@ def test_entries_handed_over_as_quarantine_are_kept_too(device: Device, new_serv
     ids = [*device.say(created()).entries, *note(device, "poison")]
     run = device.replica.outgoing(10, 1 << 20)
     assert run is not None
-    device.replica.refuse(run.epoch, 2, "too large")
+    device.replica.refuse(run.epoch, 2, "too large", device.clock.at)
     assert kept(device) == ids
     device.put_database(None)
     server = new_server()
@@ -217,7 +217,7 @@ def test_what_is_kept_of_a_spoiled_entry_is_the_journal_s_copy(device: Device, n
     run = device.replica.outgoing(10, 1 << 20)
     assert run is not None
     spoil(device, ids[1])
-    device.replica.refuse(run.epoch, 2, "its hashes differ")
+    device.replica.refuse(run.epoch, 2, "its hashes differ", device.clock.at)
     assert kept(device) == ids
     device.put_database(None)
     server = new_server()

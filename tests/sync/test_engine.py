@@ -497,7 +497,7 @@ def test_403_revoked_hands_over_once_then_stops() -> None:
         rest = a_run(left - 1, 5 - left, wanted.hash) if left > 1 else None
         head = m.Good(m.Receipt(EPOCH, wanted.seq, wanted.hash, 0, 1))
         said = hand.answer(head, msgspec.structs.replace(VIEW, run=rest), after=READ_GAP_MS)
-        assert m.Refuse(EPOCH, wanted.seq, "the device was revoked") in said
+        assert m.Refuse(EPOCH, wanted.seq, "the device was revoked", 1) in said
     assert hand.state.phase == "stopped"
     assert hand.state.report.connection == "revoked"
     assert hand.hurry("asked") == []

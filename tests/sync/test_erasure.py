@@ -28,7 +28,7 @@ from fieldapp.sync.once import sync_once
 from tests.live_server import LiveServer, live_server  # noqa: F401
 from tests.store.pens import everything
 from tests.sync.homes import LOG, SETTINGS, device_of
-from tests.sync.test_scope_changes import Rules, rules, sound, synced  # noqa: F401
+from tests.sync.test_scope_changes import Rules, held, jobs, rules, sound, synced  # noqa: F401
 
 SECRETS = (b"Frau Krause", b"second floor", b"PNG of the hall")
 ALSO = ("customer:c-2", "asset:a-1")
@@ -159,7 +159,7 @@ def test_what_is_aside_on_a_device_goes_and_an_old_stick_brings_nothing_back(
             Writer(device.identity.device, "tech-1", "technician", LOG), epoch=run.epoch, log=LOG, seq=run.from_seq,
             prev_hash=at[1], chain=at[2], raw=raw, reason="unreadable",
         )  # fmt: skip
-        device.replica.refuse(run.epoch, run.from_seq, "unreadable")
+        device.replica.refuse(run.epoch, run.from_seq, "unreadable", rules.server.services.clock())
         (home / "data" / "damaged-20261101-120000.db").write_bytes(b"?? Frau Krause ??")
         (home / "data" / "damaged-20261101-120000.db-wal").write_bytes(b"second floor")
         (home / "desk.json").write_bytes(b'{"aside":"Frau Krause"}')
@@ -244,6 +244,74 @@ def test_a_device_that_was_away_for_a_year_forgets_too(rules: Rules, visited: st
     server.stop()
     assert traces(tmp_path / "server") == set()
     server.start()
+
+
+def test_who_holds_the_asset_alone_forgets_what_other_jobs_brought_to_it(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    """A reading that a colleague took on a job of theirs stands in the history of the asset, which a third person holds as well."""
+    server = rules.server
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([Draft(LOG, "job:2", steps.ReadingTaken("a-1", "oil", "Frau Krause read it", "bar"), ("asset:a-1",))])
+        synced(device)
+    rules.job("5", "tech-2")  # of another customer, on the same asset
+    with device_of(server, "tech-2", tmp_path / "b") as device:
+        synced(device)
+        assert "job:2" not in held(device)
+        assert traces(tmp_path / "b")
+    erase_customer(server.services, "c-2")
+    with device_of(server, "tech-2", tmp_path / "b") as device:
+        synced(device)
+        assert sound(device)
+        assert device.replica.disagreements() == ()
+        theirs = server_states(server)
+        assert {stream for stream, digest in states(device).items() if theirs[stream] != digest} == set()
+    assert traces(tmp_path / "b") == set()
+
+
+def test_nothing_of_a_history_that_was_read_anew_is_left_for_no_erasure_to_find(
+    rules: Rules,  # noqa: F811
+    visited: str,
+    tmp_path: Path,
+) -> None:
+    stream = rules.job("6", "tech-2", customer="c-2")
+    rules.record(stream, steps.NoteAdded("Frau Krause"))
+    with device_of(rules.server, "tech-2", tmp_path / "b") as device:
+        synced(device)
+        assert [entry for entry in entries_of(device) if entry.envelope.stream == stream]
+        device.replica.forget_cursors()  # another history, in which the job may be theirs no more
+        assert [entry for entry in entries_of(device) if entry.envelope.stream == stream] == []
+        assert jobs(device) == {stream}, "it stays in view until that is known"
+        synced(device)
+        assert sound(device)
+        assert [entry for entry in entries_of(device) if entry.envelope.stream == stream]
+
+
+def test_what_was_handed_over_after_an_erasure_is_no_part_of_it(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    """The server got the bytes of an unreadable entry after the erasure, and has their content: the device keeps it as well."""
+    services = rules.server.services
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        erase_customer(services, "c-2")
+        device.replica.append([Draft(LOG, "job:2", steps.NoteAdded("handed over later"))])
+        run = device.replica.outgoing(1, 1 << 20)
+        assert run is not None
+        at = device.replica.entry_at(run.epoch, run.from_seq)
+        assert at is not None
+        name = at[0].id
+        raw = at[0].raw + b"\n" + (at[0].body_raw or b"")
+        head = services.replica.quarantine(
+            Writer(device.identity.device, "tech-1", "technician", LOG), epoch=run.epoch, log=LOG, seq=run.from_seq,
+            prev_hash=at[1], chain=at[2], raw=raw, reason="unreadable",
+        )  # fmt: skip
+        later = services.clock() + 1
+        device.replica.refuse(run.epoch, run.from_seq, "unreadable", later)
+        device.replica.acknowledge(head, later)
+        synced(device)
+        kept = {entry.id: entry.body_raw for entry in entries_of(device)}
+        assert kept[name]
+        services.replica._clock = lambda: later + 1000
+        assert erase_customer(services, "c-2", "what came late").jobs == 1
+        synced(device)
+        kept = {entry.id: entry.body_raw for entry in entries_of(device)}
+        assert kept[name] is None
 
 
 def test_what_the_power_cut_short_is_finished_at_the_next_start(
