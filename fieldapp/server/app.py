@@ -181,7 +181,8 @@ def quarantine(request: Request, services: Services, who: EvenRevoked, body: Syn
         writer(who), epoch=wire.epoch, log=wire.log, seq=wire.seq, prev_hash=wire.prev_hash, chain=wire.hash, raw=raw,
         reason=wire.reason[:500], logs=services.known_logs(who),
     )  # fmt: skip
-    return answer(request, Receipt(head.epoch, head.seq, head.hash, head.safe_seq, services.clock()))
+    since = services.replica.had_since(raw) or services.clock()
+    return answer(request, Receipt(head.epoch, head.seq, head.hash, head.safe_seq, since))
 
 
 @router.get("/v1/desk", **describe(None, DeskAnswer))

@@ -35,7 +35,7 @@ from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_rows, facts_of, spoiled
-from fieldapp.store.erasing import ERASED, own_file_rows
+from fieldapp.store.erasing import ERASED, drop_bodies, own_file_rows
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Home, Identity
 from fieldapp.store.journal import Journal, journal_line
@@ -45,7 +45,7 @@ from fieldapp.store.lines import Lines
 from fieldapp.store.mending import forget_put_aside
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.queries.search_file import forget, index_file
-from fieldapp.store.receiving import AGAIN, ERASING, LEAVING, Receiver, whole_log
+from fieldapp.store.receiving import AGAIN, ERASING, FORGOTTEN, LEAVING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved, Standing
 from fieldapp.store.sealing import sealed
 from fieldapp.store.tables import (
@@ -244,7 +244,8 @@ class DeviceReplica:
             with self._db.write() as conn:
                 fresh, known, refused = sort_out(conn, entries, self.identity.person)
                 self._store(conn, fresh)
-                lacking = {file.sha256: file.name for entry in fresh for file in entry.envelope.files if not has_file(file.sha256)}
+                whole = [entry for entry in fresh if entry.body_raw is not None]  # of the others nothing is to be fetched
+                lacking = {file.sha256: file.name for entry in whole for file in entry.envelope.files if not has_file(file.sha256)}
                 for names in chunks(sorted(lacking)):
                     conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state="wanted"))
                 for names in chunks(sorted(arrived)):
@@ -409,9 +410,26 @@ class DeviceReplica:
         receipt, by the server's clock (ms UTC)."""
         with self._db.write() as conn:
             stream, left = self._lines.refuse(conn, epoch, seq, reason, time)
+            forgotten = self._forget_handed_over(conn, epoch, seq, time)
             if stream:
                 refresh_jobs(self._db, conn, {stream: self._log_of(conn, stream)}, self.identity.role)
         self._keeping.keep(left, self._clock.now())
+        if forgotten:
+            with suppress(Problem):  # it is tried again at the next start
+                self._erase_beside()
+
+    def _forget_handed_over(self, conn: Connection, epoch: str, seq: int, time: int) -> bool:
+        """Take the content from what the server had before it was told to erase it, and this device heard only now that it had."""
+        query = "SELECT entry_id, stream, also FROM own_entries WHERE epoch = ? AND seq = ? AND lane = 'refused'"
+        for name, home, also in self._db.rows(conn, query, (epoch, seq)):
+            told = self._settings(conn, [f"{FORGOTTEN} {stream}" for stream in (home, *also.split())])
+            if any(time <= int(at) for at in told.values()):
+                erased = drop_bodies(conn, [name], lambda *_: False)
+                for sha256 in sorted(erased.files):
+                    self._db.run(conn, "UPDATE files SET state = ?, name = '' WHERE sha256 = ?", (ERASED, sha256))
+                self._db.upsert(conn, SettingRow, [{"name": ERASING, "value": "1"}])
+                return True
+        return False
 
     def entry_at(self, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
         """(entry, chain before it, chain at it) of an own position, for handing it over as quarantine."""
@@ -472,7 +490,7 @@ class DeviceReplica:
             if receiver.ordered:
                 with suppress(OSError):
                     forget_put_aside(Home(self._journal.path.parents[1]))
-        if receiver.erased.streams:
+        if receiver.erased or (receiver.ordered and self.setting(ERASING) is not None):
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()
         return Saved(tuple(row.entry.id for row in page.rows), changed)
@@ -548,6 +566,7 @@ class DeviceReplica:
             run('UPDATE scope SET "after" = 0, live = 0, upto = CASE upto WHEN ? THEN upto ELSE ? END', (LEAVING, AGAIN))
             others = "device <> ? AND id NOT IN (SELECT entry_id FROM own_entries)"  # no erasure would find them any more
             run(f"DELETE FROM entries WHERE {others}", [self.identity.device])
+            self._db.upsert(conn, SettingRow, [{"name": ERASING, "value": "1"}])  # with the next erasure free pages are emptied
             run("UPDATE own_entries SET lane = 'unsent', outcome = '', reason = ''")  # also what its quarantine held
             run("UPDATE files SET state = 'here' WHERE state = 'sent' AND job <> ''")  # the server says which of them it has
             run(f"DELETE FROM jobs WHERE log IN ({marks(whole)}) AND stream NOT IN (SELECT stream FROM own_entries)", whole)
@@ -622,7 +641,10 @@ class DeviceReplica:
         self._keeping.write()  # before the journal lets go of it
         known = {entry.id: entry for entry in self._journal.read().entries}  # held against their hashes, unlike the database's
         with self._db.read() as conn:
-            lines = [journal_line(epoch, seq, known.get(entry.id, entry)) for epoch, seq, entry in self._lines.unsent(conn)]
+            lines = [
+                journal_line(epoch, seq, known.get(entry.id, entry) if entry.body_raw is not None else entry)  # None: erased
+                for epoch, seq, entry in self._lines.unsent(conn)
+            ]
         if b"".join(lines) != self._journal.content():
             self._journal.replace(lines)
 

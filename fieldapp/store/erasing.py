@@ -93,9 +93,9 @@ def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str
             entries.add(name)
             streams.update(envelope.streams)
             files.update(file.sha256 for file in envelope.files)
+        conn.execute(delete(DocumentRow).where(col(DocumentRow.entry_id).in_(names)))  # also of one that came without its content
     for names in chunks(sorted(entries)):
         conn.execute(update(EntryRow).where(col(EntryRow.id).in_(names)).values(body=None))
-        conn.execute(delete(DocumentRow).where(col(DocumentRow.entry_id).in_(names)))
     of = frozenset(streams)
     return Erased(frozenset(entries), of, frozenset(sha256 for sha256 in sorted(files) if not still_named(sha256, of)))
 

@@ -52,7 +52,7 @@ class StreamHeads:
     def __init__(self, db: Database, conn: Connection, *, lock: bool = False) -> None:
         self.db, self._conn, self._lock = db, conn, lock and not db.is_sqlite
         self._heads: dict[str, StreamHead] = {}
-        self._documents: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._documents: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
         self._unplaced: dict[str, dict[str, Any]] = {}
 
     def load(self, streams: Iterable[tuple[str, str]]) -> None:
@@ -75,6 +75,7 @@ class StreamHeads:
     def reset(self, stream: str, log: str) -> None:
         """Start a stream anew, to fold all its rows again."""
         self._heads[stream] = StreamHead(stream, log, state=_empty(stream))
+        self._documents.pop(stream, None)  # what was folded of it may have been erased since
 
     def __getitem__(self, stream: str) -> StreamHead:
         return self._heads[stream]
@@ -138,7 +139,8 @@ class StreamHeads:
             "stream": head.stream, "type": entry.envelope.type, "key": body.key(), "log": head.log, "pos": 0,
             "entry_id": entry.id, "entry_hash": entry.hash, "body": entry.body_raw or b"",
         }  # fmt: skip
-        self._documents[head.stream, entry.envelope.type, body.key()] = self._unplaced[entry.id] = row
+        self._unplaced[entry.id] = row
+        self._documents.setdefault(head.stream, {})[entry.envelope.type, body.key()] = row
 
     def save(self) -> None:
         """Write what changed: states with their digests, and documents."""
@@ -153,7 +155,7 @@ class StreamHeads:
 
     def documents(self) -> list[dict[str, Any]]:
         """Rows of the documents that were folded, the newest of each kind and key."""
-        return list(self._documents.values())
+        return [row for documents in self._documents.values() for row in documents.values()]
 
 
 def _empty(stream: str) -> State | None:

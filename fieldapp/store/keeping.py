@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from fieldapp.domain.entry import Entry
 from fieldapp.domain.problem import Problem
-from fieldapp.store.database import Database
+from fieldapp.store.database import Database, chunks, marks
 from fieldapp.store.entries import spoiled
 from fieldapp.store.journal import Journal, JournalContent, journal_line
 from fieldapp.store.kept import KEPT_MS, Kept
@@ -93,11 +93,15 @@ class Keeping:
             unsent = {entry.id for _, _, entry in self._lines.unsent(conn)}
             received = [] if self._kept.segments() else list(self._lines.received(conn))
             wanted = self._lines.not_safe(conn, [entry.id for _, _, entry, _ in received], contact - KEPT_MS)
+            emptied: set[str] = set()
+            for ids in chunks(sorted({entry.id for entry in content.entries})):
+                rows = self._db.rows(conn, f"SELECT id FROM entries WHERE body IS NULL AND id IN ({marks(ids)})", ids)
+                emptied.update(name for (name,) in rows)
         for epoch, seq, entry, at in received:
             if entry.id in wanted:
                 self._kept.owe([journal_line(epoch, seq, entry)], at)
         lines = [
-            journal_line(line.epoch, line.seq, entry)
+            journal_line(line.epoch, line.seq, Entry(entry.envelope, entry.raw, None) if entry.id in emptied else entry)
             for line, entry in zip(content.lines, content.entries, strict=True)
             if entry.id not in unsent and entry.id not in wanted and entry.envelope.author == self._lines.identity.person
         ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -11,14 +12,14 @@ from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
 from fieldapp.domain.decision_words import without_why
-from fieldapp.domain.entry import Entry
+from fieldapp.domain.entry import Entry, FileRef
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
 from fieldapp.store.database import Columns, Database, chunks, marks, plain
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
-from fieldapp.store.erasing import ERASED, Erased, drop_bodies, drop_whys, own_file_rows
+from fieldapp.store.erasing import ERASED, drop_bodies, drop_whys, own_file_rows
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.judge import home_of
 from fieldapp.store.pending import forget_views, refresh_jobs
@@ -42,6 +43,8 @@ LOGS = "logs"
 """A setting: the logs that the person reads, as the server last said."""
 ERASING = "erasing"
 """A setting while content was erased in the database and not yet everywhere beside it."""
+FORGOTTEN = "forgotten"
+"""Settings by stream: when the office had erased it while something about it was unsent here, by the server's clock (ms UTC)."""
 LEAVING = -1
 """`ScopeRow.upto` of a stream that left the scope while own work on it is still unsent: it goes when that was received."""
 
@@ -71,6 +74,7 @@ class _Named(msgspec.Struct):
     id: str
     stream: str
     also: tuple[str, ...] = ()
+    files: tuple[FileRef, ...] = ()
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -83,8 +87,8 @@ class Receiver:
         self._db, self._conn, self._device, self._role = db, conn, device, role
         self._doubts, self._agreement = Doubts(db, conn, now), Agreement(db, conn, now)
         self._strays: frozenset[tuple[str, str]] = frozenset()
-        self.erased = Erased()
-        """What lost its content with this page: beside the database it has to go as well."""
+        self.erased = False
+        """Whether content was taken with this page: beside the database it has to go as well."""
         self.ordered = False
         """Whether this page says that something is to be forgotten."""
         self._scope: dict[str, Held] = {}
@@ -264,9 +268,12 @@ class Receiver:
         ids = {row.entry.id for row in rows if row.entry.body_raw is None}
         orders = [row for row in rows if row.entry.envelope.type in ERASURES and row.kind == "entry" and row.outcome == "applied"]
         self.ordered = bool(orders)
+        if not ids and not orders:
+            return
         refused = self._refused() if orders else []
         concerned = self._concerned(orders)
         decided: set[str] = set()
+        self._note_for_later(orders)
         for row in orders:
             stream = row.entry.envelope.stream
             there = {name for name, at, streams in refused if at <= row.at and stream in streams}
@@ -274,21 +281,27 @@ class Receiver:
             ids |= there
             decided |= self._forget_whys(row, there)
             self._conn.execute(delete(DraftRow).where(col(DraftRow.job) == stream))
-        self.erased = drop_bodies(self._conn, ids, self._still_named)
-        self.erased = msgspec.structs.replace(self.erased, streams=self.erased.streams | decided)
-        for names in chunks(sorted(self.erased.files | self._files_of(orders))):
+        erased = drop_bodies(self._conn, ids, lambda sha256, _: sha256 in self._live_files)
+        for names in chunks(sorted(erased.files | self._files_of(orders, erased.files))):
             self._conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
-        if not self.erased.streams:
+        homes = sorted({row.entry.envelope.stream for row in orders})
+        here = "SELECT 1 FROM entries e WHERE e.id = documents.entry_id AND e.body IS NOT NULL"
+        for names in chunks(homes):  # what is left of a history that was read anew since
+            self._db.run(self._conn, f"DELETE FROM documents WHERE stream IN ({marks(names)}) AND NOT EXISTS ({here})", names)
+        streams = erased.streams | decided | self._known(homes)
+        self.erased = bool(streams) or any(self._cursor(row.log) for row in orders)  # free pages may hold what has left before
+        if not self.erased:
             return
         self._db.upsert(self._conn, SettingRow, [{"name": ERASING, "value": "1"}])
-        shown = [place for name in sorted(self.erased.streams) if (place := self._shown_stream(name)) is not None]
+        logs = sorted({row.log for row in rows})
+        shown = [place for name in sorted(streams) if (place := self._shown_stream(name, logs)) is not None]
         for stream, log in shown:
             heads.reset(stream, log)
         for stream, pos, is_entry, fact in facts_of(self._db, self._conn, [stream for stream, _ in shown]):
             heads.fold(fact, pos, [stream], is_entry=is_entry)
         heads.save()
         kept = {stream for stream, _ in shown}
-        gone = sorted(self.erased.streams - kept)
+        gone = sorted(streams - kept)
         for names in chunks(gone):  # it is shown as it was, from a time when it was held, or until it has been read again
             self._conn.execute(delete(StreamStateRow).where(col(StreamStateRow.stream).in_(names)))
         forget_views(self._db, self._conn, [stream for stream in gone if stream.startswith("job:")], self._role)
@@ -304,12 +317,26 @@ class Receiver:
                 self._conn.execute(update(OwnEntryRow).where(of).values(reason=without_why(reason)))
         return streams
 
-    def _files_of(self, orders: Sequence[Row]) -> frozenset[str]:
+    def _known(self, names: Sequence[str]) -> set[str]:
+        """Those of these streams that are shown in a list or folded here, whether or not their rows are here."""
+        query = "SELECT stream FROM {} WHERE stream IN (" + marks(names) + ")"
+        return {name for table in ("jobs", "stream_states") for (name,) in self._db.rows(self._conn, query.format(table), names)}
+
+    def _note_for_later(self, orders: Sequence[Row]) -> None:
+        """What is unsent may be with the server all the same, as bytes whose receipt was lost, and be emptied there: when the
+        receipt comes, it says since when the server had them (see `forget_handed_over`)."""
+        query = "SELECT DISTINCT stream, also FROM own_entries WHERE lane = 'unsent'"
+        rows = self._db.rows(self._conn, query) if orders else []
+        unsent = {name for stream, also in rows for name in (stream, *also.split())}
+        noted = {row.entry.envelope.stream: row.at for row in orders if row.entry.envelope.stream in unsent}
+        self._db.upsert(self._conn, SettingRow, [{"name": f"{FORGOTTEN} {s}", "value": str(at)} for s, at in noted.items()])
+
+    def _files_of(self, orders: Sequence[Row], known: Container[str]) -> frozenset[str]:
         """Files of the jobs to be forgotten that no entry here names: a copy of this disk recorded them, or the entry has left."""
         jobs = sorted({row.entry.envelope.stream for row in orders})
         query = f"SELECT sha256 FROM files WHERE state <> ? AND job IN ({marks(jobs)})"
-        found = {sha256 for (sha256,) in self._db.rows(self._conn, query, (ERASED, *jobs))} - self.erased.files if jobs else set()
-        return frozenset(sha256 for sha256 in found if not self._still_named(sha256, frozenset()))
+        found = [sha256 for (sha256,) in self._db.rows(self._conn, query, (ERASED, *jobs))] if jobs else []
+        return frozenset(sha256 for sha256 in found if sha256 not in known and sha256 not in self._live_files)
 
     def _concerned(self, orders: Sequence[Row]) -> dict[tuple[str, str], list[tuple[str, int]]]:
         """(entry, position) of what is here of the streams to be forgotten, by (log, stream). Whatever is held: an asset that is
@@ -329,21 +356,30 @@ class Receiver:
         return found
 
     def _refused(self) -> list[tuple[str, int, tuple[str, ...]]]:
-        """(entry, when the server had it by its clock, streams) of what was handed over as bytes: it has no place in a log."""
-        query = "SELECT entry_id, coalesce(received_at, 0), stream, also FROM own_entries WHERE lane = 'refused'"
-        rows = self._db.rows(self._conn, query)
+        """(entry, when the server had it by its clock, streams) of what has no place in a log here: handed over as bytes, or
+        recorded on an earlier device of this person."""
+        query = (
+            "SELECT o.entry_id, coalesce(o.received_at, 0), o.stream, o.also "
+            "FROM own_entries o JOIN entries e ON e.id = o.entry_id "
+            "WHERE o.outcome = '' AND (o.lane = 'refused' OR (o.lane = 'received' AND e.device <> ?)) "
+            "AND NOT EXISTS (SELECT 1 FROM log_rows r WHERE r.entry_id = o.entry_id)"
+        )
+        rows = self._db.rows(self._conn, query, (self._device,))
         return [(name, at, (home, *also.split())) for name, at, home, also in rows]
 
-    def _shown_stream(self, stream: str) -> tuple[str, str] | None:
-        """(stream, log) where its rows are folded here."""
-        log = self._conn.execute(select(col(StreamRow.log)).where(col(StreamRow.stream) == stream).limit(1)).scalar()
+    def _shown_stream(self, stream: str, logs: Sequence[str]) -> tuple[str, str] | None:
+        """(stream, log) where its rows are folded here, of one of these logs."""
+        standing = select(col(StreamRow.log)).where(col(StreamRow.log).in_(logs), col(StreamRow.stream) == stream)
+        log = self._conn.execute(standing.limit(1)).scalar()
         waits = select(col(ScopeRow.stream)).where(col(ScopeRow.stream) == stream, col(ScopeRow.live).is_(False))
         waiting = not self._scope[stream].live if stream in self._scope else self._conn.execute(waits).first() is not None
         return None if log is None or waiting else (stream, str(log))
 
-    def _still_named(self, sha256: str, streams: frozenset[str]) -> bool:
-        query = "SELECT 1 FROM entries WHERE body IS NOT NULL AND instr(raw, ?) LIMIT 1"
-        return self._conn.exec_driver_sql(query, (sha256.encode(),)).first() is not None
+    @cached_property
+    def _live_files(self) -> frozenset[str]:
+        """Files that an entry with content names. Looked up once a page, after the content of others has gone."""
+        query = "SELECT raw FROM entries WHERE body IS NOT NULL AND instr(raw, CAST('\"files\":' AS BLOB))"
+        return frozenset(file.sha256 for (raw,) in plain(self._conn).execute(query) for file in _named.decode(raw).files)
 
     # --- Agreement --------------------------------------------------------------------------------------------------------------
 
@@ -371,7 +407,7 @@ class Receiver:
         files: list[dict[str, Any]] = []
         for part in chunks(rows):
             here = self._own_here(part)
-            self._bring_back([row.entry for row in part if row.entry.id in here])
+            self._bring_back([row.entry for row in part])
             self._db.insert_new(self._conn, EntryRow, entry_rows(row.entry for row in part if row.entry.id not in here))
             self._db.insert_new(self._conn, LogRow, Columns(LOG_COLUMNS, [_log_row(row) for row in part]))
             places = [
@@ -389,7 +425,8 @@ class Receiver:
     def _bring_back(self, entries: list[Entry]) -> None:
         """What was erased here and has content at the server, which was put back to before that: its history is what people see."""
         bodies = {entry.id: entry.body_raw for entry in entries if entry.body_raw is not None}
-        query = f"SELECT id FROM entries WHERE body IS NULL AND id IN ({marks(list(bodies))})"
+        own = f"SELECT entry_id FROM own_entries WHERE entry_id IN ({marks(list(bodies))})"
+        query = f"SELECT id FROM entries WHERE body IS NULL AND id IN ({own})"
         for (name,) in self._db.rows(self._conn, query, list(bodies)):
             self._db.run(self._conn, "UPDATE entries SET body = ? WHERE id = ?", (bodies[name], name))
 

@@ -226,6 +226,14 @@ class ServerReplica:
             self._save_epoch(conn, head)
         return head
 
+    def had_since(self, raw: bytes) -> int | None:
+        """Since when these bytes wait here (ms UTC), where they do. They may have been emptied since: whoever hands them over once
+        more is told this time and not the present, so that a device knows whether an erasure took them."""
+        with self._db.read() as conn:
+            key = hashlib.sha256(raw).hexdigest()
+            found = self._db.rows(conn, "SELECT received_at FROM quarantine WHERE id = ?", (key,))
+        return int(found[0][0]) if found else None
+
     def _known_by(self, conn: Connection, raw: bytes, prev_hash: str, seq: int, chain: str) -> str:
         """The entry that these bytes are, where it was received before, in another line of writing: nothing is to be decided. One
         whose place does not follow from it stays bytes: no backup would verify."""
@@ -437,15 +445,11 @@ class ServerReplica:
     def _quarantine_row(
         self, conn: Connection, key: str, device: str, log: str, epoch: str, seq: int, reason: str, raw: bytes, now: int
     ) -> None:
-        kept = raw[: 1 << 20]
         row = {
             "id": key, "device": device, "log": log, "epoch": epoch, "seq": seq, "decided": "", "decided_at": None,
-            "reason": reason.replace("\x00", "")[:500], "raw": kept, "received_at": now,
+            "reason": reason.replace("\x00", "")[:500], "raw": raw[: 1 << 20], "received_at": now,
         }  # fmt: skip
         self._db.insert_new(conn, QuarantineRow, [row])
-        # Erased since, and handed over once more by who has not heard of it: it waits once more, for the next erasure as well.
-        again = "UPDATE quarantine SET raw = ?, received_at = ? WHERE id = ? AND decided = '' AND length(raw) < ?"
-        self._db.run(conn, again, (kept, now, key, len(kept)))
 
     # --- Content --------------------------------------------------------------------------------------------------------------
 

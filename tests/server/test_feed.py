@@ -374,6 +374,23 @@ def test_digests_are_of_states_the_device_has_reached(office: Office, services: 
     assert cut.digests == ()
 
 
+def test_digests_wait_for_an_erasure_further_on(office: Office, services: ServerServices) -> None:
+    """The server's states lack already what the device is to forget with a later page: they would seem to differ."""
+    stream = office.job(1, "tech-1")
+    reader = Reader(office, office.enrol("tech-1"))
+    reader.drain(fold=FOLD_VERSION)
+    office.note(stream)
+    office.record(stream, lifecycle.JobCancelled("moved away"))
+    erase_customer(services, "c-1", "asked by the family")
+    digests = []
+    while (page := reader.pull(fold=FOLD_VERSION, budget=1)).more:
+        digests.append(page.digests)
+    assert len(digests) > 2
+    assert not any(digests)
+    office.note(stream)
+    assert [digest.stream for digest in reader.pull(fold=FOLD_VERSION).digests] == [stream]
+
+
 def test_heads_of_own_epochs_are_told_and_no_others(office: Office) -> None:
     one, two = office.enrol("tech-1"), office.enrol("tech-2")
     stream = office.job(1, "tech-1")

@@ -109,6 +109,19 @@ class Checks:
         left = _ids(device.db.raw, f"SELECT id FROM entries WHERE body IS NOT NULL AND id IN ({marks(names)})", *names)
         if left:
             raise Broken(12, f"{device.name} still has the content of {sorted(left)}")
+        documents = _ids(device.db.raw, f"SELECT entry_id FROM documents WHERE entry_id IN ({marks(names)})", *names)
+        if documents:
+            raise Broken(12, f"{device.name} still has the documents of {sorted(documents)}")
+        views = [row[0] for row in device.db.raw.execute("SELECT view FROM jobs UNION ALL SELECT state FROM stream_states")]
+        spoken = gone - _ids(self._server, "SELECT id FROM entries WHERE type = 'part.used'")  # what was used stays
+        if words := [said for entry, said in device.said.items() if entry in spoken and any(said in view for view in views)]:
+            raise Broken(12, f"{device.name} still shows the words {words}")
+        for (raw,) in self._server.execute("SELECT raw FROM quarantine WHERE instr(raw, x'0a') = 0 AND decided = ''"):
+            with suppress(msgspec.MsgspecError):
+                name = _naming.decode(raw).id
+                own = "SELECT 1 FROM own_entries o JOIN entries e ON e.id = o.entry_id WHERE o.lane = 'refused' AND e.id = ? "
+                if device.db.raw.execute(f"{own} AND o.outcome = '' AND e.body IS NOT NULL", (name,)).fetchone():
+                    raise Broken(12, f"{device.name} still has the content of {name}, which it handed over as bytes")
         beside = b"".join(path.read_bytes() for path in sorted(device.home.path.rglob("*.jsonl")))
         words = [said for entry, said in device.said.items() if entry in gone and said in beside]
         if words:

@@ -22,7 +22,7 @@ from unittest.mock import patch
 from fieldapp.domain.entry import chain_hash
 from fieldapp.domain.problem import Problem
 from fieldapp.server import feed, file_storage, files
-from fieldapp.store import device, erasing, home, journal, keeping, lines, pending, receiving, scope, server
+from fieldapp.store import device, home, journal, keeping, lines, pending, receiving, scope, server
 from fieldapp.store.rows import Head, Saved
 from fieldapp.store.tables import CursorRow
 from fieldapp.sync import answers, engine, file_lane, machine, replies
@@ -245,8 +245,6 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
     ),
     "copies of what was erased are kept": one(D, "_erase_beside", "self._keeping.forget_bodies(ids)", "pass"),
     "bytes handed over after an erasure go with it": one(R, "_erase", "if at <= row.at and stream in", "if stream in"),
-    "digests are ahead of erasures": one(P, "digests", "x.log = ? AND x.pos > ?", "1 = 0 AND x.log = ? AND x.pos > ?"),
-    "files of what was erased are listed again": one(erasing, "own_file_rows", "if entry.body_raw is not None", "if True"),
     "an erased job vanishes with unsent work on it": one(
         pending, "forget_views", "if stream not in open_ and stream not in waiting:", "if True:"
     ),

@@ -218,11 +218,13 @@ class SimServer:
                 return page, 200, {}
             case "quarantine":
                 wanted = decoded(call.body, QuarantineRequest)
+                raw = base64.b64decode(wanted.raw)
                 head = self.replica.quarantine(
                     writer(who), epoch=wanted.epoch, log=wanted.log, seq=wanted.seq, prev_hash=wanted.prev_hash,
-                    chain=wanted.hash, raw=base64.b64decode(wanted.raw), reason=wanted.reason[:500],
+                    chain=wanted.hash, raw=raw, reason=wanted.reason[:500],
                 )  # fmt: skip
-                return Receipt(head.epoch, head.seq, head.hash, head.safe_seq, self._clock()), 200, {}
+                since = self.replica.had_since(raw) or self._clock()
+                return Receipt(head.epoch, head.seq, head.hash, head.safe_seq, since), 200, {}
             case "parts":
                 return self.files.state(call.sha256), 200, {}
             case "part":

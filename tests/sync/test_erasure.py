@@ -16,6 +16,7 @@ from fieldapp.domain.entry_types import customer, lifecycle, office, steps
 from fieldapp.domain.entry_types.reference import CustomerRecorded
 from fieldapp.domain.problem import Problem
 from fieldapp.server.erasing import erase_customer
+from fieldapp.server.reach import Session
 from fieldapp.services.unsent import import_unsent
 from fieldapp.store.exported import file_lines
 from fieldapp.store.journal import journal_line
@@ -24,7 +25,9 @@ from fieldapp.store.queries.search import SearchIndex
 from fieldapp.store.rows import Draft
 from fieldapp.store.tables import DraftRow, EntryRow, FileRow, JobRow, LogRow, StreamStateRow
 from fieldapp.store.verify import verify_server
+from fieldapp.sync.answers import to_page
 from fieldapp.sync.once import sync_once
+from fieldapp.sync.protocol import PullRequest
 from tests.live_server import LiveServer, live_server  # noqa: F401
 from tests.store.pens import everything
 from tests.sync.homes import LOG, SETTINGS, device_of
@@ -312,6 +315,43 @@ def test_what_was_handed_over_after_an_erasure_is_no_part_of_it(rules: Rules, vi
         synced(device)
         kept = {entry.id: entry.body_raw for entry in entries_of(device)}
         assert kept[name] is None
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_late_receipt_says_whether_an_erasure_took_the_bytes(rules: Rules, visited: str, tmp_path: Path, before: bool) -> None:  # noqa: F811
+    """The answer to handing over was lost; the erasure is read while the entry counts as unsent, and then the receipt comes."""
+    services = rules.server.services
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([Draft(LOG, "job:2", steps.NoteAdded("Frau Krause, unreadable"))])
+        run = device.replica.outgoing(1, 1 << 20)
+        assert run is not None
+        at = device.replica.entry_at(run.epoch, run.from_seq)
+        assert at is not None
+        raw = at[0].raw + b"\n" + (at[0].body_raw or b"")
+
+        def hand_over() -> int:
+            services.replica.quarantine(
+                Writer(device.identity.device, "tech-1", "technician", LOG), epoch=run.epoch, log=LOG, seq=run.from_seq,
+                prev_hash=at[1], chain=at[2], raw=raw, reason="unreadable",
+            )  # fmt: skip
+            since = services.replica.had_since(raw)
+            assert since is not None
+            return since
+
+        first = hand_over() if before else 0
+        now = services.clock()
+        services.replica._clock = lambda: now + 1000
+        erase_customer(services, "c-2")
+        who = Session(device.identity.device, "tech-1", "Ann", "technician", LOG)
+        answer = services.feed.pull(who, PullRequest(device.replica.cursors()))
+        device.replica.receive(to_page(answer))
+        services.replica._clock = lambda: now + 2000
+        since = hand_over()
+        assert since == first if before else since > now + 1000
+        device.replica.refuse(run.epoch, run.from_seq, "unreadable", since)
+        kept = {entry.id: entry.body_raw for entry in entries_of(device)}
+        assert (kept[at[0].id] is None) == before
+    assert (SECRETS[0] in {secret for _, secret in traces(tmp_path / "a")}) != before
 
 
 def test_what_the_power_cut_short_is_finished_at_the_next_start(
