@@ -425,8 +425,7 @@ class Receiver:
     def _bring_back(self, entries: list[Entry]) -> None:
         """What was erased here and has content at the server, which was put back to before that: its history is what people see."""
         bodies = {entry.id: entry.body_raw for entry in entries if entry.body_raw is not None}
-        own = f"SELECT entry_id FROM own_entries WHERE entry_id IN ({marks(list(bodies))})"
-        query = f"SELECT id FROM entries WHERE body IS NULL AND id IN ({own})"
+        query = f"SELECT id FROM entries WHERE body IS NULL AND id IN ({marks(list(bodies))})"
         for (name,) in self._db.rows(self._conn, query, list(bodies)):
             self._db.run(self._conn, "UPDATE entries SET body = ? WHERE id = ?", (bodies[name], name))
 

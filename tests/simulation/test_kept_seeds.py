@@ -57,6 +57,7 @@ FORGETTING = {
     481: "a database made anew from the journal listed the file of an erased entry as one to be sent",
     1159: "entries of a history that was read anew lay on a device where no erasure found them",
     3581: "bytes handed over once more after an erasure stayed on the device, and no later erasure named them",
+    140001494: "what a copy of the disk had recorded was erased, and stayed empty though a restored server had its content",
     11244: "a database was lost before the device heard of an erasure, and nobody removed the file",
 }
 """The same of runs in which a customer is forgotten."""
@@ -711,5 +712,20 @@ PLANS_OF_FORGETTING = {
         oversize=1,
         photos=3,
         wrong_bytes=1,
+    ),
+    140001494: Plan(
+        faults_ms=15000,
+        drop_answer=0.01756228312722761,
+        half_open=0.0002826435438842423,
+        double=0.15567739455187504,
+        corrupt=0.09980692953136205,
+        stale=0.14359698529458506,
+        restore_untold=True,
+        files_restored=True,
+        clone=True,
+        silent=True,
+        erase=1,
+        upgrade=2,
+        page_bytes=3000,
     ),
 }
