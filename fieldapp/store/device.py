@@ -35,7 +35,7 @@ from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
 from fieldapp.store.entries import entry_rows, facts_of, spoiled
-from fieldapp.store.erasing import ERASED, drop_bodies, own_file_rows
+from fieldapp.store.erasing import ERASED, drop_bodies, live_files, own_file_rows
 from fieldapp.store.heads import StreamHeads, job_row
 from fieldapp.store.home import Clock, Home, Identity
 from fieldapp.store.journal import Journal, journal_line
@@ -424,7 +424,7 @@ class DeviceReplica:
         for name, home, also in self._db.rows(conn, query, (epoch, seq)):
             told = self._settings(conn, [f"{FORGOTTEN} {stream}" for stream in (home, *also.split())])
             if any(time <= int(at) for at in told.values()):
-                erased = drop_bodies(conn, [name], lambda *_: False)
+                erased = drop_bodies(conn, [name], lambda sha256: sha256 in live_files(conn))
                 for sha256 in sorted(erased.files):
                     self._db.run(conn, "UPDATE files SET state = ?, name = '' WHERE sha256 = ?", (ERASED, sha256))
                 self._db.upsert(conn, SettingRow, [{"name": ERASING, "value": "1"}])

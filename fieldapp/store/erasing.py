@@ -15,11 +15,11 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlmodel import col
 
 from fieldapp.domain.decision_words import without_why
-from fieldapp.domain.entry import Entry, read_entry
+from fieldapp.domain.entry import Entry, FileRef, read_entry
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.domain.job import JobState
 from fieldapp.domain.problem import Problem
-from fieldapp.store.database import Database, chunks
+from fieldapp.store.database import Database, chunks, plain
 from fieldapp.store.heads import StreamHeads, job_row, save_jobs
 from fieldapp.store.tables import (
     DocumentRow,
@@ -75,11 +75,11 @@ def _whys(conn: Connection, log: str, where: ColumnElement[bool], before: int) -
             yield pos, kept, raw
 
 
-def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str, frozenset[str]], bool]) -> Erased:
+def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str], bool]) -> Erased:
     """Take the content from these entries, but for erasures themselves.
 
     Args:
-        still_named: whether an entry that keeps its content names a file (hash, streams of those that lose theirs).
+        still_named: whether an entry that keeps its content names a file (hash); asked when the others have lost theirs.
     """
     entries: set[str] = set()
     streams: set[str] = set()
@@ -96,8 +96,25 @@ def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str
         conn.execute(delete(DocumentRow).where(col(DocumentRow.entry_id).in_(names)))  # also of one that came without its content
     for names in chunks(sorted(entries)):
         conn.execute(update(EntryRow).where(col(EntryRow.id).in_(names)).values(body=None))
-    of = frozenset(streams)
-    return Erased(frozenset(entries), of, frozenset(sha256 for sha256 in sorted(files) if not still_named(sha256, of)))
+    return Erased(frozenset(entries), frozenset(streams), frozenset(name for name in sorted(files) if not still_named(name)))
+
+
+# --- On a device ------------------------------------------------------------------------------------------------------------------
+
+
+class _Naming(msgspec.Struct):
+    """The files that an entry names, read from its envelope."""
+
+    files: tuple[FileRef, ...] = ()
+
+
+_naming = msgspec.json.Decoder(_Naming)
+
+
+def live_files(conn: Connection) -> frozenset[str]:
+    """Files (hashes) that an entry with content names, found in one reading of all entries."""
+    query = "SELECT raw FROM entries WHERE body IS NOT NULL AND instr(raw, CAST('\"files\":' AS BLOB))"
+    return frozenset(file.sha256 for (raw,) in plain(conn).execute(query) for file in _naming.decode(raw).files)
 
 
 def own_file_rows(entry: Entry) -> list[dict[str, Any]]:
@@ -148,7 +165,7 @@ def carry_out(db: Database, conn: Connection, log: str, erasures: Sequence[Entry
 
     homes = [entry.envelope.stream for entry in erasures]
     ids, _ = concerned(conn, log, homes)
-    erased = drop_bodies(conn, ids, lambda sha256, _: _still_named(conn, sha256, ids))
+    erased = drop_bodies(conn, ids, lambda sha256: _still_named(conn, sha256, ids))
     places = {row[0]: row[1] for row in conn.execute(
         select(col(LogRow.entry_id), col(LogRow.pos)).where(
             col(LogRow.log) == log, col(LogRow.kind) == "entry", col(LogRow.entry_id).in_([entry.id for entry in erasures])

@@ -50,7 +50,7 @@ _OLDEST_UNSENT = (
 )
 
 _RECEIVED = func.coalesce(col(OwnEntryRow.received_at), col(OwnEntryRow.saved_at))
-"""When an own entry was received; what was handed over as quarantine has no such time of its own."""
+"""When an own entry was received; what came before one that was handed over as quarantine has no such time of its own."""
 Placed = tuple[str, int, Entry]
 """An own entry with its place: epoch and seq."""
 
@@ -311,18 +311,17 @@ class Lines:
         plain(conn).execute(query, (reason or "it could not be sent", epoch, seq))
 
     def refuse(self, conn: Connection, epoch: str, seq: int, reason: str, time: int) -> tuple[str | None, list[Placed]]:
-        """Mark what was handed over as quarantine. Returns its stream, and what left the outbox by it. What has an outcome already,
-        of an earlier line of writing, waits for nobody."""
+        """Mark what was handed over as quarantine: the server has had it since `time`. Returns its stream, and what left the outbox
+        by it. What has an outcome already, of an earlier line of writing, waits for nobody."""
         leaving = self._entries(conn, "o.epoch = ? AND o.seq <= ? AND o.lane = 'unsent'", (epoch, seq))
         at = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) == seq)
         stream = conn.execute(select(col(OwnEntryRow.stream)).where(*at)).scalar()
         before = (col(OwnEntryRow.epoch) == epoch, col(OwnEntryRow.seq) < seq, col(OwnEntryRow.lane) == "unsent")
         decided, open_ = col(OwnEntryRow.outcome) != "", col(OwnEntryRow.outcome) == ""
-        took = update(OwnEntryRow).where(*before, open_)
-        conn.execute(took.values(lane="received", received_at=time))  # the server took those first
+        conn.execute(update(OwnEntryRow).where(*before, open_).values(lane="received"))  # the server took those first
         conn.execute(update(OwnEntryRow).where(*at, open_).values(lane="refused", reason=reason, received_at=time))
-        conn.execute(update(OwnEntryRow).where(*before, decided).values(lane="settled", received_at=time))
-        conn.execute(update(OwnEntryRow).where(*at, decided).values(lane="settled", received_at=time))
+        conn.execute(update(OwnEntryRow).where(*before, decided).values(lane="settled"))
+        conn.execute(update(OwnEntryRow).where(*at, decided).values(lane="settled"))
         conn.execute(update(EpochRow).where(col(EpochRow.epoch) == epoch, col(EpochRow.acked_seq) < seq).values(acked_seq=seq))
         return stream, [(name, place, entry) for name, place, entry, _ in leaving]
 

@@ -12,14 +12,14 @@ from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
 from fieldapp.domain.decision_words import without_why
-from fieldapp.domain.entry import Entry, FileRef
+from fieldapp.domain.entry import Entry
 from fieldapp.domain.entry_types.base import Fact
 from fieldapp.domain.entry_types.erasure import ERASURES
 from fieldapp.store.agreement import Agreement
 from fieldapp.store.database import Columns, Database, chunks, marks, plain
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
-from fieldapp.store.erasing import ERASED, drop_bodies, drop_whys, own_file_rows
+from fieldapp.store.erasing import ERASED, drop_bodies, drop_whys, live_files, own_file_rows
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.judge import home_of
 from fieldapp.store.pending import forget_views, refresh_jobs
@@ -74,7 +74,6 @@ class _Named(msgspec.Struct):
     id: str
     stream: str
     also: tuple[str, ...] = ()
-    files: tuple[FileRef, ...] = ()
 
 
 _named = msgspec.json.Decoder(_Named)
@@ -281,7 +280,7 @@ class Receiver:
             ids |= there
             decided |= self._forget_whys(row, there)
             self._conn.execute(delete(DraftRow).where(col(DraftRow.job) == stream))
-        erased = drop_bodies(self._conn, ids, lambda sha256, _: sha256 in self._live_files)
+        erased = drop_bodies(self._conn, ids, lambda sha256: sha256 in self._live_files)
         for names in chunks(sorted(erased.files | self._files_of(orders, erased.files))):
             self._conn.execute(update(FileRow).where(col(FileRow.sha256).in_(names)).values(state=ERASED, name=""))
         homes = sorted({row.entry.envelope.stream for row in orders})
@@ -324,7 +323,7 @@ class Receiver:
 
     def _note_for_later(self, orders: Sequence[Row]) -> None:
         """What is unsent may be with the server all the same, as bytes whose receipt was lost, and be emptied there: when the
-        receipt comes, it says since when the server had them (see `forget_handed_over`)."""
+        receipt comes, it says since when the server had them (see `DeviceReplica.refuse`)."""
         query = "SELECT DISTINCT stream, also FROM own_entries WHERE lane = 'unsent'"
         rows = self._db.rows(self._conn, query) if orders else []
         unsent = {name for stream, also in rows for name in (stream, *also.split())}
@@ -378,8 +377,7 @@ class Receiver:
     @cached_property
     def _live_files(self) -> frozenset[str]:
         """Files that an entry with content names. Looked up once a page, after the content of others has gone."""
-        query = "SELECT raw FROM entries WHERE body IS NOT NULL AND instr(raw, CAST('\"files\":' AS BLOB))"
-        return frozenset(file.sha256 for (raw,) in plain(self._conn).execute(query) for file in _named.decode(raw).files)
+        return live_files(self._conn)
 
     # --- Agreement --------------------------------------------------------------------------------------------------------------
 

@@ -254,7 +254,8 @@ class ServerReplica:
             mine = {"device": who.device, "log": log, "epoch": epoch, "seq": seq, "reason": said.replace("\x00", "")[:500]}
             foreign = (col(QuarantineRow.id) == key, col(QuarantineRow.device) != who.device, col(QuarantineRow.decided) == "")
             conn.execute(update(QuarantineRow).where(*foreign).values(**mine))
-        self._want_files(conn, raw)
+        (kept,) = self._db.rows(conn, "SELECT raw FROM quarantine WHERE id = ?", (key,))[0]  # an erasure may have emptied it since
+        self._want_files(conn, kept)
         return key
 
     @_again_where_busy

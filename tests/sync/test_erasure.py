@@ -354,6 +354,50 @@ def test_a_late_receipt_says_whether_an_erasure_took_the_bytes(rules: Rules, vis
     assert (SECRETS[0] in {secret for _, secret in traces(tmp_path / "a")}) != before
 
 
+def test_a_late_receipt_takes_no_file_that_another_job_names(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    """The same photo on two jobs of two customers: one is erased, by a receipt that comes late, and the other is not even sent."""
+    services = rules.server.services
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        data = b"the same hall"
+        name = hashlib.sha256(data).hexdigest()
+        (device.home.files / name).write_bytes(data)
+        photo = FileRef(name, len(data), "hall.png")
+        attached = steps.FileAttached(name, len(data), "hall.png")
+        device.replica.append([Draft(LOG, "job:2", attached, files=(photo,))])
+        device.replica.append([Draft(LOG, "job:1", attached, files=(photo,))])
+        run = device.replica.outgoing(1, 1 << 20)
+        assert run is not None
+        at = device.replica.entry_at(run.epoch, run.from_seq)
+        assert at is not None
+        raw = at[0].raw + b"\n" + (at[0].body_raw or b"")
+
+        def hand_over(epoch: str) -> None:
+            services.replica.quarantine(
+                Writer(device.identity.device, "tech-1", "technician", LOG), epoch=epoch, log=LOG, seq=1,
+                prev_hash="", chain="c" * 64, raw=raw, reason="unreadable",
+            )  # fmt: skip
+
+        hand_over("first")
+        now = services.clock()
+        services.replica._clock = lambda: now + 1000
+        erase_customer(services, "c-2")
+        assert services.files.state(name).complete, "nobody is asked for it any more"
+        hand_over("second")
+        assert services.files.state(name).complete, "nor where it is handed over once more"
+        since = services.replica.had_since(raw)
+        assert since is not None
+        assert since <= now
+        who = Session(device.identity.device, "tech-1", "Ann", "technician", LOG)
+        device.replica.receive(to_page(services.feed.pull(who, PullRequest(device.replica.cursors()))))
+        device.replica.refuse(run.epoch, run.from_seq, "unreadable", since)
+        kept = {entry.id: entry.body_raw for entry in entries_of(device)}
+        assert kept[at[0].id] is None
+        assert {row["sha256"]: row["state"] for row in everything(device.database, FileRow)}[name] == "here"
+        synced(device)
+        assert (device.home.files / name).read_bytes() == data
+        assert services.storage.has(name)
+
+
 def test_what_the_power_cut_short_is_finished_at_the_next_start(
     rules: Rules,  # noqa: F811
     visited: str,
