@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -295,10 +296,8 @@ class FieldApp(App[None]):
         """
 
         def write(services: DeviceServices) -> ResultT:
-            done = action(services)
-            if asked is not None:
-                asked.forget_draft(services)
-            return done
+            with asked.recording() if asked is not None else nullcontext():
+                return action(services)
 
         try:
             result = await self.session.write(write)
@@ -306,7 +305,7 @@ class FieldApp(App[None]):
             problem = error if isinstance(error, Problem) else full_disk(error) or _noted(error)
             self.tell(problem)
             if isinstance(problem, RecordedAnyway):
-                await self._recorded(problem, asked)
+                self._recorded(problem, asked)
             elif asked is not None:
                 asked.not_saved()
             if refused is not None:
@@ -327,10 +326,9 @@ class FieldApp(App[None]):
         if asked is not None:
             self.call_after_refresh(self.keys.release)  # what was typed meanwhile is for what is there now
 
-    async def _recorded(self, problem: RecordedAnyway, asked: FieldModal[Any] | None) -> None:
+    def _recorded(self, problem: RecordedAnyway, asked: FieldModal[Any] | None) -> None:
         """It is recorded, and would be twice if it were answered again; what should have followed is not done."""
         if asked is not None:
-            await self.session.write(asked.forget_draft)
             asked.saved()
             self.call_after_refresh(self.keys.release)
         self.streams_changed(problem.streams)

@@ -6,6 +6,7 @@ What is typed in the larger ones is kept as a draft, so that Escape never loses 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,7 +26,6 @@ from fieldapp.screens.technician.inputs.long_text import Sheet
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
-    from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.technician.drafting import DraftKeeper
 
 
@@ -44,7 +44,6 @@ class NoteScreen(FieldModal[str]):
     def __init__(self, question: str, drafts: DraftKeeper | None = None, name: str = "", hint: str = "") -> None:
         super().__init__()
         self._question, self._drafts, self._field_name, self._hint = question, drafts, name, hint
-        self._forget: Callable[[DeviceServices], None] = lambda services: None
         self._waiting: tuple[str, int, str] | None = None
 
     def compose(self) -> ComposeResult:
@@ -72,11 +71,10 @@ class NoteScreen(FieldModal[str]):
             return
         if self._drafts is not None:
             self._waiting = self._drafts.drop()
-            self._forget = self._drafts.forgetting(self._field_name, 0)
         self.answer(text)
 
-    def forget_draft(self, services: DeviceServices) -> None:
-        self._forget(services)
+    def recording(self) -> AbstractContextManager[None]:
+        return super().recording() if self._drafts is None else self._drafts.recording(self._field_name, 0)
 
     def not_saved(self) -> None:
         super().not_saved()

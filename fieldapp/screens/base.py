@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual import events
@@ -21,7 +22,6 @@ from fieldapp.widgets.header import StatusHeader
 from fieldapp.widgets.safe_text import safe_text
 
 if TYPE_CHECKING:
-    from fieldapp.bootstrap import DeviceServices
     from fieldapp.screens.app import FieldApp
 
 ResultT = TypeVar("ResultT")
@@ -175,9 +175,9 @@ class FieldModal(ModalScreen[ResultT]):
         self.field.keys.forget()
         self.field.keys.release()
 
-    def forget_draft(self, services: DeviceServices) -> None:
-        """Called in the writing thread, behind the answer: what was kept of it while it was typed is not needed any more. Refuses
-        nothing: the answer is recorded."""
+    def recording(self) -> AbstractContextManager[None]:
+        """Entered in the writing thread, around what records the answer: what was kept of it while it was typed goes with that."""
+        return nullcontext()
 
     def entered(self) -> dict[str, Any]:
         """What stands in the window: all that `put_back` needs."""

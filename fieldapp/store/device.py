@@ -34,6 +34,7 @@ from fieldapp.store.agreement import Disagreement, disagreements
 from fieldapp.store.bulk import many_at_once
 from fieldapp.store.database import Database, chunks, marks, plain
 from fieldapp.store.doubts import is_due
+from fieldapp.store.drafts import forget_recorded
 from fieldapp.store.entries import entry_rows, facts_of, spoiled
 from fieldapp.store.erasing import ERASED, drop_bodies, live_files, own_file_rows
 from fieldapp.store.heads import StreamHeads, job_row
@@ -155,6 +156,7 @@ class DeviceReplica:
                 self._store(conn, entries)
                 lines = self._lines.take(conn, entries, self._clock.now())
                 self._show(conn, entries)
+                forget_recorded(conn)
             streams = frozenset(stream for entry in entries for stream in entry.envelope.streams)
             try:
                 self._journal.append(lines)

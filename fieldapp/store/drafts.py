@@ -5,8 +5,35 @@ A draft belongs to a job, a step and the version of the procedure it was typed u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from sqlalchemy import Connection
+
 from fieldapp.store.database import Database
 from fieldapp.store.tables import DraftRow
+
+_FORGET = "DELETE FROM drafts WHERE job = ? AND step = ? AND version = ?"
+_recorded_as: ContextVar[tuple[str, str, int] | None] = ContextVar("recorded_as", default=None)
+
+
+@contextmanager
+def recording(job: str, step: str, version: int) -> Iterator[None]:
+    """What this thread records inside was typed as this draft, which goes in the same transaction (see `forget_recorded`): a power
+    cut leaves the draft or the record, not both and not neither."""
+    before = _recorded_as.set((job, step, version))
+    try:
+        yield
+    finally:
+        _recorded_as.reset(before)
+
+
+def forget_recorded(conn: Connection) -> None:
+    """Called where something is recorded, in its transaction."""
+    draft = _recorded_as.get()
+    if draft is not None:
+        conn.exec_driver_sql(_FORGET, draft)
 
 
 class Drafts:
@@ -32,6 +59,6 @@ class Drafts:
         return None if found is None else str(found)
 
     def forget(self, job: str, step: str, version: int) -> None:
-        """The step was recorded, or the text given up."""
+        """The text was given up."""
         with self._db.write() as conn:
-            conn.exec_driver_sql("DELETE FROM drafts WHERE job = ? AND step = ? AND version = ?", (job, step, version))
+            conn.exec_driver_sql(_FORGET, (job, step, version))

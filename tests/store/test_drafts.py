@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from fieldapp.store.drafts import Drafts
+from fieldapp.domain.entry_types.steps import NoteAdded
+from fieldapp.domain.problem import Problem
+from fieldapp.store.drafts import Drafts, recording
+from fieldapp.store.rows import Draft
+from fieldapp.store.tables import EntryRow
 from tests.store.devices import Device, MakeDevice
+from tests.store.pens import everything
 
 
 @pytest.fixture
@@ -48,3 +53,24 @@ def test_any_text_comes_back_as_it_was_typed(device: Device, text: str) -> None:
 def test_half_a_character_costs_only_itself(device: Device) -> None:
     Drafts(device.db).save("job:1", "P/s1", 1, "read 1.3 \ud83d bar", 1)
     assert Drafts(device.db).load("job:1", "P/s1", 1) == "read 1.3 ? bar"
+
+
+def test_what_is_recorded_and_its_draft_change_in_one_transaction(device: Device) -> None:
+    """A power cut between the two would show as unsaved what is saved, or lose what was typed."""
+    drafts, note = Drafts(device.db), Draft("b1", "job:1", NoteAdded("remark001"))
+    drafts.save("job:1", "note:", 0, "remar", 1)
+    drafts.save("job:1", "P/s1", 1, "1,3", 1)
+    with device.db.write() as conn:
+        conn.exec_driver_sql("CREATE TRIGGER cut BEFORE DELETE ON drafts BEGIN SELECT RAISE(ABORT, 'cut'); END")
+    with pytest.raises(Problem, match="cut"), recording("job:1", "note:", 0):
+        device.replica.append([note])
+    assert everything(device.db, EntryRow) == []
+    with device.db.write() as conn:
+        conn.exec_driver_sql("DROP TRIGGER cut")
+    assert drafts.load("job:1", "note:", 0) == "remar", "nothing was recorded, so nothing is forgotten"
+    with recording("job:1", "note:", 0):
+        device.replica.append([note])
+    device.replica.append([note])
+    assert len(everything(device.db, EntryRow)) == 2
+    assert drafts.load("job:1", "note:", 0) is None
+    assert drafts.load("job:1", "P/s1", 1) == "1,3"

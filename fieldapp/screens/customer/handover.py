@@ -7,6 +7,7 @@ text that was shown. Only the technician's PIN leads back into the app.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on, work
@@ -256,17 +257,15 @@ class HandoverScreen(Locking, Screen[None]):
             self.run_worker(self._go("thanks"), exit_on_error=False)
             return
         self._recording = True
-        forget = self._drafts.forgetting(STEP, 0) if self._drafts is not None else None
+        draft = self._drafts.recording(STEP, 0) if self._drafts is not None else nullcontext()
 
         def write(services: DeviceServices) -> object:
-            done = services.work.feedback(
-                number, csat=answers.csat, nps=answers.nps, ces=answers.ces, comment=answers.comment,
-                contact_me=answers.contact_me, name=answers.name, consent=answers.consent,
-                strokes=answers.strokes if answers.name.strip() else "", language=answers.language, shown=shown,
-            )  # fmt: skip
-            if forget is not None:  # before anybody can be asked again: a power cut must not offer what is recorded
-                forget(services)
-            return done
+            with draft:  # in one transaction: a power cut must not offer again what is recorded
+                return services.work.feedback(
+                    number, csat=answers.csat, nps=answers.nps, ces=answers.ces, comment=answers.comment,
+                    contact_me=answers.contact_me, name=answers.name, consent=answers.consent,
+                    strokes=answers.strokes if answers.name.strip() else "", language=answers.language, shown=shown,
+                )  # fmt: skip
 
         def refused(problem: Problem) -> Awaitable[None] | None:
             return self._recorded(problem) if isinstance(problem, RecordedAnyway) else None

@@ -46,16 +46,15 @@ class AroundStep:
         place = runner.place
         if place is None or runner.steps is None:
             return
-        number, forget = runner.steps.job.number, runner.drafts.forgetting(place.key, place.procedure.version)
+        number, version = runner.steps.job.number, place.procedure.version
         asked = ReasonScreen.for_step(runner.field, place.step.reasons, verdict)
 
         def given(answer: tuple[str, str]) -> None:
             reason, note = answer
 
             def write(services: DeviceServices) -> Recorded:
-                recorded = services.work.leave_out(number, place.key, verdict, reason, note=note)
-                forget(services)
-                return recorded
+                with runner.drafts.recording(place.key, version):
+                    return services.work.leave_out(number, place.key, verdict, reason, note=note)
 
             waiting = runner.drafts.drop()
             runner.write(write, lambda problem: runner.drafts.typed(*waiting) if waiting else None, asked)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from textual.timer import Timer
 
-from fieldapp.domain.problem import Problem
+from fieldapp.domain.problem import RecordedAnyway
 from fieldapp.store.queries.drafts import draft_of
 
 if TYPE_CHECKING:
@@ -61,19 +62,19 @@ class DraftKeeper:
         waiting, self._waiting = self._waiting, None
         return waiting
 
-    def forgetting(self, step: str, version: int) -> Callable[[DeviceServices], None]:
-        """For the writing thread, right behind what was recorded: the field has no draft any more."""
+    @contextmanager
+    def recording(self, step: str, version: int) -> Iterator[None]:
+        """For the writing thread, around what records the field: in the same transaction its draft goes."""
+        from fieldapp.store.drafts import recording  # the writing side, which no screen loads to draw itself
+
         job, typed = self._job, self._app.session.typed
-
-        def forget(services: DeviceServices) -> None:
-            try:
-                services.drafts.forget(job, step, version)
-            except Problem:
-                typed[job, step, version] = ""  # it is recorded: what the disk still has of it must not be taken for unsaved
-            else:
-                typed.pop((job, step, version), None)
-
-        return forget
+        try:
+            with recording(job, step, version):
+                yield
+        except RecordedAnyway:
+            typed.pop((job, step, version), None)
+            raise
+        typed.pop((job, step, version), None)
 
     def forget(self, step: str, version: int) -> None:
         """The field has no draft any more."""

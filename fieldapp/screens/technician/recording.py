@@ -60,13 +60,11 @@ class RecordsSteps:
         runner = self._open
         assert runner.steps is not None
         number, version, typed = runner.steps.job.number, place.procedure.version, made.text
-        forget = runner.drafts.forgetting(place.key, version)
         shown = made.asked.shown if place.step.type == "signature" else ""
 
         def action(services: DeviceServices) -> Recorded:
-            recorded = services.work.record(number, place.key, typed, reason=reason, note=note, shown=shown)
-            forget(services)
-            return recorded
+            with runner.drafts.recording(place.key, version):
+                return services.work.record(number, place.key, typed, reason=reason, note=note, shown=shown)
 
         def refused(problem: Problem) -> None:
             runner.drafts.typed(place.key, version, typed)
