@@ -46,7 +46,7 @@ from fieldapp.store.lines import Lines
 from fieldapp.store.mending import forget_put_aside
 from fieldapp.store.pending import refresh_jobs
 from fieldapp.store.queries.search_file import forget, index_file
-from fieldapp.store.receiving import AGAIN, ERASING, FORGOTTEN, LEAVING, Receiver, whole_log
+from fieldapp.store.receiving import AGAIN, ERASING, FORGOTTEN, LEAVING, READING, Receiver, whole_log
 from fieldapp.store.rows import WHOLE_LOG, Draft, Head, Page, Run, Saved, Standing
 from fieldapp.store.sealing import sealed
 from fieldapp.store.tables import (
@@ -413,15 +413,16 @@ class DeviceReplica:
         with self._db.write() as conn:
             stream, left = self._lines.refuse(conn, epoch, seq, reason, time)
             forgotten = self._forget_handed_over(conn, epoch, seq, time)
-            if stream:
-                refresh_jobs(self._db, conn, {stream: self._log_of(conn, stream)}, self.identity.role)
+            shown = {stream, *forgotten} if stream else forgotten
+            refresh_jobs(self._db, conn, {name: self._log_of(conn, name) for name in shown}, self.identity.role)
         self._keeping.keep(left, self._clock.now())
         if forgotten:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()
 
-    def _forget_handed_over(self, conn: Connection, epoch: str, seq: int, time: int) -> bool:
-        """Take the content from what the server had before it was told to erase it, and this device heard only now that it had."""
+    def _forget_handed_over(self, conn: Connection, epoch: str, seq: int, time: int) -> frozenset[str]:
+        """Take the content from what the server had before it was told to erase it, and this device heard only now that it had.
+        Returns the streams that showed it."""
         query = "SELECT entry_id, stream, also FROM own_entries WHERE epoch = ? AND seq = ? AND lane = 'refused'"
         for name, home, also in self._db.rows(conn, query, (epoch, seq)):
             told = self._settings(conn, [f"{FORGOTTEN} {stream}" for stream in (home, *also.split())])
@@ -430,8 +431,8 @@ class DeviceReplica:
                 for sha256 in sorted(erased.files):
                     self._db.run(conn, "UPDATE files SET state = ?, name = '' WHERE sha256 = ?", (ERASED, sha256))
                 self._db.upsert(conn, SettingRow, [{"name": ERASING, "value": "1"}])
-                return True
-        return False
+                return erased.streams
+        return frozenset()
 
     def entry_at(self, epoch: str, seq: int) -> tuple[Entry, str, str] | None:
         """(entry, chain before it, chain at it) of an own position, for handing it over as quarantine."""
@@ -492,7 +493,8 @@ class DeviceReplica:
             if receiver.ordered:
                 with suppress(OSError):
                     forget_put_aside(Home(self._journal.path.parents[1]))
-        if receiver.erased or (receiver.ordered and self.setting(ERASING) is not None):
+        again = receiver.ordered and self.setting(ERASING) is not None and self.setting(READING) is None
+        if receiver.erased or again:
             with suppress(Problem):  # it is tried again at the next start
                 self._erase_beside()
         return Saved(tuple(row.entry.id for row in page.rows), changed)
@@ -621,10 +623,10 @@ class DeviceReplica:
 
     def _heal(self, conn: Connection, entries: Iterable[Entry]) -> list[Entry]:
         """What a bad disk made of an unsent entry in the database gives way to the journal's, which fits its hashes. Returns those
-        that were mended."""
+        that were mended. A line without content is of one that was erased; a restored server may have brought it back since."""
         healed = []
         read = "SELECT raw, body FROM entries WHERE id = ?"
-        for entry in entries:
+        for entry in (entry for entry in entries if entry.body_raw is not None):
             for raw, body in self._db.rows(conn, read, (entry.id,)):
                 if (raw, body) != (entry.raw, entry.body_raw) and body is not None:
                     changed = (entry.raw, entry.body_raw, entry.hash, entry.id)
@@ -641,7 +643,8 @@ class DeviceReplica:
 
     def _rewrite_journal(self) -> None:
         self._keeping.write()  # before the journal lets go of it
-        known = {entry.id: entry for entry in self._journal.read().entries}  # held against their hashes, unlike the database's
+        written = [entry for entry in self._journal.read().entries if entry.body_raw is not None]
+        known = {entry.id: entry for entry in written}  # held against their hashes, unlike the database's
         with self._db.read() as conn:
             lines = [
                 journal_line(epoch, seq, known.get(entry.id, entry) if entry.body_raw is not None else entry)  # None: erased
@@ -692,6 +695,10 @@ class DeviceReplica:
         query = "SELECT sha256, size, name FROM files WHERE state = ? ORDER BY size"
         with self._db.read() as conn:
             return tuple(WaitingFile(*row) for row in plain(conn).execute(query, (state,)))
+
+    def files_to_erase(self) -> tuple[WaitingFile, ...]:
+        """Files that nothing names any more; none while there is more to read, which may name them."""
+        return () if self.setting(READING) is not None else self.files_waiting(ERASED)
 
     def mark_file(self, sha256: str, state: str, at: int | None = None) -> None:
         """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends). `at`: by the clock of sync."""

@@ -6,6 +6,7 @@ stood in is folded again from what is left, so that device and server come to th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -57,22 +58,23 @@ def drop_whys(conn: Connection, log: str, where: ColumnElement[bool], before: in
     """
     entries: set[str] = set()
     streams: set[str] = set()
-    for pos, reason, raw in _whys(conn, log, where, before):
+    for pos, reason, name, raw, stream in _whys(conn, log, where, before):
         conn.execute(update(LogRow).where(col(LogRow.log) == log, col(LogRow.pos) == pos).values(reason=reason))
-        entry = read_entry(raw, None, trusted=True)
-        entries.add(entry.id)
-        streams.update(entry.envelope.streams)
+        named = named_in(raw, stream)
+        entries.add(name)
+        streams.update((named.stream, *named.also))
     return Erased(frozenset(entries), frozenset(streams))
 
 
-def _whys(conn: Connection, log: str, where: ColumnElement[bool], before: int) -> Iterator[tuple[int, str, bytes]]:
-    """(position, what stays of the reason, envelope) of the rows in which somebody said why."""
-    query = select(col(LogRow.pos), col(LogRow.reason), col(EntryRow.raw)).join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
-    for pos, reason, raw in conn.execute(
+def _whys(conn: Connection, log: str, where: ColumnElement[bool], before: int) -> Iterator[tuple[int, str, str, bytes, str]]:
+    """(position, what stays of the reason, entry, its envelope, its stream) of the rows in which somebody said why."""
+    query = select(col(LogRow.pos), col(LogRow.reason), col(EntryRow.id), col(EntryRow.raw), col(EntryRow.stream))
+    query = query.join(EntryRow, col(EntryRow.id) == col(LogRow.entry_id))
+    for pos, reason, name, raw, stream in conn.execute(
         query.where(where, col(LogRow.log) == log, col(LogRow.pos) < before, col(LogRow.reason) != "")
     ).all():
         if (kept := without_why(reason)) != reason:
-            yield pos, kept, raw
+            yield pos, kept, name, raw, stream
 
 
 def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str], bool]) -> Erased:
@@ -85,36 +87,47 @@ def drop_bodies(conn: Connection, ids: Iterable[str], still_named: Callable[[str
     streams: set[str] = set()
     files: set[str] = set()
     for names in chunks(sorted(set(ids))):
-        query = select(col(EntryRow.id), col(EntryRow.raw)).where(
+        query = select(col(EntryRow.id), col(EntryRow.raw), col(EntryRow.stream)).where(
             col(EntryRow.id).in_(names), col(EntryRow.body).is_not(None), col(EntryRow.type).not_in(sorted(ERASURES))
         )
-        for name, raw in conn.execute(query):
-            envelope = read_entry(raw, None, trusted=True).envelope
+        for name, raw, stream in conn.execute(query):
+            named = named_in(raw, stream)
             entries.add(name)
-            streams.update(envelope.streams)
-            files.update(file.sha256 for file in envelope.files)
+            streams.update((named.stream, *named.also))
+            files.update(file.sha256 for file in named.files)
         conn.execute(delete(DocumentRow).where(col(DocumentRow.entry_id).in_(names)))  # also of one that came without its content
     for names in chunks(sorted(entries)):
         conn.execute(update(EntryRow).where(col(EntryRow.id).in_(names)).values(body=None))
     return Erased(frozenset(entries), frozenset(streams), frozenset(name for name in sorted(files) if not still_named(name)))
 
 
-# --- On a device ------------------------------------------------------------------------------------------------------------------
+class Named(msgspec.Struct):
+    """What an envelope says the entry is about, and its files."""
 
-
-class _Naming(msgspec.Struct):
-    """The files that an entry names, read from its envelope."""
-
+    stream: str
+    also: tuple[str, ...] = ()
     files: tuple[FileRef, ...] = ()
 
 
-_naming = msgspec.json.Decoder(_Naming)
+_named = msgspec.json.Decoder(Named)
+_HASHES = re.compile(rb'"sha256":"([0-9a-f]{64})"')
+
+
+def named_in(raw: bytes, stream: str) -> Named:
+    """Read from an envelope; from one that a bad disk has spoiled as much as can be. stream: as its row has it."""
+    try:
+        return _named.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Named(stream, (), tuple(FileRef(name.decode(), 0, "") for name in _HASHES.findall(raw)))
+
+
+# --- On a device ------------------------------------------------------------------------------------------------------------------
 
 
 def live_files(conn: Connection) -> frozenset[str]:
     """Files (hashes) that an entry with content names, found in one reading of all entries."""
     query = "SELECT raw FROM entries WHERE body IS NOT NULL AND instr(raw, CAST('\"files\":' AS BLOB))"
-    return frozenset(file.sha256 for (raw,) in plain(conn).execute(query) for file in _naming.decode(raw).files)
+    return frozenset(file.sha256 for (raw,) in plain(conn).execute(query) for file in named_in(raw, "").files)
 
 
 def own_file_rows(entry: Entry) -> list[dict[str, Any]]:
@@ -135,14 +148,15 @@ def concerned(conn: Connection, log: str, streams: Sequence[str]) -> tuple[set[s
     ids: set[str] = set()
     named: set[str] = set()
     for where in _about(log, streams):
-        query = select(col(EntryRow.id), col(EntryRow.raw)).where(
+        query = select(col(EntryRow.id), col(EntryRow.raw), col(EntryRow.stream)).where(
             where, col(EntryRow.body).is_not(None), col(EntryRow.type).not_in(sorted(ERASURES))
         )
-        for name, raw in conn.execute(query):
-            ids.add(name)
-            named.update(read_entry(raw, None, trusted=True).envelope.streams)
-        for _, _, raw in _whys(conn, log, where, _ANYWHERE):  # decided on since it was erased
-            named.update(read_entry(raw, None, trusted=True).envelope.streams)
+        found = [(name, raw, stream) for name, raw, stream in conn.execute(query)]
+        ids.update(name for name, _, _ in found)
+        found += [row[2:] for row in _whys(conn, log, where, _ANYWHERE)]  # decided on since it was erased
+        for _, raw, stream in found:
+            about = named_in(raw, stream)
+            named.update((about.stream, *about.also))
     return ids, named
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
@@ -19,7 +18,7 @@ from fieldapp.store.agreement import Agreement
 from fieldapp.store.database import Columns, Database, chunks, marks, plain
 from fieldapp.store.doubts import Doubts, too_many
 from fieldapp.store.entries import LOG_COLUMNS, STREAM_COLUMNS, entry_rows, facts_of
-from fieldapp.store.erasing import ERASED, drop_bodies, drop_whys, live_files, own_file_rows
+from fieldapp.store.erasing import ERASED, drop_bodies, drop_whys, live_files, named_in, own_file_rows
 from fieldapp.store.heads import StreamHeads
 from fieldapp.store.judge import home_of
 from fieldapp.store.pending import forget_views, refresh_jobs
@@ -45,6 +44,8 @@ ERASING = "erasing"
 """A setting while content was erased in the database and not yet everywhere beside it."""
 FORGOTTEN = "forgotten"
 """Settings by stream: when the office had erased it while something about it was unsent here, by the server's clock (ms UTC)."""
+READING = "reading"
+"""A setting while there is more to read: a file of what was erased may be named further on by something that was not."""
 LEAVING = -1
 """`ScopeRow.upto` of a stream that left the scope while own work on it is still unsent: it goes when that was received."""
 
@@ -66,17 +67,6 @@ class Held:
     after: int
     upto: int
     live: bool
-
-
-class _Named(msgspec.Struct):
-    """Which entry an envelope is, and what it is about."""
-
-    id: str
-    stream: str
-    also: tuple[str, ...] = ()
-
-
-_named = msgspec.json.Decoder(_Named)
 
 
 class Receiver:
@@ -121,6 +111,7 @@ class Receiver:
         self._part_of_the_whole_again(again)
         if page.cursors and not (page.rows or page.added or page.backfilled):  # an answer with nothing new: all has been said
             self._forget_what_did_not_come_back()
+        self._put_off(page)
         known = dict(self._db.rows(self._conn, "SELECT log, cursor FROM cursors"))
         moved = [{"log": log, "cursor": cursor} for log, cursor in page.cursors.items() if known.get(log) != cursor]
         self._db.upsert(self._conn, CursorRow, moved)  # an answer with nothing new writes nothing
@@ -292,8 +283,7 @@ class Receiver:
         if not self.erased:
             return
         self._db.upsert(self._conn, SettingRow, [{"name": ERASING, "value": "1"}])
-        logs = sorted({row.log for row in rows})
-        shown = [place for name in sorted(streams) if (place := self._shown_stream(name, logs)) is not None]
+        shown = [place for name in sorted(streams) if (place := self._shown_stream(name)) is not None]
         for stream, log in shown:
             heads.reset(stream, log)
         for stream, pos, is_entry, fact in facts_of(self._db, self._conn, [stream for stream, _ in shown]):
@@ -304,6 +294,20 @@ class Receiver:
         for names in chunks(gone):  # it is shown as it was, from a time when it was held, or until it has been read again
             self._conn.execute(delete(StreamStateRow).where(col(StreamStateRow.stream).in_(names)))
         forget_views(self._db, self._conn, [stream for stream in gone if stream.startswith("job:")], self._role)
+
+    def _put_off(self, page: Page) -> None:
+        """While there is more to read, what has to go beside the database waits: it goes once, with the last page."""
+        known = {
+            name for (name,) in self._db.rows(self._conn, "SELECT name FROM settings WHERE name IN (?, ?)", (READING, ERASING))
+        }
+        unread = "SELECT 1 FROM scope WHERE NOT live AND upto > 0 LIMIT 1"
+        if page.more or self._db.rows(self._conn, unread):
+            self.erased = False
+            if READING not in known:
+                self._db.upsert(self._conn, SettingRow, [{"name": READING, "value": "1"}])
+        elif READING in known:
+            self._db.run(self._conn, "DELETE FROM settings WHERE name = ?", (READING,))
+            self.erased = ERASING in known
 
     def _forget_whys(self, order: Row, entries: set[str]) -> set[str]:
         """What people said about their decisions on what is erased. Returns the streams of these entries."""
@@ -343,15 +347,16 @@ class Receiver:
         streams = {row.entry.envelope.stream for row in orders}
         found: dict[tuple[str, str], list[tuple[str, int]]] = {}
         for log in sorted({row.log for row in orders}):
-            query, values = "SELECT r.pos, e.raw FROM log_rows r JOIN entries e ON e.id = r.entry_id WHERE r.log = ?", [log]
+            query = "SELECT r.pos, e.id, e.raw, e.stream FROM log_rows r JOIN entries e ON e.id = r.entry_id WHERE r.log = ?"
+            values = [log]
             if whole_log(log) in self._scope:
                 standing = f"SELECT pos FROM stream_rows WHERE log = ? AND stream IN ({marks(list(streams))})"
                 query += f" AND (r.device = ? OR r.pos IN ({standing}))"
                 values += [self._device, log, *sorted(streams)]
-            for pos, raw in plain(self._conn).execute(query, values):
-                named = _named.decode(raw)
+            for pos, name, raw, home in plain(self._conn).execute(query, values):
+                named = named_in(raw, home)
                 for stream in streams.intersection((named.stream, *named.also)):
-                    found.setdefault((log, stream), []).append((named.id, pos))
+                    found.setdefault((log, stream), []).append((name, pos))
         return found
 
     def _refused(self) -> list[tuple[str, int, tuple[str, ...]]]:
@@ -366,10 +371,9 @@ class Receiver:
         rows = self._db.rows(self._conn, query, (self._device,))
         return [(name, at, (home, *also.split())) for name, at, home, also in rows]
 
-    def _shown_stream(self, stream: str, logs: Sequence[str]) -> tuple[str, str] | None:
-        """(stream, log) where its rows are folded here, of one of these logs."""
-        standing = select(col(StreamRow.log)).where(col(StreamRow.log).in_(logs), col(StreamRow.stream) == stream)
-        log = self._conn.execute(standing.limit(1)).scalar()
+    def _shown_stream(self, stream: str) -> tuple[str, str] | None:
+        """(stream, log) where its rows are folded here. What was erased in one log may name what belongs to another."""
+        log = self._conn.execute(select(col(StreamRow.log)).where(col(StreamRow.stream) == stream).limit(1)).scalar()
         waits = select(col(ScopeRow.stream)).where(col(ScopeRow.stream) == stream, col(ScopeRow.live).is_(False))
         waiting = not self._scope[stream].live if stream in self._scope else self._conn.execute(waits).first() is not None
         return None if log is None or waiting else (stream, str(log))

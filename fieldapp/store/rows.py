@@ -31,7 +31,8 @@ class Row(msgspec.Struct, frozen=True):
 class Page(msgspec.Struct, frozen=True):
     """One answer to a pull, in the store's words. added: (log, stream, upto); removed: (log, stream);
     backfilled: (stream, after, done); cursors: log to `pos:chain8`; digests: (stream, pos, digest) of a server that folds as this
-    program does; logs: those that the person reads now, the shared one first, () where nothing is said of it."""
+    program does; logs: those that the person reads now, the shared one first, () where nothing is said of it; more: whether the
+    server has more to say."""
 
     rows: tuple[Row, ...] = ()
     cursors: dict[str, str] = {}
@@ -40,6 +41,7 @@ class Page(msgspec.Struct, frozen=True):
     backfilled: tuple[tuple[str, int, bool], ...] = ()
     digests: tuple[tuple[str, int, str], ...] = ()
     logs: tuple[str, ...] = ()
+    more: bool = False
 
 
 class Draft(msgspec.Struct, frozen=True):

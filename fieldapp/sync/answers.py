@@ -232,6 +232,7 @@ def to_page(body: PullAnswer) -> Page:
         backfilled=tuple((done.stream, done.after, done.done) for done in body.backfilled),
         logs=body.logs,
         digests=tuple((item.stream, item.pos, item.digest) for item in body.digests) if body.fold == FOLD_VERSION else (),
+        more=body.more,
     )
 
 

@@ -53,6 +53,8 @@ def _commit(replica: DeviceReplica, effect: m.Local, now: int, changed: Changed)
             replica.refuse(effect.epoch, effect.seq, effect.reason, effect.time)
         case m.Receive():
             changed(replica.receive(effect.page).streams)
+            if not effect.page.more and replica.files_to_erase():  # they may have waited for the last page
+                return m.Hurried(now, "hint")
         case m.SendAgain():
             if replica.send_files_again(effect.files, effect.asked):
                 return m.Hurried(now, "hint")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from fieldapp.domain.problem import Problem
 from fieldapp.store.device import DeviceReplica
-from fieldapp.store.erasing import ERASED
 from fieldapp.store.journal import sync_folder
 from fieldapp.sync import messages as m
 from fieldapp.sync.file_lane import FileItem, FileLane, FileSent, FilesLooked, KeepChunk, LookFiles
@@ -48,7 +47,7 @@ class FileDesk:
 
     def items(self) -> tuple[FileItem, ...]:
         """What only this device has, the small ones first; then what is named but not here. What was erased goes from the disk."""
-        for file in self._replica.files_waiting(ERASED):
+        for file in self._replica.files_to_erase():
             with suppress(OSError, Problem):  # somebody holds it open, or the disk is full: the next look tries again
                 for path in (self._folder / file.sha256, self._part(file.sha256)):
                     path.unlink(missing_ok=True)

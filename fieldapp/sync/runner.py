@@ -206,7 +206,7 @@ class Runner:
                         _ = heard.push.packed  # now, while the server is at work on the one before
                 if isinstance(heard, m.Hurried):
                     self._inbox.put(("files", heard))
-                    return None
+                    heard = None
                 if heard is None:
                     self._count(effect)
                 return heard

@@ -173,7 +173,7 @@ class SimDevice:
                     self._note(f"{self.name} {kind.__name__}")
                 heard = commit(self.replica, effect, self._now())
                 if isinstance(heard, m.Hurried):
-                    self.told += 1
+                    self.told += isinstance(effect, m.SendAgain)
                     waiting.append(("files", heard))
                 elif heard is not None:
                     waiting.appendleft(("facts", heard))

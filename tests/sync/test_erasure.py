@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,15 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from fieldapp.bootstrap import DeviceServices
-from fieldapp.domain.documents import Contact, Customer
+from fieldapp.domain.documents import Contact, Customer, Person
 from fieldapp.domain.entry import Entry, FileRef, read_entry
 from fieldapp.domain.entry_types import customer, lifecycle, office, steps
-from fieldapp.domain.entry_types.reference import CustomerRecorded
+from fieldapp.domain.entry_types.reference import CustomerRecorded, PersonRecorded
 from fieldapp.domain.problem import Problem
 from fieldapp.server.erasing import erase_customer
 from fieldapp.server.reach import Session
 from fieldapp.services.unsent import import_unsent
+from fieldapp.store.database import Database
 from fieldapp.store.exported import file_lines
 from fieldapp.store.journal import journal_line
 from fieldapp.store.judge import Writer
@@ -26,8 +28,9 @@ from fieldapp.store.rows import Draft
 from fieldapp.store.tables import DraftRow, EntryRow, FileRow, JobRow, LogRow, StreamStateRow
 from fieldapp.store.verify import verify_server
 from fieldapp.sync.answers import to_page
+from fieldapp.sync.files import FileDesk
 from fieldapp.sync.once import sync_once
-from fieldapp.sync.protocol import PullRequest
+from fieldapp.sync.protocol import Backfill, PullRequest
 from tests.live_server import LiveServer, live_server  # noqa: F401
 from tests.store.pens import everything
 from tests.sync.homes import LOG, SETTINGS, device_of
@@ -421,3 +424,157 @@ def test_a_customer_with_open_jobs_and_an_unknown_one_are_not_forgotten(rules: R
         erase_customer(services, "c-2")
     with pytest.raises(Problem, match="no customer"):
         erase_customer(services, "c-9")
+
+
+def test_the_only_copy_of_a_file_stays_while_what_names_it_is_still_to_be_read(
+    rules: Rules,  # noqa: F811
+    visited: str,
+    tmp_path: Path,
+) -> None:
+    """One photo on two jobs, received and not yet uploaded; one of them is erased, and the device loses its database."""
+    server, data = rules.server, b"the same hall"
+    name = hashlib.sha256(data).hexdigest()
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        (device.home.files / name).write_bytes(data)
+        photo, attached = FileRef(name, len(data), "hall.png"), steps.FileAttached(name, len(data), "hall.png")
+        device.replica.append([Draft(LOG, "job:2", attached, files=(photo,))])
+        device.replica.append([Draft(LOG, "job:1", steps.NoteAdded("x" * 3000)) for _ in range(30)])
+        device.replica.append([Draft(LOG, "job:1", attached, files=(photo,))])
+        while run := device.replica.outgoing(50, 1 << 20):
+            received = server.services.replica.receive(Writer(device.identity.device, "tech-1", "technician", LOG), run)
+            device.replica.acknowledge(received.head, server.services.clock())
+        assert not server.services.storage.has(name)
+    erase_customer(server.services, "c-2")
+    for folder in ("data", "journal"):
+        shutil.rmtree(tmp_path / "a" / folder)
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        files, who = (
+            FileDesk(device.replica, device.home.files),
+            Session(device.identity.device, "tech-1", "Ann", "technician", LOG),
+        )
+        seen = set()
+        while True:
+            backfills = tuple(Backfill(*one) for one in device.replica.backfills(100))
+            answer = server.services.feed.pull(who, PullRequest(device.replica.cursors(), budget=20_000, backfills=backfills))
+            device.replica.receive(to_page(answer))
+            files.items()
+            seen |= {row["state"] for row in everything(device.database, FileRow) if row["sha256"] == name}
+            if not answer.more and not device.replica.backfills(100):
+                break
+        assert seen == {"erased", "here"}, "the one entry came before the other"
+        synced(device)
+        assert (device.home.files / name).read_bytes() == data
+        assert server.services.storage.has(name)
+        assert visited not in {path.name for path in device.home.files.iterdir()}, "what nothing else names has gone"
+
+
+def test_a_spoiled_envelope_keeps_nobody_from_forgetting(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        (other,) = [row for row in everything(device.database, EntryRow) if row["stream"] == "customer:c-1"]
+        with device.database.write() as conn:
+            raw = other["raw"].replace(b'","', b'",#', 1)
+            conn.exec_driver_sql("UPDATE entries SET raw = ? WHERE id = ?", (raw, other["id"]))
+        erase_customer(rules.server.services, "c-2")
+        synced(device)
+        bodies = {row["id"]: row["body"] for row in everything(device.database, EntryRow)}
+        assert bodies[other["id"]] is not None
+        assert traces(tmp_path / "a") == set()
+
+
+def test_an_erasure_takes_nothing_of_another_branch_that_was_named_by_mistake(
+    rules: Rules,  # noqa: F811
+    visited: str,
+    tmp_path: Path,
+) -> None:
+    rules.record("customer:c-s", CustomerRecorded(Customer("c-s", {"en": "South AG"}, "south")), log="south")
+    rules.job("S1", "tech-1", log="south", customer="c-s", asset="a-s")
+    rules.record("person:root", PersonRecorded(Person("root", "Root", "admin", LOG)), log="org")
+    with device_of(rules.server, "root", tmp_path / "r") as boss:
+        synced(boss)
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([Draft(LOG, "job:2", steps.NoteAdded("Frau Krause"), ("job:S1",))])
+        synced(device)
+    with device_of(rules.server, "root", tmp_path / "r") as boss:
+        synced(boss)
+        before = states(boss)
+        assert "job:S1" in before
+        assert "quarantined" in {row["outcome"] for row in everything(boss.database, LogRow)}
+        erase_customer(rules.server.services, "c-2")
+        synced(boss)
+        assert states(boss).keys() == before.keys()
+        assert states(boss)["job:S1"] == before["job:S1"]
+        assert "job:S1" in {row["stream"] for row in everything(boss.database, JobRow)}
+        assert sound(boss)
+
+
+def test_what_has_to_go_beside_the_database_goes_once_in_a_first_reading(
+    rules: Rules,  # noqa: F811
+    visited: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(3, 13):
+        rules.record(f"customer:c-{number}", CustomerRecorded(Customer(f"c-{number}", {"en": "X"}, LOG)))
+        stream = rules.job(str(number), customer=f"c-{number}")
+        for _ in range(5):
+            rules.record(stream, steps.NoteAdded("x" * 2000))
+        rules.record(stream, lifecycle.JobCancelled("closed"))
+        erase_customer(rules.server.services, f"c-{number}")
+    made: list[int] = []
+    scrub = Database.scrub
+    monkeypatch.setattr(Database, "scrub", lambda self: (made.append(1), scrub(self))[1])
+    with device_of(rules.server, "super", tmp_path / "new") as boss:
+        who, pages, more = Session(boss.identity.device, "super", "S", "supervisor", LOG), 0, True
+        while more:
+            answer = rules.server.services.feed.pull(who, PullRequest(boss.replica.cursors(), budget=20_000))
+            boss.replica.receive(to_page(answer))
+            pages, more = pages + 1, answer.more
+            assert not (made and more)
+        assert pages > 2
+        synced(boss)
+        assert len(made) == 1
+        erase_customer(rules.server.services, "c-2")
+        synced(boss)
+        assert len(made) > 1, "what is erased later goes at once"
+
+
+def test_what_a_restored_server_brings_back_outlives_a_restart(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        who = Session(device.identity.device, "tech-1", "Ann", "technician", LOG)
+        before = to_page(rules.server.services.feed.pull(who, PullRequest({})))
+        erase_customer(rules.server.services, "c-2")
+        synced(device)
+        gone = {entry.id for entry in entries_of(device) if entry.body_raw is None}
+        device.replica.forget_cursors()
+        device.replica.receive(before)
+        back = {entry.id for entry in entries_of(device) if entry.body_raw is not None} & gone
+        assert back
+        device.replica.start()
+        assert back <= {entry.id for entry in entries_of(device) if entry.body_raw is not None}
+        kept = {entry.id: entry.body_raw for entry in device.journal.read().entries}
+        assert all(kept[name] is not None for name in back & kept.keys()), "and its second copy is whole again"
+        assert back & kept.keys()
+
+
+def test_a_late_receipt_empties_every_view_that_showed_the_entry(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    services = rules.server.services
+    with device_of(rules.server, "tech-1", tmp_path / "a") as device:
+        device.replica.append([Draft(LOG, "job:1", steps.NoteAdded("Frau Krause both"), ("job:2",))])
+        run = device.replica.outgoing(1, 1 << 20)
+        assert run is not None
+        at = device.replica.entry_at(run.epoch, run.from_seq)
+        assert at is not None
+        raw = at[0].raw + b"\n" + (at[0].body_raw or b"")
+        services.replica.quarantine(
+            Writer(device.identity.device, "tech-1", "technician", LOG), epoch=run.epoch, log=LOG, seq=run.from_seq,
+            prev_hash=at[1], chain=at[2], raw=raw, reason="unreadable",
+        )  # fmt: skip
+        since = services.replica.had_since(raw)
+        assert since is not None
+        services.replica._clock = lambda: since + 1000
+        erase_customer(services, "c-2")
+        who = Session(device.identity.device, "tech-1", "Ann", "technician", LOG)
+        device.replica.receive(to_page(services.feed.pull(who, PullRequest(device.replica.cursors()))))
+        device.replica.refuse(run.epoch, run.from_seq, "unreadable", since)
+        views = {row["stream"]: row["view"] for row in everything(device.database, JobRow)}
+        assert not [stream for stream, view in views.items() if b"Krause both" in view]
