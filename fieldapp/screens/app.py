@@ -379,6 +379,8 @@ class FieldApp(App[None]):
     @on(SyncMoved)
     def _sync_moved(self, event: SyncMoved) -> None:
         status = self.sync_status = event.status
+        if not self.is_running:  # the last that came before the end: the screens are being taken down
+            return
         if status.sealed:  # its data goes when the app is closed: nothing is shown any more
             self.exit()
             return

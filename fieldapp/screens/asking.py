@@ -44,7 +44,6 @@ class NoteScreen(FieldModal[str]):
     def __init__(self, question: str, drafts: DraftKeeper | None = None, name: str = "", hint: str = "") -> None:
         super().__init__()
         self._question, self._drafts, self._field_name, self._hint = question, drafts, name, hint
-        self._waiting: tuple[str, int, str] | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="window") as window:
@@ -61,16 +60,18 @@ class NoteScreen(FieldModal[str]):
 
     @on(Sheet.Changed)
     def _changed(self) -> None:
-        if self._drafts is not None:
+        if self._drafts is not None and self._answered is None:  # what is being recorded is no draft any more
             self._drafts.typed(self._field_name, 0, self.query_one(Sheet).text)
 
     def action_record(self) -> None:
+        if self._answered is not None:
+            return
         text = self.query_one(Sheet).text.strip()
         if not text:
             self.query_one("#hint", Static).update(_("Nothing is written yet. Esc goes back."))
             return
         if self._drafts is not None:
-            self._waiting = self._drafts.drop()
+            self._drafts.drop()
         self.answer(text)
 
     def recording(self) -> AbstractContextManager[None]:
@@ -78,8 +79,8 @@ class NoteScreen(FieldModal[str]):
 
     def not_saved(self) -> None:
         super().not_saved()
-        if self._drafts is not None and self._waiting is not None:
-            self._drafts.typed(*self._waiting)
+        if self._drafts is not None:
+            self._drafts.typed(self._field_name, 0, self.query_one(Sheet).text)
 
     def action_back(self) -> None:
         if self._drafts is not None:

@@ -72,8 +72,8 @@ class FieldScreen(Screen[None]):
         """Read again what is shown. Keeps cursor, scroll position and everything typed."""
 
     def read_again(self) -> None:
-        """`reload`, unless the screen is not filled yet: it has nothing to keep, and reads when it is there."""
-        if self._filled:
+        """`reload`, unless the screen is not filled yet, which reads when it is there, or is being taken down."""
+        if self._filled and self.app.is_running:
             self.reload()
 
     def scanned(self, code: str) -> None:

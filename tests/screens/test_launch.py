@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sqlite3
 import time
@@ -31,6 +32,7 @@ from fieldapp.store.home import Home
 from fieldapp.store.rows import Draft
 from fieldapp.sync.enrol import enrol
 from fieldapp.sync.once import sync_once
+from fieldapp.sync.status import SyncStatus
 from tests.live_server import LiveServer, serving
 from tests.screens.silent import silence
 from tests.screens.until import shown, text_of, until
@@ -145,6 +147,22 @@ async def test_the_network_is_cut_and_comes_back(company: LiveServer, home: Home
             assert "● online" in shown(app)
     finally:
         network.cut()
+
+
+async def test_what_sync_tells_while_the_app_is_being_closed_disturbs_nothing(home: Home) -> None:
+    app = app_of(home, offline=True)
+
+    async def tell() -> None:
+        while True:
+            app.post_message(app.SyncMoved(SyncStatus("online", streams=frozenset({"job:j-1053"}))))
+            await asyncio.sleep(0)
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.push_screen(SyncCentreScreen())
+        await until(pilot, lambda: "Safe to leave" in shown(app))
+        telling = asyncio.create_task(tell())
+    telling.cancel()
+    assert not app.is_running
 
 
 async def test_a_silent_server_costs_no_key_and_no_quitting(home: Home) -> None:

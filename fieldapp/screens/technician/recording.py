@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, cast
 
+from textual.content import Content
+
 from fieldapp.domain.problem import Problem, RecordedAnyway
 from fieldapp.domain.progress import StepPlace
+from fieldapp.language import _
+from fieldapp.screens.base import SAVING_S, SLOW_S
 from fieldapp.screens.reasons import ReasonScreen
+from fieldapp.widgets.paragraphs import Paragraphs
 
 if TYPE_CHECKING:
     from fieldapp.bootstrap import DeviceServices
@@ -26,7 +31,7 @@ class RecordsSteps:
     async def action_record(self) -> None:
         runner = self._open
         place, made, found = runner.place, runner.input, runner.judged()
-        if runner.steps is None or place is None or made is None:
+        if runner.steps is None or place is None or made is None or runner.recording:
             return
         if found is None:
             wanting = place.step.type == "file" and len(made.asked.files) < made.asked.wanted
@@ -84,17 +89,33 @@ class RecordsSteps:
         """
         runner = self._open
 
+        if runner.recording:
+            return
+
+        async def recorded(what: Recorded | None = None) -> None:
+            slow.stop()
+            await self._recorded(what)
+
         def not_recorded(problem: Problem) -> Awaitable[None] | None:
             if isinstance(problem, RecordedAnyway):
-                return self._recorded()
+                return recorded()
+            slow.stop()
             runner.recording = False
+            if asked is None:  # what came meanwhile was meant for the next step; a window has forgotten it already
+                runner.field.keys.forget()
             runner.field.keys.release()
             refused(problem)
+            if runner.is_attached:
+                runner.show_verdict()
             return None
 
+        def say_saving() -> None:
+            runner.query_one("#verdict", Paragraphs).show(lambda width: Content.styled(_("Saving ..."), "$text-muted"))
+
         runner.recording = True
-        runner.field.keys.hold()
-        runner.field.record(action, then=self._recorded, refused=not_recorded, asked=asked)
+        runner.field.keys.hold(SAVING_S)
+        slow = runner.set_timer(SLOW_S, say_saving)
+        runner.field.record(action, then=recorded, refused=not_recorded, asked=asked)
 
     async def _recorded(self, recorded: Recorded | None = None) -> None:
         """Say what follows from a result, where that is known, and go on."""
