@@ -697,8 +697,11 @@ class DeviceReplica:
             return tuple(WaitingFile(*row) for row in plain(conn).execute(query, (state,)))
 
     def files_to_erase(self) -> tuple[WaitingFile, ...]:
-        """Files that nothing names any more; none while there is more to read, which may name them."""
-        return () if self.setting(READING) is not None else self.files_waiting(ERASED)
+        """Files that nothing names any more; none while there is more to read, which may name them (of a new database all)."""
+        with self._db.read() as conn:
+            begun = {int(cursor.partition(":")[0]) > 0 for cursor in self._cursors(conn).values()}
+            reading = bool(self._settings(conn, [READING])) or True not in begun
+        return () if reading else self.files_waiting(ERASED)
 
     def mark_file(self, sha256: str, state: str, at: int | None = None) -> None:
         """A file has arrived at the server (`sent`) or here (`sent` as well: it is at both ends). `at`: by the clock of sync."""

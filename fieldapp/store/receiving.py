@@ -420,9 +420,9 @@ class Receiver:
                 self._db.insert_new(self._conn, StreamRow, Columns(STREAM_COLUMNS, some))
             files += [row for entry in part for row in self._file_rows(entry)]
         self._db.insert_new(self._conn, FileRow, files)
-        for file in (file for file in files if file["state"] == "here"):  # erased with another customer, and named by this one
-            again = "UPDATE files SET state = 'here', name = ?, job = ? WHERE sha256 = ? AND state = ?"
-            self._db.run(self._conn, again, (file["name"], file["job"], file["sha256"], ERASED))
+        for file in (file for file in files if file["state"] != ERASED):  # erased with another customer, and named by this one
+            again = "UPDATE files SET state = ?, name = ?, job = ? WHERE sha256 = ? AND state = ?"
+            self._db.run(self._conn, again, (file["state"], file["name"], file["job"], file["sha256"], ERASED))
 
     def _bring_back(self, entries: list[Entry]) -> None:
         """What was erased here and has content at the server, which was put back to before that: its history is what people see."""

@@ -7,14 +7,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+import uuid6
 from sqlalchemy import select
 from sqlmodel import col
 
 from fieldapp.bootstrap import DeviceServices
 from fieldapp.domain.documents import Contact, Customer, Person
-from fieldapp.domain.entry import Entry, FileRef, read_entry
+from fieldapp.domain.entry import Entry, Envelope, FileRef, Moment, encode, read_entry, write_entry
 from fieldapp.domain.entry_types import customer, lifecycle, office, steps
-from fieldapp.domain.entry_types.reference import CustomerRecorded, PersonRecorded
+from fieldapp.domain.entry_types.reference import CustomerRecorded, PersonRecorded, ProcedurePublished
 from fieldapp.domain.problem import Problem
 from fieldapp.server.erasing import erase_customer
 from fieldapp.server.reach import Session
@@ -466,6 +467,52 @@ def test_the_only_copy_of_a_file_stays_while_what_names_it_is_still_to_be_read(
         assert (device.home.files / name).read_bytes() == data
         assert server.services.storage.has(name)
         assert visited not in {path.name for path in device.home.files.iterdir()}, "what nothing else names has gone"
+
+
+def test_the_only_copy_of_a_file_stays_before_anything_was_read(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    """The database is lost, and what is kept beside it has spoiled the line of the entry that still names the file."""
+    server, data = rules.server, b"the same hall"
+    name = hashlib.sha256(data).hexdigest()
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        (device.home.files / name).write_bytes(data)
+        photo, attached = FileRef(name, len(data), "hall.png"), steps.FileAttached(name, len(data), "hall.png")
+        (live,) = device.replica.append([Draft(LOG, "job:1", attached, files=(photo,))]).entries
+        device.replica.append([Draft(LOG, "job:2", attached, files=(photo,))])
+        while run := device.replica.outgoing(50, 1 << 20):
+            received = server.services.replica.receive(Writer(device.identity.device, "tech-1", "technician", LOG), run)
+            device.replica.acknowledge(received.head, server.services.clock())
+        erase_customer(server.services, "c-2")
+        who = Session(device.identity.device, "tech-1", "Ann", "technician", LOG)
+        device.replica.receive(to_page(server.services.feed.pull(who, PullRequest(device.replica.cursors()))))
+    shutil.rmtree(tmp_path / "a" / "data")
+    for path in (tmp_path / "a" / "journal").glob("*.jsonl"):
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join(line.replace(b"hall", b"h#ll") if live.encode() in line else line for line in lines))
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        assert [row["state"] for row in everything(device.database, FileRow) if row["sha256"] == name] == ["erased"]
+        FileDesk(device.replica, device.home.files).items()
+        assert (device.home.files / name).exists()
+        synced(device)
+        assert server.services.storage.has(name)
+
+
+def test_a_file_that_the_standard_names_comes_back(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
+    server, size = rules.server, len(SECRETS[2]) * 100
+    published = ProcedurePublished("P", 1, "service", {"en": "How"}, None, visited)
+    envelope = Envelope(
+        id=str(uuid6.uuid7()), log="org", stream="procedure:P", type=published.NAME, author="server", device="server",
+        group=str(uuid6.uuid7()), at=Moment(server.services.clock(), skew=0), body="", files=(FileRef(visited, size, "hall.png"),),
+    )  # fmt: skip
+    server.services.replica.record([write_entry(envelope, encode(published))], {"server": "rule"})
+    erase_customer(server.services, "c-2")
+    assert server.services.storage.has(visited), "the standard names it too"
+    for folder in ("data", "journal"):
+        shutil.rmtree(tmp_path / "a" / folder)
+    with device_of(server, "tech-1", tmp_path / "a") as device:
+        synced(device)
+        synced(device)
+        assert (device.home.files / visited).exists()
+        assert [row["state"] for row in everything(device.database, FileRow) if row["sha256"] == visited] == ["sent"]
 
 
 def test_a_spoiled_envelope_keeps_nobody_from_forgetting(rules: Rules, visited: str, tmp_path: Path) -> None:  # noqa: F811
