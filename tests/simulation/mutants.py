@@ -15,6 +15,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from hashlib import sha256
 from types import ModuleType
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -203,7 +204,7 @@ MUTANTS: dict[str, Callable[[], list[Patch]]] = {
         S, "_take_positions", "return list(fresh.values()), tuple", "return list(fresh.values())[1:], tuple"
     ),
     "groups torn apart": one(L, "_run", "chosen += [entry for _, _, entry, _ in group]", "chosen += [group[0][2]]\n        break"),
-    "quarantine keeps nothing": instead(S, "_quarantine_row", lambda self, *values: None),
+    "quarantine keeps nothing": instead(S, "_put_aside", lambda self, *place: sha256(place[-1]).hexdigest()),
     # Neither side tells then what lies there as bytes only. Where the server still does, the entry is offered again, unharmed.
     "that an entry is handed over is not noted": lambda: [
         (L, "hand_over", lambda self, *place: None),
